@@ -1,0 +1,36 @@
+# List the recipes
+default:
+    @just --list
+
+# Build the binary
+build:
+    cargo build --locked
+
+# Run every test (private database servers are started by the tests)
+test *ARGS:
+    cargo test --locked {{ARGS}}
+
+# Check the format and the lints, as in CI
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets --locked -- -D warnings
+
+# Format the code
+fmt:
+    cargo fmt
+
+# Everything CI does
+ci:
+    bash .ci/run
+
+# Show the tool at work on a database of its own
+demo:
+    cargo run --locked -- demo
+
+# Check licences, duplicates, sources and advisories of the dependencies
+deny:
+    cargo deny check
+
+# Measure what the README claims about speed
+bench *ARGS:
+    cargo bench --locked {{ARGS}}

@@ -1,0 +1,9 @@
+DROP TABLE job_runs;
+DROP TABLE jobs;
+DROP TABLE operations;
+DROP TABLE recharges;
+DROP TABLE intents;
+DROP TABLE entries;
+DROP TABLE balances;
+DROP TABLE accounts;
+DROP TABLE currencies;

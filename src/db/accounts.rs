@@ -1,0 +1,144 @@
+//! The `accounts` and `currencies` tables.
+
+use diesel::deserialize;
+
+use super::connection::Db;
+use super::error::DbError;
+use super::snapshot::{self, read_account};
+use super::statement::{Columns, FromRow, sql};
+use crate::domain::account::{Account, AccountId, Limits};
+use crate::domain::balance::State;
+use crate::domain::chain::ChainHash;
+use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::money::Minor;
+use crate::domain::text::UserId;
+use crate::domain::time::Timestamp;
+
+/// What an account is created with.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    pub user_id: UserId,
+    pub currency: Currency,
+    pub low_balance_threshold: Option<Minor>,
+    pub limits: Limits,
+    pub created_at: Timestamp,
+}
+
+/// Creates the account and its empty balance row; `false` when it exists.
+///
+/// The id is the next number; who loses the race for it fails with [`DbError::Taken`] and may try again.
+pub fn account_insert(db: &mut Db, new: &NewAccount) -> Result<bool, DbError> {
+    let exists = sql("SELECT id FROM accounts WHERE user_id = ? AND currency = ?")
+        .bind(new.user_id.as_str())
+        .bind(new.currency.code().as_str());
+    if db.row::<i64>(&exists)?.is_some() {
+        return Ok(false);
+    }
+    let id: i64 = db.row(&sql("SELECT COALESCE(MAX(id), 0) + 1 FROM accounts"))?.unwrap_or(1);
+    let insert = sql("INSERT INTO accounts (id, user_id, currency, exponent, low_balance_threshold, \
+         charges_per_minute, spend_per_day, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(id)
+        .bind(new.user_id.as_str())
+        .bind(new.currency.code().as_str())
+        .bind(i64::from(new.currency.exponent()))
+        .bind(new.low_balance_threshold.map(Minor::get))
+        .bind(new.limits.charges_per_minute.map(i64::from))
+        .bind(new.limits.spend_per_day.map(|amount| amount.minor().get()))
+        .bind(new.created_at.micros());
+    db.execute(&insert)?;
+    let row = sql("INSERT INTO balances (account_id, chain_head) VALUES (?, ?)")
+        .bind(id)
+        .bind(ChainHash::GENESIS.as_bytes());
+    db.execute(&row)?;
+    Ok(true)
+}
+
+/// Stores the settings of an account whose lock is held, under its next revision.
+pub fn settings_update(db: &mut Db, account: &Account) -> Result<(), DbError> {
+    let revision = account.revision + 1;
+    let update = sql("UPDATE accounts SET low_balance_threshold = ?, charges_per_minute = ?, spend_per_day = ?, \
+         locked = ?, closed = ?, revision = ? WHERE id = ?")
+        .bind(account.low_balance_threshold.map(Minor::get))
+        .bind(account.limits.charges_per_minute.map(i64::from))
+        .bind(account.limits.spend_per_day.map(|amount| amount.minor().get()))
+        .bind(account.locked)
+        .bind(account.closed)
+        .bind(revision)
+        .bind(account.id.get());
+    db.execute(&update)?;
+    let mirror =
+        sql("UPDATE balances SET settings_revision = ? WHERE account_id = ?").bind(revision).bind(account.id.get());
+    match db.execute(&mirror)? {
+        1 => Ok(()),
+        _ => Err(DbError::Integrity(format!("account {} has no balance row; run `ledger rebuild`", account.id))),
+    }
+}
+
+/// An account as a list shows it: its balance row as stored, whatever it is worth.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub account: Account,
+    pub stored: Option<State>,
+}
+
+impl FromRow for Listed {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self { account: read_account(columns)?, stored: snapshot::read_state(columns)? })
+    }
+}
+
+const LISTED: &str = "SELECT a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, \
+     a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.revision, a.created_at, \
+     b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, b.chain_head \
+     FROM accounts a LEFT JOIN balances b ON b.account_id = a.id";
+
+/// Accounts with ids above `after`, in order, at most `limit` of them.
+pub fn accounts_page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Listed>, DbError> {
+    db.rows(&sql(format!("{LISTED} WHERE a.id > ? ORDER BY a.id LIMIT ?")).bind(after).bind(limit))
+}
+
+/// The accounts of a user, in all currencies or one.
+pub fn accounts_of_user(
+    db: &mut Db,
+    user_id: &UserId,
+    currency: Option<&CurrencyCode>,
+) -> Result<Vec<Listed>, DbError> {
+    let found: Vec<Listed> =
+        db.rows(&sql(format!("{LISTED} WHERE a.user_id = ? ORDER BY a.id")).bind(user_id.as_str()))?;
+    Ok(found.into_iter().filter(|l| currency.is_none_or(|code| l.account.currency.code() == code)).collect())
+}
+
+pub fn account_by_id(db: &mut Db, id: AccountId) -> Result<Option<Listed>, DbError> {
+    db.row(&sql(format!("{LISTED} WHERE a.id = ?")).bind(id.get()))
+}
+
+pub fn accounts_count(db: &mut Db) -> Result<i64, DbError> {
+    Ok(db.row(&sql("SELECT COUNT(*) FROM accounts"))?.unwrap_or(0))
+}
+
+struct Unit(Currency);
+
+impl FromRow for Unit {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let code = CurrencyCode::parse(&columns.text()?)?;
+        let exponent = u8::try_from(columns.int()?)?;
+        Currency::new(code, exponent).map(Self).ok_or_else(|| "a currency has an impossible exponent".into())
+    }
+}
+
+pub fn currency_find(db: &mut Db, code: &CurrencyCode) -> Result<Option<Currency>, DbError> {
+    let find = sql("SELECT code, exponent FROM currencies WHERE code = ?").bind(code.as_str());
+    Ok(db.row(&find)?.map(|Unit(currency)| currency))
+}
+
+pub fn currencies(db: &mut Db) -> Result<Vec<Currency>, DbError> {
+    let all: Vec<Unit> = db.rows(&sql("SELECT code, exponent FROM currencies ORDER BY code"))?;
+    Ok(all.into_iter().map(|Unit(currency)| currency).collect())
+}
+
+pub fn currency_insert(db: &mut Db, currency: &Currency) -> Result<(), DbError> {
+    let insert = sql("INSERT INTO currencies (code, exponent) VALUES (?, ?)")
+        .bind(currency.code().as_str())
+        .bind(i64::from(currency.exponent()));
+    db.execute(&insert).map(|_| ())
+}

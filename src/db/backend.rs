@@ -1,0 +1,232 @@
+//! Every difference between SQLite and PostgreSQL.
+//!
+//! The rest of the program speaks SQL that both understand, through [`Connection`].
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use diesel::connection::{DefaultLoadingMode, SimpleConnection};
+use diesel::pg::PgRowByRowLoadingMode;
+use diesel::{Connection as _, PgConnection, RunQueryDsl, SqliteConnection};
+
+use super::error::DbError;
+use super::statement::{FromRow, Loaded, Statement, sql};
+use super::url::DatabaseUrl;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// Whether a commit waits until the disk has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// For intents: the log is sequential, so a durable effect implies its intent.
+    Relaxed,
+    Full,
+}
+
+/// A connection to either engine.
+pub enum Connection {
+    Sqlite { connection: SqliteConnection, durability: Durability },
+    Postgres(PgConnection),
+}
+
+impl Connection {
+    /// Connects and asserts the settings on which durability rests. Does not look at the schema.
+    pub fn open(url: &DatabaseUrl, lock_timeout: Duration) -> Result<Self, DbError> {
+        match url {
+            DatabaseUrl::Sqlite(path) => open_sqlite(path),
+            DatabaseUrl::Postgres(address) => open_postgres(address, url, lock_timeout),
+        }
+    }
+
+    pub const fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite { .. } => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Runs a statement; how many rows it touched.
+    pub fn execute(&mut self, statement: &Statement<'_>) -> Result<usize, DbError> {
+        let done = match self {
+            Self::Sqlite { connection, .. } => statement.execute(connection),
+            Self::Postgres(connection) => statement.execute(connection),
+        };
+        Ok(done?)
+    }
+
+    pub fn rows<T: FromRow>(&mut self, statement: &Statement<'_>) -> Result<Vec<T>, DbError> {
+        let loaded: Vec<Loaded<T>> = match self {
+            Self::Sqlite { connection, .. } => statement.load(connection),
+            Self::Postgres(connection) => statement.load(connection),
+        }?;
+        Ok(loaded.into_iter().map(|Loaded(row)| row).collect())
+    }
+
+    pub fn row<T: FromRow>(&mut self, statement: &Statement<'_>) -> Result<Option<T>, DbError> {
+        Ok(self.rows(statement)?.into_iter().next())
+    }
+
+    /// Hands each row over as it arrives, so that a large answer needs no memory.
+    pub fn stream<T: FromRow, E: From<DbError>>(
+        &mut self,
+        statement: &Statement<'_>,
+        mut each: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Self::Sqlite { connection, .. } => {
+                let rows = statement.load_iter::<Loaded<T>, DefaultLoadingMode>(connection).map_err(DbError::from)?;
+                for row in rows {
+                    each(row.map_err(DbError::from)?.0)?;
+                }
+            }
+            Self::Postgres(connection) => {
+                let rows =
+                    statement.load_iter::<Loaded<T>, PgRowByRowLoadingMode>(connection).map_err(DbError::from)?;
+                for row in rows {
+                    each(row.map_err(DbError::from)?.0)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a script of statements without values or results.
+    pub fn script(&mut self, text: &str) -> Result<(), DbError> {
+        match self {
+            Self::Sqlite { connection, .. } => connection.batch_execute(text),
+            Self::Postgres(connection) => connection.batch_execute(text),
+        }?;
+        Ok(())
+    }
+
+    /// Begins a writing transaction.
+    ///
+    /// SQLite takes the write lock at once: a transaction that reads first and writes later could not wait for it.
+    pub fn begin_write(&mut self, durability: Durability) -> Result<(), DbError> {
+        if let Self::Sqlite { connection, durability: current } = self
+            && *current != durability
+        {
+            // FULL waits for the disk at every commit, NORMAL only at checkpoints.
+            connection.batch_execute(match durability {
+                Durability::Full => "PRAGMA synchronous = FULL",
+                Durability::Relaxed => "PRAGMA synchronous = NORMAL",
+            })?;
+            *current = durability;
+        }
+        match (&mut *self, durability) {
+            (Self::Sqlite { .. }, _) => self.script("BEGIN IMMEDIATE"),
+            (Self::Postgres(_), Durability::Full) => self.script("BEGIN"),
+            (Self::Postgres(_), Durability::Relaxed) => self.script("BEGIN; SET LOCAL synchronous_commit = off"),
+        }
+    }
+
+    /// Begins a transaction that sees one moment and writes nothing.
+    pub fn begin_read(&mut self) -> Result<(), DbError> {
+        self.script(match self.engine() {
+            Engine::Sqlite => "BEGIN",
+            Engine::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        })
+    }
+
+    /// Takes the lock of an account's balance row, where the transaction does not hold everything already.
+    ///
+    /// By UPDATE, because a lock taken by SELECT does not hold off a move of the row between servers.
+    pub fn lock_balance(&mut self, account_id: i64) -> Result<(), DbError> {
+        if self.engine() == Engine::Postgres {
+            self.execute(&sql("UPDATE balances SET last_seq = last_seq WHERE account_id = ?").bind(account_id))?;
+        }
+        Ok(())
+    }
+
+    /// Copies the whole database beside itself, where that is one file.
+    pub fn backup(&mut self, to: &Path) -> Result<(), DbError> {
+        if self.engine() == Engine::Sqlite {
+            create_private(to)?;
+            self.execute(&sql("VACUUM INTO ?").bind(to.to_string_lossy().as_ref()))?;
+        }
+        Ok(())
+    }
+}
+
+/// Creates an empty file that only its owner can read.
+fn create_private(path: &Path) -> Result<(), DbError> {
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match created {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(DbError::Configuration(format!("{} cannot be created: {error}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn open_sqlite(path: &Path) -> Result<Connection, DbError> {
+    let unusable = |error: &dyn std::fmt::Display| {
+        DbError::Configuration(format!("{} cannot be opened as a database: {error}", path.display()))
+    };
+    create_private(path)?;
+    let text = path.to_str().ok_or_else(|| unusable(&"its path is not valid UTF-8"))?;
+    // A name that begins with "file:" would be read as a URI with options.
+    let text = if text.starts_with("file:") { format!("./{text}") } else { text.to_string() };
+    let mut connection = SqliteConnection::establish(&text).map_err(|error| unusable(&error))?;
+    // Waiting for the lock is the unit of work's, which is fair and can tell how long it waited.
+    connection
+        .batch_execute("PRAGMA busy_timeout = 2000; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")
+        .map_err(DbError::from)?;
+    let mut opened = Connection::Sqlite { connection, durability: Durability::Full };
+    let mode: Option<String> = opened.row(&sql("PRAGMA journal_mode = WAL"))?;
+    if mode.as_deref() != Some("wal") {
+        return Err(unusable(&"it cannot use write-ahead logging (a network or read-only file system?)"));
+    }
+    let synchronous: Option<i64> = opened.row(&sql("PRAGMA synchronous"))?;
+    if synchronous != Some(2) {
+        return Err(unusable(&"it does not accept synchronous = FULL"));
+    }
+    opened.script("PRAGMA busy_timeout = 0")?;
+    Ok(opened)
+}
+
+fn open_postgres(address: &str, url: &DatabaseUrl, lock_timeout: Duration) -> Result<Connection, DbError> {
+    let mut connection = PgConnection::establish(address).map_err(|error| unreachable_server(&error, url))?;
+    connection.batch_execute(&format!(
+        "SET lock_timeout = {}; SET default_transaction_isolation = 'read committed'; SET client_min_messages = warning",
+        lock_timeout.as_millis().max(1)
+    ))?;
+    let mut opened = Connection::Postgres(connection);
+    let setting = |opened: &mut Connection, name: &'static str| -> Result<Option<String>, DbError> {
+        opened.row(&sql("SELECT current_setting(?)").bind(name))
+    };
+    if setting(&mut opened, "fsync")?.as_deref() == Some("off") {
+        return Err(DbError::Configuration(
+            "the server runs with fsync = off and would lose money in a crash; set fsync = on".into(),
+        ));
+    }
+    if setting(&mut opened, "synchronous_commit")?.as_deref() == Some("off") {
+        log::warn!("the server runs with synchronous_commit = off: a crash can lose the last acknowledged operations");
+    }
+    Ok(opened)
+}
+
+/// The reason without what may hold a password: the driver may repeat the address it could not parse.
+fn unreachable_server(error: &diesel::ConnectionError, url: &DatabaseUrl) -> DbError {
+    let text = error.to_string();
+    let says = |needle: &str| text.contains(needle);
+    if says("authentication failed") || says("no password supplied") {
+        DbError::Configuration(format!("{url} refuses the credentials"))
+    } else if says("role") && says("does not exist") {
+        DbError::Configuration(format!("{url}: the role does not exist"))
+    } else if says("database") && says("does not exist") {
+        DbError::Configuration(format!("{url}: the database does not exist; create it with `createdb`"))
+    } else if says("invalid") || says("missing") || says("unexpected") || says("URI") {
+        DbError::Configuration(format!("{url} is not a usable address; write postgres://USER@HOST:PORT/DATABASE"))
+    } else {
+        let refused = ["Connection refused", "No such file or directory", "could not translate host name", "timeout"];
+        let reason = refused.iter().find(|needle| says(needle)).copied().unwrap_or("no connection");
+        DbError::Unreachable(format!("{url}: {reason}"))
+    }
+}

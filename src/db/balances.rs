@@ -1,0 +1,109 @@
+//! The `balances` table: the fast copy of what the entries come to.
+
+use diesel::deserialize;
+
+use super::connection::Db;
+use super::error::DbError;
+use super::snapshot::{read_account, read_state};
+use super::statement::{Columns, FromRow, Statement, sql};
+use crate::domain::account::{Account, AccountId};
+use crate::domain::balance::State;
+
+/// An account and its balance row as stored; either may be missing after damage.
+#[derive(Clone, Debug)]
+pub struct StoredBalance {
+    pub id: AccountId,
+    pub account: Option<Account>,
+    pub row: Option<StoredRow>,
+}
+
+/// A balance row as it stands, right or wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredRow {
+    pub state: State,
+    pub settings_revision: i64,
+}
+
+pub(super) fn bind_state<'a>(statement: Statement<'a>, state: &'a State) -> Statement<'a> {
+    let figures = &state.figures;
+    statement
+        .bind(figures.balance.get())
+        .bind(figures.held.get())
+        .bind(figures.debt.get())
+        .bind(figures.total_recharged.get())
+        .bind(figures.total_spent.get())
+        .bind(state.last_seq)
+        .bind(state.chain_head.as_bytes())
+}
+
+/// Moves the row on from `before`; `false` when it is no longer there: somebody was faster.
+pub fn balance_move(db: &mut Db, account: AccountId, before: &State, after: &State) -> Result<bool, DbError> {
+    let update = sql("UPDATE balances SET balance = ?, held = ?, debt = ?, total_recharged = ?, total_spent = ?, \
+         last_seq = ?, chain_head = ? WHERE account_id = ? AND last_seq = ?");
+    let update = bind_state(update, after).bind(account.get()).bind(before.last_seq);
+    Ok(db.execute(&update)? == 1)
+}
+
+/// Writes the row as it has to be, whether or not there is one. Only for repairs, under the account's lock.
+pub fn balance_put(db: &mut Db, account: &Account, state: &State) -> Result<(), DbError> {
+    let put = sql("INSERT INTO balances (balance, held, debt, total_recharged, total_spent, last_seq, chain_head, \
+         account_id, settings_revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (account_id) DO UPDATE SET balance = excluded.balance, held = excluded.held, \
+         debt = excluded.debt, total_recharged = excluded.total_recharged, total_spent = excluded.total_spent, \
+         last_seq = excluded.last_seq, chain_head = excluded.chain_head, \
+         settings_revision = excluded.settings_revision");
+    db.execute(&bind_state(put, state).bind(account.id.get()).bind(account.revision)).map(|_| ())
+}
+
+/// Removes a row that belongs to no account.
+pub fn balance_delete(db: &mut Db, account: AccountId) -> Result<(), DbError> {
+    db.execute(&sql("DELETE FROM balances WHERE account_id = ?").bind(account.get())).map(|_| ())
+}
+
+/// Takes the account's lock and reads its row, whatever it is worth.
+pub fn balance_lock(db: &mut Db, account: AccountId) -> Result<Option<StoredBalance>, DbError> {
+    db.connection.lock_balance(account.get())?;
+    Ok(stored_balances(db, account.get(), account.get())?.into_iter().next())
+}
+
+impl FromRow for StoredBalance {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let id = AccountId::new(columns.int()?);
+        let known = columns.boolean()?;
+        let settings_revision = columns.optional_int()?;
+        let row = read_state(columns)?
+            .zip(settings_revision)
+            .map(|(state, settings_revision)| StoredRow { state, settings_revision });
+        let account = if known { Some(read_account(columns)?) } else { None };
+        Ok(Self { id, account, row })
+    }
+}
+
+/// Accounts and balance rows with ids in `first..=last`, in order, the one without the other too.
+pub fn stored_balances(db: &mut Db, first: i64, last: i64) -> Result<Vec<StoredBalance>, DbError> {
+    let row = "b.settings_revision, b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, \
+         b.chain_head";
+    let select = format!(
+        "SELECT a.id AS id, 1 = 1, {row}, a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, \
+         a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.revision, a.created_at \
+         FROM accounts a LEFT JOIN balances b ON b.account_id = a.id WHERE a.id BETWEEN ? AND ? \
+         UNION ALL \
+         SELECT b.account_id, 1 = 0, {row}, 0, '', '', 0, NULL, NULL, NULL, 1 = 0, 1 = 0, 0, 0 \
+         FROM balances b WHERE b.account_id BETWEEN ? AND ? \
+         AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = b.account_id) \
+         ORDER BY 1"
+    );
+    db.rows(&sql(select).bind(first).bind(last).bind(first).bind(last))
+}
+
+/// The last id of a page of `size` accounts that begins after `after`; `None` when no account follows.
+pub fn page_end(db: &mut Db, after: i64, size: i64) -> Result<Option<i64>, DbError> {
+    let select = sql("SELECT MAX(id) FROM (SELECT id FROM accounts WHERE id > ? ORDER BY id LIMIT ?) page");
+    struct Last(Option<i64>);
+    impl FromRow for Last {
+        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+            columns.optional_int().map(Self)
+        }
+    }
+    Ok(db.row(&select.bind(after).bind(size))?.and_then(|Last(id)| id))
+}

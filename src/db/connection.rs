@@ -1,0 +1,103 @@
+//! An open ledger: a connection whose schema has been checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::backend::{Connection, Engine};
+use super::error::DbError;
+use super::migrate;
+use super::statement::{FromRow, Statement};
+use super::url::DatabaseUrl;
+
+pub struct Db {
+    pub(super) connection: Connection,
+    url: DatabaseUrl,
+    lock_timeout: Duration,
+}
+
+/// What to do about a schema that is not there yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// It must be there; a new SQLite file gets it.
+    Expected,
+    /// Leave it alone: `migrate` looks for itself.
+    Unchecked,
+}
+
+impl Db {
+    pub fn open(url: &DatabaseUrl, lock_timeout: Duration, schema: Schema) -> Result<Self, DbError> {
+        let connection = retried_open(url, lock_timeout)?;
+        let mut db = Self { connection, url: url.clone(), lock_timeout };
+        if schema == Schema::Expected {
+            migrate::require_current(&mut db)?;
+        }
+        Ok(db)
+    }
+
+    /// A second connection to the same ledger.
+    pub fn another(&self) -> Result<Self, DbError> {
+        Self::open(&self.url, self.lock_timeout, Schema::Expected)
+    }
+
+    /// Replaces a broken connection, waiting for a server that is just starting again.
+    pub fn reconnect(&mut self) -> Result<(), DbError> {
+        let deadline = std::time::Instant::now() + self.lock_timeout;
+        loop {
+            match Connection::open(&self.url, self.lock_timeout) {
+                Ok(connection) => {
+                    self.connection = connection;
+                    return Ok(());
+                }
+                Err(error) if std::time::Instant::now() >= deadline => return Err(error),
+                Err(_) => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    pub const fn url(&self) -> &DatabaseUrl {
+        &self.url
+    }
+
+    pub const fn lock_timeout(&self) -> Duration {
+        self.lock_timeout
+    }
+
+    pub const fn is_sqlite(&self) -> bool {
+        matches!(self.connection.engine(), Engine::Sqlite)
+    }
+
+    /// Copies a SQLite ledger beside itself before something rewrites it; where it went.
+    pub fn backup(&mut self, label: &str) -> Result<Option<PathBuf>, DbError> {
+        let DatabaseUrl::Sqlite(path) = &self.url else { return Ok(None) };
+        let mut copy = path.clone().into_os_string();
+        copy.push(format!(".{label}.backup"));
+        let copy = PathBuf::from(copy);
+        self.connection.backup(&copy)?;
+        Ok(Some(copy))
+    }
+
+    pub(super) fn execute(&mut self, statement: &Statement<'_>) -> Result<usize, DbError> {
+        self.connection.execute(statement)
+    }
+
+    pub(super) fn rows<T: FromRow>(&mut self, statement: &Statement<'_>) -> Result<Vec<T>, DbError> {
+        self.connection.rows(statement)
+    }
+
+    pub(super) fn row<T: FromRow>(&mut self, statement: &Statement<'_>) -> Result<Option<T>, DbError> {
+        self.connection.row(statement)
+    }
+}
+
+/// Several processes that create the file at once wait for each other.
+fn retried_open(url: &DatabaseUrl, lock_timeout: Duration) -> Result<Connection, DbError> {
+    let deadline = std::time::Instant::now() + lock_timeout;
+    loop {
+        match Connection::open(url, lock_timeout) {
+            Err(error) if error.is_transient() && std::time::Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened,
+        }
+    }
+}

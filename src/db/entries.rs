@@ -1,0 +1,311 @@
+//! The `entries` table: written once, read in order.
+
+use std::fmt::Write as _;
+
+use diesel::deserialize;
+
+use super::connection::Db;
+use super::error::DbError;
+use super::statement::{Columns, FromRow, Statement, sql};
+use crate::domain::account::AccountId;
+use crate::domain::balance::Figures;
+use crate::domain::chain::ChainHash;
+use crate::domain::entry::{CounterAccount, Deltas, Entry, EntryKind, Movement, Note, Stamp, Standing, Total};
+use crate::domain::money::Minor;
+use crate::domain::text::{Actor, Description, IdempotencyKey, Json, Reference};
+use crate::domain::time::Timestamp;
+
+pub(super) const COLUMNS: &str = "seq, balance_delta, held_delta, debt_delta, kind, balance_after, held_after, \
+     debt_after, reverses, at, hash, counter_account, actor, idempotency_key, reference, description, metadata";
+
+/// Binds an entry's values in the order of [`COLUMNS`].
+pub(super) fn bind_entry<'a>(statement: Statement<'a>, entry: &'a Entry) -> Statement<'a> {
+    let Entry { seq, movement, after, stamp, hash } = entry;
+    let note = &stamp.note;
+    statement
+        .bind(*seq)
+        .bind(movement.deltas.balance.get())
+        .bind(movement.deltas.held.get())
+        .bind(movement.deltas.debt.get())
+        .bind(movement.kind.name())
+        .bind(after.balance.get())
+        .bind(after.held.get())
+        .bind(after.debt.get())
+        .bind(movement.reverses)
+        .bind(stamp.at.micros())
+        .bind(hash.as_bytes())
+        .bind(movement.counter_account.as_str())
+        .bind(stamp.actor.as_str())
+        .bind(stamp.key.as_ref().map(IdempotencyKey::as_str))
+        .bind(note.reference.as_ref().map(Reference::as_str))
+        .bind(note.description.as_ref().map(Description::as_str))
+        .bind(note.metadata.as_ref().map(Json::as_str))
+}
+
+impl FromRow for Entry {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let seq = columns.int()?;
+        let mut minor = || columns.int().map(Minor::new);
+        let deltas = Deltas { balance: minor()?, held: minor()?, debt: minor()? };
+        let kind = EntryKind::parse(&columns.text()?).ok_or("an entry has an unknown kind")?;
+        let mut minor = || columns.int().map(Minor::new);
+        let after = Standing { balance: minor()?, held: minor()?, debt: minor()? };
+        let reverses = columns.optional_int()?;
+        let at = Timestamp::from_micros(columns.int()?);
+        let hash = ChainHash::from_bytes(columns.hash()?);
+        let counter_account = CounterAccount::stored(columns.text()?);
+        let actor = Actor::parse(&columns.text()?)?;
+        let key = columns.optional_text()?.map(|text| IdempotencyKey::parse(&text)).transpose()?;
+        let note = read_note(columns)?;
+        Ok(Self {
+            seq,
+            movement: Movement { kind, deltas, counter_account, reverses },
+            after,
+            stamp: Stamp { note, actor, key, at },
+            hash,
+        })
+    }
+}
+
+/// Reference, description and metadata.
+pub(super) fn read_note(columns: &mut impl Columns) -> deserialize::Result<Note> {
+    Ok(Note {
+        reference: columns.optional_text()?.map(|text| Reference::parse(&text)).transpose()?,
+        description: columns.optional_text()?.map(|text| Description::parse(&text)).transpose()?,
+        metadata: columns.optional_text()?.map(Json::stored),
+    })
+}
+
+/// Appends to the journal. [`DbError::Taken`] says that somebody else has appended meanwhile.
+pub fn entry_insert(db: &mut Db, account: AccountId, entry: &Entry) -> Result<(), DbError> {
+    let insert = sql(format!(
+        "INSERT INTO entries (account_id, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    ))
+    .bind(account.get());
+    db.execute(&bind_entry(insert, entry)).map(|_| ())
+}
+
+/// The entries `first..=last` of an account, oldest first.
+pub fn entries_between(db: &mut Db, account: AccountId, first: i64, last: i64) -> Result<Vec<Entry>, DbError> {
+    let select =
+        format!("SELECT {COLUMNS} FROM entries WHERE account_id = ? AND seq BETWEEN ? AND ? ORDER BY seq");
+    db.rows(&sql(select).bind(account.get()).bind(first).bind(last))
+}
+
+/// Hands over every entry of an account, oldest first, without holding them all.
+pub fn entries_stream<E: From<DbError>>(
+    db: &mut Db,
+    account: AccountId,
+    each: impl FnMut(Entry) -> Result<(), E>,
+) -> Result<(), E> {
+    let select = format!("SELECT {COLUMNS} FROM entries WHERE account_id = ? ORDER BY seq");
+    db.connection.stream(&sql(select).bind(account.get()), each)
+}
+
+/// Which entries a history shows.
+#[derive(Clone, Debug, Default)]
+pub struct HistoryFilter {
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    pub kind: Option<EntryKind>,
+    pub counter_account: Option<CounterAccount>,
+    /// Only entries with a smaller sequence number: the next page.
+    pub before: Option<i64>,
+    pub limit: i64,
+}
+
+/// Newest first.
+pub fn entries_history(db: &mut Db, account: AccountId, filter: &HistoryFilter) -> Result<Vec<Entry>, DbError> {
+    let mut text = format!("SELECT {COLUMNS} FROM entries WHERE account_id = ?");
+    let conditions = [
+        (filter.since.is_some(), " AND at >= ?"),
+        (filter.until.is_some(), " AND at < ?"),
+        (filter.kind.is_some(), " AND kind = ?"),
+        (filter.counter_account.is_some(), " AND counter_account = ?"),
+        (filter.before.is_some(), " AND seq < ?"),
+    ];
+    text.extend(conditions.iter().filter(|(given, _)| *given).map(|(_, condition)| *condition));
+    text.push_str(" ORDER BY seq DESC LIMIT ?");
+    let mut statement = sql(text).bind(account.get());
+    for time in [filter.since, filter.until].into_iter().flatten() {
+        statement = statement.bind(time.micros());
+    }
+    if let Some(kind) = filter.kind {
+        statement = statement.bind(kind.name());
+    }
+    if let Some(counter_account) = &filter.counter_account {
+        statement = statement.bind(counter_account.as_str());
+    }
+    if let Some(before) = filter.before {
+        statement = statement.bind(before);
+    }
+    db.rows(&statement.bind(filter.limit))
+}
+
+/// Number and sums of the entries of one kind and counter-account.
+#[derive(Clone, Debug)]
+pub struct Breakdown {
+    pub kind: EntryKind,
+    pub counter_account: String,
+    pub entries: i64,
+    pub balance: Minor,
+    pub held: Minor,
+    pub debt: Minor,
+}
+
+impl FromRow for Breakdown {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            kind: EntryKind::parse(&columns.text()?).ok_or("an entry has an unknown kind")?,
+            counter_account: columns.text()?,
+            entries: columns.int()?,
+            balance: Minor::new(columns.int()?),
+            held: Minor::new(columns.int()?),
+            debt: Minor::new(columns.int()?),
+        })
+    }
+}
+
+/// What an account's figures are made of.
+pub fn entries_breakdown(db: &mut Db, account: AccountId) -> Result<Vec<Breakdown>, DbError> {
+    let select = format!(
+        "SELECT kind, counter_account, COUNT(*), {}, {}, {} FROM entries WHERE account_id = ? \
+         GROUP BY kind, counter_account ORDER BY kind, counter_account",
+        sum("balance_delta"),
+        sum("held_delta"),
+        sum("debt_delta"),
+    );
+    db.rows(&sql(select).bind(account.get()))
+}
+
+/// What an account did lately, for its limits: charges since `minute`, money spent since `day`.
+pub fn entries_usage(
+    db: &mut Db,
+    account: AccountId,
+    minute: Timestamp,
+    day: Timestamp,
+) -> Result<(i64, Minor), DbError> {
+    let spent = in_kinds(Total::Spent);
+    let charges = sql("SELECT COUNT(*) FROM entries WHERE account_id = ? AND kind = 'service_fee' AND at > ?")
+        .bind(account.get())
+        .bind(minute.micros());
+    let spending = sql(format!(
+        "SELECT {} FROM entries WHERE account_id = ? AND at >= ? AND kind IN ({spent})",
+        sum("-(balance_delta + held_delta)")
+    ))
+    .bind(account.get())
+    .bind(day.micros());
+    Ok((db.row(&charges)?.unwrap_or(0), Minor::new(db.row(&spending)?.unwrap_or(0))))
+}
+
+/// What the entries of an account come to.
+#[derive(Clone, Copy, Debug)]
+pub struct Summed {
+    pub account: AccountId,
+    pub entries: i64,
+    pub last_seq: i64,
+    pub figures: Figures,
+}
+
+impl FromRow for Summed {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let account = AccountId::new(columns.int()?);
+        let (entries, last_seq) = (columns.int()?, columns.int()?);
+        let mut minor = || columns.int().map(Minor::new);
+        let figures = Figures {
+            balance: minor()?,
+            held: minor()?,
+            debt: minor()?,
+            total_recharged: minor()?,
+            total_spent: minor()?,
+        };
+        Ok(Self { account, entries, last_seq, figures })
+    }
+}
+
+/// Hands over, in order of account, the sums of the accounts with ids in `first..=last`.
+///
+/// The same as folding the entries, left to the database because it is many times faster.
+pub fn entries_summed<E: From<DbError>>(
+    db: &mut Db,
+    first: i64,
+    last: i64,
+    each: impl FnMut(Summed) -> Result<(), E>,
+) -> Result<(), E> {
+    let statement = format!(
+        "SELECT account_id, {} FROM entries WHERE account_id BETWEEN ? AND ? GROUP BY account_id ORDER BY account_id",
+        summed_columns()
+    );
+    db.connection.stream(&sql(statement).bind(first).bind(last), each)
+}
+
+/// The sums of one account through the entry `last`; `None` where it has none.
+pub fn entries_summed_through(db: &mut Db, account: AccountId, last: i64) -> Result<Option<Summed>, DbError> {
+    let statement = format!(
+        "SELECT account_id, {} FROM entries WHERE account_id = ? AND seq <= ? GROUP BY account_id",
+        summed_columns()
+    );
+    db.row(&sql(statement).bind(account.get()).bind(last))
+}
+
+/// The last entry made by `until`; 0 where there is none.
+pub fn entries_last_seq_at(db: &mut Db, account: AccountId, until: Timestamp) -> Result<i64, DbError> {
+    let last = sql("SELECT COALESCE(MAX(seq), 0) FROM entries WHERE account_id = ? AND at <= ?");
+    Ok(db.row(&last.bind(account.get()).bind(until.micros()))?.unwrap_or(0))
+}
+
+fn summed_columns() -> String {
+    let total = |total: Total, of: &str| {
+        sum(&format!("CASE WHEN kind IN ({}) THEN {of} ELSE 0 END", in_kinds(total)))
+    };
+    let mut columns = String::from("COUNT(*), MAX(seq)");
+    for figure in ["balance_delta", "held_delta", "debt_delta"] {
+        let _ = write!(columns, ", {}", sum(figure));
+    }
+    let _ = write!(columns, ", {}", total(Total::Recharged, "balance_delta"));
+    let _ = write!(columns, ", {}", total(Total::Spent, "-(balance_delta + held_delta)"));
+    columns
+}
+
+/// The one way to sum amounts: exact, an error when beyond 64 bits, zero of nothing.
+fn sum(of: &str) -> String {
+    format!("CAST(COALESCE(SUM({of}), 0) AS BIGINT)")
+}
+
+/// The names of the kinds that count towards a total, as an SQL list.
+fn in_kinds(total: Total) -> String {
+    let names: Vec<String> = EntryKind::ALL
+        .iter()
+        .filter(|kind| kind.total() == Some(total))
+        .map(|kind| format!("'{}'", kind.name()))
+        .collect();
+    names.join(", ")
+}
+
+/// Hash and figures of one entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Last {
+    pub hash: ChainHash,
+    pub after: Standing,
+}
+
+/// The last entry of each account in `first..=last`, in order of account.
+pub fn entries_last(db: &mut Db, first: i64, last: i64) -> Result<Vec<(AccountId, Last)>, DbError> {
+    struct Row((AccountId, Last));
+    impl FromRow for Row {
+        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+            let account = AccountId::new(columns.int()?);
+            let hash = ChainHash::from_bytes(columns.hash()?);
+            let mut minor = || columns.int().map(Minor::new);
+            let after = Standing { balance: minor()?, held: minor()?, debt: minor()? };
+            Ok(Self((account, Last { hash, after })))
+        }
+    }
+    // One look-up by key per account, which neither engine would choose by itself for a join.
+    let select = sql("SELECT e.account_id, e.hash, e.balance_after, e.held_after, e.debt_after \
+         FROM accounts a JOIN entries e ON e.account_id = a.id \
+         AND e.seq = (SELECT x.seq FROM entries x WHERE x.account_id = a.id ORDER BY x.seq DESC LIMIT 1) \
+         WHERE a.id BETWEEN ? AND ? ORDER BY a.id");
+    let rows: Vec<Row> = db.rows(&select.bind(first).bind(last))?;
+    Ok(rows.into_iter().map(|Row(row)| row).collect())
+}

@@ -1,0 +1,74 @@
+//! The `jobs` and `job_runs` tables: who runs a job now, and what each run found.
+
+use diesel::deserialize;
+
+use super::connection::Db;
+use super::error::DbError;
+use super::statement::{Columns, FromRow, sql};
+use crate::domain::text::Actor;
+use crate::domain::time::Timestamp;
+
+/// A job's lease as stored.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    pub fence: i64,
+    pub holder: Option<String>,
+    pub until: Option<Timestamp>,
+}
+
+impl FromRow for Lease {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            fence: columns.int()?,
+            holder: columns.optional_text()?,
+            until: columns.optional_int()?.map(Timestamp::from_micros),
+        })
+    }
+}
+
+pub fn lease_find(db: &mut Db, job: &str) -> Result<Option<Lease>, DbError> {
+    db.row(&sql("SELECT fence, holder, lease_until FROM jobs WHERE job = ?").bind(job))
+}
+
+/// Takes the lease from the state it was seen in (`seen` is its fence, 0 for none); `false` when somebody was faster.
+pub fn lease_take(db: &mut Db, job: &str, seen: i64, holder: &str, until: Timestamp) -> Result<bool, DbError> {
+    let taken = if seen == 0 {
+        let insert = sql("INSERT INTO jobs (job, fence, holder, lease_until) VALUES (?, 1, ?, ?) \
+             ON CONFLICT (job) DO NOTHING");
+        db.execute(&insert.bind(job).bind(holder).bind(until.micros()))?
+    } else {
+        let update = sql("UPDATE jobs SET fence = fence + 1, holder = ?, lease_until = ? WHERE job = ? AND fence = ?");
+        db.execute(&update.bind(holder).bind(until.micros()).bind(job).bind(seen))?
+    };
+    Ok(taken == 1)
+}
+
+/// Prolongs the lease; `false` when it is no longer ours.
+pub fn lease_renew(db: &mut Db, job: &str, fence: i64, until: Timestamp) -> Result<bool, DbError> {
+    let update = sql("UPDATE jobs SET lease_until = ? WHERE job = ? AND fence = ? AND holder IS NOT NULL");
+    Ok(db.execute(&update.bind(until.micros()).bind(job).bind(fence))? == 1)
+}
+
+pub fn lease_release(db: &mut Db, job: &str, fence: i64) -> Result<(), DbError> {
+    let update = sql("UPDATE jobs SET holder = NULL, lease_until = NULL WHERE job = ? AND fence = ?");
+    db.execute(&update.bind(job).bind(fence)).map(|_| ())
+}
+
+pub fn run_started(db: &mut Db, id: &str, job: &str, actor: &Actor, at: Timestamp) -> Result<(), DbError> {
+    let insert = sql("INSERT INTO job_runs (id, job, actor, started_at) VALUES (?, ?, ?, ?)");
+    db.execute(&insert.bind(id).bind(job).bind(actor.as_str()).bind(at.micros())).map(|_| ())
+}
+
+/// `counts` is JSON.
+pub fn run_finished(
+    db: &mut Db,
+    id: &str,
+    at: Timestamp,
+    counts: &str,
+    digest: Option<&str>,
+    exit_code: u8,
+) -> Result<(), DbError> {
+    let update = sql("UPDATE job_runs SET finished_at = ?, counts = ?, digest = ?, exit_code = ? WHERE id = ?");
+    let update = update.bind(at.micros()).bind(counts).bind(digest).bind(i64::from(exit_code)).bind(id);
+    db.execute(&update).map(|_| ())
+}

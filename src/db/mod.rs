@@ -1,0 +1,26 @@
+//! The database: the only module that names diesel.
+//!
+//! It hands out domain types, never rows, and knows no rule. SQL is written once for both engines
+//! wherever they understand the same text; what differs between them is in [`backend`].
+
+mod backend;
+mod error;
+pub mod migrate;
+mod statement;
+mod url;
+
+pub mod accounts;
+pub mod balances;
+pub mod connection;
+pub mod entries;
+pub mod intents;
+pub mod jobs;
+pub mod operations;
+pub mod posting;
+pub mod recharges;
+pub mod snapshot;
+pub mod unit_of_work;
+
+pub use connection::{Db, Schema};
+pub use error::DbError;
+pub use url::{DatabaseUrl, InvalidUrl};

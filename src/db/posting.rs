@@ -1,0 +1,201 @@
+//! The two statements of a plain posting, as few round trips as each engine allows.
+//!
+//! First the attempt is recorded and the account read, in one short transaction; then, after the rule
+//! book has decided, the effect is written under a guard on what was read. Where the guard finds the
+//! account moved on, nothing is written and the caller goes the long way, under the account's lock.
+
+use std::time::Duration;
+
+use diesel::deserialize;
+
+use super::backend::Engine;
+use super::balances::{balance_move, bind_state};
+use super::connection::Db;
+use super::entries::{self, bind_entry, entry_insert};
+use super::error::DbError;
+use super::intents::{Made, NewIntent, intent_applied, intent_insert, micros};
+use super::snapshot::{self, Located, SnapshotRow};
+use super::statement::{Columns, FromRow, sql};
+use super::unit_of_work::{write, write_relaxed};
+use crate::domain::account::AccountId;
+use crate::domain::balance::State;
+use crate::domain::currency::CurrencyCode;
+use crate::domain::entry::Entry;
+use crate::domain::text::{IdempotencyKey, UserId};
+
+/// An account and whether this is the first that was heard of the key.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub located: Located,
+    pub key_is_new: bool,
+}
+
+/// Records the first attempt of a key and reads the account; `None` when there is no such account.
+pub fn open_attempt(
+    db: &mut Db,
+    user_id: &UserId,
+    currency: &CurrencyCode,
+    new: &NewIntent<'_>,
+) -> Result<Option<Opened>, DbError> {
+    match db.connection.engine() {
+        Engine::Sqlite => write_relaxed(db, "intent", |db| {
+            let Some(located) = snapshot::find(db, user_id, currency)? else { return Ok(None) };
+            let key_is_new = intent_insert(db, located.account.id, new, 1)?;
+            Ok(Some(Opened { located, key_is_new }))
+        }),
+        Engine::Postgres => open_in_one_statement(db, user_id, currency, new),
+    }
+}
+
+struct OpenedRow {
+    key_is_new: bool,
+    row: SnapshotRow,
+}
+
+impl FromRow for OpenedRow {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self { key_is_new: columns.boolean()?, row: SnapshotRow::from_row(columns)? })
+    }
+}
+
+/// `set_config(.., true)` makes this one statement's commit not wait for the disk.
+fn open_in_one_statement(
+    db: &mut Db,
+    user_id: &UserId,
+    currency: &CurrencyCode,
+    new: &NewIntent<'_>,
+) -> Result<Option<Opened>, DbError> {
+    let statement = sql(format!(
+        "WITH found AS (SELECT {} FROM {} WHERE a.user_id = ? AND a.currency = ?), \
+         recorded AS (INSERT INTO intents (account_id, idempotency_key, attempt, operation, payload, actor, created_at) \
+         SELECT id, ?, 1, ?, ?, ?, ? FROM found WHERE set_config('synchronous_commit', 'off', true) = 'off' \
+         ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING RETURNING account_id) \
+         SELECT EXISTS (SELECT 1 FROM recorded), found.* FROM found",
+        snapshot::COLUMNS,
+        snapshot::JOINS,
+    ))
+    .bind(user_id.as_str())
+    .bind(currency.as_str())
+    .bind(new.key.as_str())
+    .bind(new.operation)
+    .bind(new.payload.as_str())
+    .bind(new.actor.as_str())
+    .bind(new.created_at.micros());
+    let Some(OpenedRow { key_is_new, row }) = db.row(&statement)? else { return Ok(None) };
+    Ok(Some(Opened { located: row.checked()?, key_is_new }))
+}
+
+/// One entry, the balance row's move and the intent's outcome; `false` when the account has moved on.
+pub fn post_guarded(
+    db: &mut Db,
+    before: &Located,
+    entry: &Entry,
+    after: &State,
+    key: &IdempotencyKey,
+    took: Duration,
+) -> Result<bool, DbError> {
+    match db.connection.engine() {
+        Engine::Sqlite => post_in_transaction(db, before, entry, after, key, took),
+        Engine::Postgres => post_in_one_statement(db, before, entry, after, key, took),
+    }
+}
+
+const GUARD: &str = "account_id = ? AND last_seq = ? AND settings_revision = ?";
+
+fn post_in_transaction(
+    db: &mut Db,
+    before: &Located,
+    entry: &Entry,
+    after: &State,
+    key: &IdempotencyKey,
+    took: Duration,
+) -> Result<bool, DbError> {
+    let id = before.account.id;
+    write(db, "post", |db| {
+        let unmoved = sql(format!("SELECT 1 FROM balances WHERE {GUARD}"))
+            .bind(id.get())
+            .bind(before.state.last_seq)
+            .bind(before.account.revision);
+        if db.row::<i64>(&unmoved)?.is_none() {
+            return Ok(false);
+        }
+        append(db, id, &before.state, std::slice::from_ref(entry), after)?;
+        let made = Made { entries: Some((entry.seq, entry.seq)), subject: None };
+        settle(db, id, key, 1, made, took)?;
+        Ok(true)
+    })
+}
+
+struct Counts(i64, i64, i64);
+
+impl FromRow for Counts {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self(columns.int()?, columns.int()?, columns.int()?))
+    }
+}
+
+fn post_in_one_statement(
+    db: &mut Db,
+    before: &Located,
+    entry: &Entry,
+    after: &State,
+    key: &IdempotencyKey,
+    took: Duration,
+) -> Result<bool, DbError> {
+    let statement = sql(format!(
+        "WITH moved AS (UPDATE balances SET balance = ?, held = ?, debt = ?, total_recharged = ?, total_spent = ?, \
+         last_seq = ?, chain_head = ? WHERE {GUARD} RETURNING account_id), \
+         written AS (INSERT INTO entries (account_id, {}) \
+         SELECT account_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM moved RETURNING seq), \
+         settled AS (UPDATE intents SET state = 'applied', first_seq = ?, last_seq = ?, duration_us = ? FROM moved \
+         WHERE intents.account_id = moved.account_id AND intents.account_id = ? \
+         AND idempotency_key = ? AND attempt = 1 AND state <> 'applied' RETURNING attempt) \
+         SELECT (SELECT COUNT(*) FROM moved), (SELECT COUNT(*) FROM written), (SELECT COUNT(*) FROM settled)",
+        entries::COLUMNS,
+    ));
+    let id = before.account.id.get();
+    let statement = bind_state(statement, after).bind(id).bind(before.state.last_seq).bind(before.account.revision);
+    let statement = bind_entry(statement, entry)
+        .bind(entry.seq)
+        .bind(entry.seq)
+        .bind(micros(took))
+        .bind(id)
+        .bind(key.as_str());
+    match db.row(&statement)? {
+        Some(Counts(0, 0, 0)) => Ok(false),
+        Some(Counts(1, 1, 1)) => Ok(true),
+        _ => Err(DbError::Integrity("a posting was not written as a whole; run `ledger verify-sync`".into())),
+    }
+}
+
+/// Appends entries and moves the balance row, under the account's lock.
+pub fn append(
+    db: &mut Db,
+    account: AccountId,
+    before: &State,
+    entries: &[Entry],
+    after: &State,
+) -> Result<(), DbError> {
+    for entry in entries {
+        entry_insert(db, account, entry)?;
+    }
+    if !entries.is_empty() && !balance_move(db, account, before, after)? {
+        return Err(DbError::Retry("the balance row moved under its lock".into()));
+    }
+    Ok(())
+}
+
+/// Marks the attempt applied; that it was applied before is impossible under the lock, and so a broken assumption.
+pub fn settle(
+    db: &mut Db,
+    account: AccountId,
+    key: &IdempotencyKey,
+    attempt: i32,
+    made: Made,
+    took: Duration,
+) -> Result<(), DbError> {
+    if intent_applied(db, account, key, attempt, made, took)? {
+        return Ok(());
+    }
+    Err(DbError::Retry("the intent was settled by somebody else".into()))
+}

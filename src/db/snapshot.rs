@@ -1,0 +1,147 @@
+//! An account as a decision sees it: settings, figures, and whether the two copies agree.
+
+use diesel::deserialize;
+
+use super::connection::Db;
+use super::error::DbError;
+use super::statement::{Columns, FromRow, Statement, sql};
+use crate::domain::account::{Account, AccountId, Limits};
+use crate::domain::balance::{Figures, State};
+use crate::domain::chain::ChainHash;
+use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::entry::Standing;
+use crate::domain::money::{Amount, Minor};
+use crate::domain::text::UserId;
+use crate::domain::time::Timestamp;
+
+/// An account with its balance row, as one statement read them.
+#[derive(Clone, Debug)]
+pub struct Located {
+    pub account: Account,
+    pub state: State,
+}
+
+/// The columns of [`Located`], from `accounts a`, `balances b` and its last entry `l`.
+pub(super) const COLUMNS: &str = "a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, \
+     a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.revision, a.created_at, \
+     b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, b.chain_head, \
+     l.hash, l.balance_after, l.held_after, l.debt_after";
+
+pub(super) const JOINS: &str = "accounts a LEFT JOIN balances b ON b.account_id = a.id \
+     LEFT JOIN entries l ON l.account_id = a.id AND l.seq = b.last_seq";
+
+/// The account of that user and currency, or `None`.
+pub fn find(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Option<Located>, DbError> {
+    checked(db, &by_name(user_id.as_str(), currency.as_str()))
+}
+
+/// The account under its lock, held until the transaction ends.
+pub fn lock(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
+    db.connection.lock_balance(id.get())?;
+    checked(db, &sql(format!("SELECT {COLUMNS} FROM {JOINS} WHERE a.id = ?")).bind(id.get()))
+}
+
+fn by_name<'a>(user_id: &'a str, currency: &'a str) -> Statement<'a> {
+    sql(format!("SELECT {COLUMNS} FROM {JOINS} WHERE a.user_id = ? AND a.currency = ?")).bind(user_id).bind(currency)
+}
+
+fn checked(db: &mut Db, statement: &Statement<'_>) -> Result<Option<Located>, DbError> {
+    db.row::<SnapshotRow>(statement)?.map(SnapshotRow::checked).transpose()
+}
+
+/// The row, before its balance row has been held against its last entry.
+pub(super) struct SnapshotRow {
+    account: Account,
+    row: Option<State>,
+    last_entry: Option<(ChainHash, Standing)>,
+}
+
+impl SnapshotRow {
+    /// A balance row that does not repeat the last entry is not built upon: the damage would go into the journal.
+    pub(super) fn checked(self) -> Result<Located, DbError> {
+        let account = self.account;
+        let drifted = |what: &str| {
+            DbError::Integrity(format!(
+                "{what} of user {} in {}; nothing was done; run `ledger verify-sync --user-id {} --currency {} --fix`",
+                account.user_id,
+                account.currency.code(),
+                account.user_id,
+                account.currency.code(),
+            ))
+        };
+        let Some(state) = self.row else {
+            return Err(drifted("there is no balance row"));
+        };
+        let repeats = match self.last_entry {
+            Some((hash, after)) => hash == state.chain_head && after == state.figures.standing(),
+            None => state == State::default(),
+        };
+        if !repeats {
+            return Err(drifted("the balance row does not match the last entry"));
+        }
+        Ok(Located { account, state })
+    }
+}
+
+pub(super) fn read_account(columns: &mut impl Columns) -> deserialize::Result<Account> {
+    let id = AccountId::new(columns.int()?);
+    let user_id = UserId::parse(&columns.text()?)?;
+    let code = CurrencyCode::parse(&columns.text()?)?;
+    let exponent = u8::try_from(columns.int()?)?;
+    let currency = Currency::new(code, exponent).ok_or("an account has an impossible exponent")?;
+    let low_balance_threshold = columns.optional_int()?.map(Minor::new);
+    let charges_per_minute = columns.optional_int()?.map(u32::try_from).transpose()?;
+    let spend_per_day = columns.optional_int()?.map(Minor::new).and_then(Amount::new);
+    Ok(Account {
+        id,
+        user_id,
+        currency,
+        low_balance_threshold,
+        limits: Limits { charges_per_minute, spend_per_day },
+        locked: columns.boolean()?,
+        closed: columns.boolean()?,
+        revision: columns.int()?,
+        created_at: Timestamp::from_micros(columns.int()?),
+    })
+}
+
+/// Seven columns of a balance row that an outer join may have left empty.
+pub(super) fn read_state(columns: &mut impl Columns) -> deserialize::Result<Option<State>> {
+    let mut figures = [None; 6];
+    for figure in &mut figures {
+        *figure = columns.optional_int()?;
+    }
+    let head = columns.optional_hash()?;
+    let [Some(balance), Some(held), Some(debt), Some(total_recharged), Some(total_spent), Some(last_seq)] = figures
+    else {
+        return Ok(None);
+    };
+    Ok(Some(State {
+        figures: Figures {
+            balance: Minor::new(balance),
+            held: Minor::new(held),
+            debt: Minor::new(debt),
+            total_recharged: Minor::new(total_recharged),
+            total_spent: Minor::new(total_spent),
+        },
+        last_seq,
+        chain_head: ChainHash::from_bytes(head.ok_or("a balance row has no chain head")?),
+    }))
+}
+
+impl FromRow for SnapshotRow {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let account = read_account(columns)?;
+        let row = read_state(columns)?;
+        let hash = columns.optional_hash()?;
+        let after = [columns.optional_int()?, columns.optional_int()?, columns.optional_int()?];
+        let last_entry = match (hash, after) {
+            (Some(hash), [Some(balance), Some(held), Some(debt)]) => Some((
+                ChainHash::from_bytes(hash),
+                Standing { balance: Minor::new(balance), held: Minor::new(held), debt: Minor::new(debt) },
+            )),
+            _ => None,
+        };
+        Ok(Self { account, row, last_entry })
+    }
+}

@@ -1,0 +1,231 @@
+//! A cached SQL statement that both engines run, and the rows it returns.
+//!
+//! diesel's `sql_query` is prepared anew at every call; a [`Statement`] is prepared once per
+//! connection. Its text is written with `?` for each value, in the order of the binds.
+
+use std::borrow::Cow;
+
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::pg::Pg;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::result::QueryResult;
+use diesel::row::{Field, Row};
+use diesel::serialize::ToSql;
+use diesel::sql_types::{BigInt, Binary, Bool, HasSqlType, Nullable, Text, Untyped};
+use diesel::sqlite::Sqlite;
+use diesel::RunQueryDsl;
+
+/// A value to be sent apart from the SQL text.
+#[derive(Clone, Copy, Debug)]
+pub enum Bind<'a> {
+    Int(Option<i64>),
+    Text(Option<&'a str>),
+    Bytes(&'a [u8]),
+    Bool(bool),
+}
+
+impl From<i64> for Bind<'_> {
+    fn from(value: i64) -> Self {
+        Self::Int(Some(value))
+    }
+}
+
+impl From<Option<i64>> for Bind<'_> {
+    fn from(value: Option<i64>) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl<'a> From<&'a str> for Bind<'a> {
+    fn from(value: &'a str) -> Self {
+        Self::Text(Some(value))
+    }
+}
+
+impl<'a> From<Option<&'a str>> for Bind<'a> {
+    fn from(value: Option<&'a str>) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl<'a> From<&'a [u8; 32]> for Bind<'a> {
+    fn from(value: &'a [u8; 32]) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl From<bool> for Bind<'_> {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+/// SQL text and its values.
+#[derive(Clone, Debug)]
+pub struct Statement<'a> {
+    text: Cow<'static, str>,
+    binds: Vec<Bind<'a>>,
+}
+
+/// A statement of that text, values still to be bound.
+pub fn sql<'a>(text: impl Into<Cow<'static, str>>) -> Statement<'a> {
+    Statement { text: text.into(), binds: Vec::with_capacity(24) }
+}
+
+impl<'a> Statement<'a> {
+    #[must_use]
+    pub fn bind(mut self, value: impl Into<Bind<'a>>) -> Self {
+        self.binds.push(value.into());
+        self
+    }
+}
+
+impl<DB> QueryFragment<DB> for Statement<'_>
+where
+    DB: Backend + HasSqlType<BigInt> + HasSqlType<Text> + HasSqlType<Binary> + HasSqlType<Bool>,
+    Option<i64>: ToSql<Nullable<BigInt>, DB>,
+    for<'s> Option<&'s str>: ToSql<Nullable<Text>, DB>,
+    for<'s> &'s [u8]: ToSql<Binary, DB>,
+    bool: ToSql<Bool, DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        let mut pieces = self.text.split('?');
+        out.push_sql(pieces.next().unwrap_or_default());
+        for (piece, bind) in pieces.zip(&self.binds) {
+            match bind {
+                Bind::Int(value) => out.push_bind_param::<Nullable<BigInt>, _>(value)?,
+                Bind::Text(value) => out.push_bind_param::<Nullable<Text>, _>(value)?,
+                Bind::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
+                Bind::Bool(value) => out.push_bind_param::<Bool, _>(value)?,
+            }
+            out.push_sql(piece);
+        }
+        Ok(())
+    }
+}
+
+impl QueryId for Statement<'_> {
+    type QueryId = ();
+    // The text itself is the key of the cache.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Statement<'_> {
+    type SqlType = Untyped;
+}
+
+impl<Conn> RunQueryDsl<Conn> for &Statement<'_> {}
+
+/// The columns of one row, read from left to right.
+pub trait Columns {
+    fn int(&mut self) -> deserialize::Result<i64>;
+    fn optional_int(&mut self) -> deserialize::Result<Option<i64>>;
+    fn text(&mut self) -> deserialize::Result<String>;
+    fn optional_text(&mut self) -> deserialize::Result<Option<String>>;
+    fn optional_hash(&mut self) -> deserialize::Result<Option<[u8; 32]>>;
+    fn boolean(&mut self) -> deserialize::Result<bool>;
+
+    fn hash(&mut self) -> deserialize::Result<[u8; 32]> {
+        self.optional_hash()?.ok_or_else(|| "a hash is missing".into())
+    }
+}
+
+/// What a row can be read into.
+pub trait FromRow: Sized + 'static {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self>;
+}
+
+/// Lets diesel build a [`FromRow`] type.
+pub struct Loaded<T>(pub T);
+
+struct Cells<'r, R> {
+    row: &'r R,
+    next: usize,
+}
+
+macro_rules! engine_rows {
+    ($db:ty) => {
+        impl<T: FromRow> FromSqlRow<Untyped, $db> for Loaded<T> {
+            fn build_from_row<'a>(row: &impl Row<'a, $db>) -> deserialize::Result<Self> {
+                T::from_row(&mut cells::<$db, _>(row)).map(Loaded)
+            }
+        }
+    };
+}
+
+engine_rows!(Pg);
+engine_rows!(Sqlite);
+
+fn cells<'r, 'a, DB: Backend, R: Row<'a, DB>>(row: &'r R) -> EngineCells<'r, R, DB> {
+    EngineCells { cells: Cells { row, next: 0 }, engine: std::marker::PhantomData }
+}
+
+struct EngineCells<'r, R, DB> {
+    cells: Cells<'r, R>,
+    engine: std::marker::PhantomData<DB>,
+}
+
+macro_rules! engine_columns {
+    ($db:ty) => {
+        impl<'r, 'a, R: Row<'a, $db>> EngineCells<'r, R, $db> {
+            fn value<ST, T>(&mut self) -> deserialize::Result<Option<T>>
+            where
+                T: FromSql<ST, $db>,
+            {
+                let field = self.cells.row.get(self.cells.next).ok_or("the row has fewer columns than expected")?;
+                self.cells.next += 1;
+                field.value().map(T::from_sql).transpose()
+            }
+
+            fn required<ST, T>(&mut self) -> deserialize::Result<T>
+            where
+                T: FromSql<ST, $db>,
+            {
+                self.value::<ST, T>()?.ok_or_else(|| "a column is unexpectedly empty".into())
+            }
+        }
+
+        impl<'r, 'a, R: Row<'a, $db>> Columns for EngineCells<'r, R, $db> {
+            fn int(&mut self) -> deserialize::Result<i64> {
+                self.required::<BigInt, i64>()
+            }
+
+            fn optional_int(&mut self) -> deserialize::Result<Option<i64>> {
+                self.value::<BigInt, i64>()
+            }
+
+            fn text(&mut self) -> deserialize::Result<String> {
+                self.required::<Text, String>()
+            }
+
+            fn optional_text(&mut self) -> deserialize::Result<Option<String>> {
+                self.value::<Text, String>()
+            }
+
+            fn optional_hash(&mut self) -> deserialize::Result<Option<[u8; 32]>> {
+                let bytes = self.value::<Binary, Vec<u8>>()?;
+                bytes.map(|b| b.try_into().map_err(|_| "a hash does not have 32 bytes".into())).transpose()
+            }
+
+            fn boolean(&mut self) -> deserialize::Result<bool> {
+                self.required::<Bool, bool>()
+            }
+        }
+    };
+}
+
+engine_columns!(Pg);
+engine_columns!(Sqlite);
+
+impl FromRow for i64 {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        columns.int()
+    }
+}
+
+impl FromRow for String {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        columns.text()
+    }
+}

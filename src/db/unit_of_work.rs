@@ -1,0 +1,116 @@
+//! The one way to run a transaction: named, retried, classified.
+//!
+//! A closure may run several times; it must have no effect but through the connection.
+
+use std::time::{Duration, Instant};
+
+use super::backend::Durability;
+use super::connection::Db;
+use super::error::DbError;
+
+/// Runs `work` in a writing transaction whose commit waits for the disk.
+///
+/// Serialisation failures, deadlocks and busy locks are retried with random back-off until the
+/// lock time-out; then the error is [`DbError::Busy`]. [`DbError::Lost`] is never retried here:
+/// only the caller can find out whether the commit happened.
+pub fn write<T, E>(db: &mut Db, name: &'static str, work: impl FnMut(&mut Db) -> Result<T, E>) -> Result<T, E>
+where
+    E: From<DbError> + Transient,
+{
+    retried(db, name, Durability::Full, work)
+}
+
+/// The same for what a later durable commit makes durable too: intents and their refusals.
+pub fn write_relaxed<T, E>(db: &mut Db, name: &'static str, work: impl FnMut(&mut Db) -> Result<T, E>) -> Result<T, E>
+where
+    E: From<DbError> + Transient,
+{
+    retried(db, name, Durability::Relaxed, work)
+}
+
+/// Runs `work` on one snapshot; it locks nothing and writes nothing.
+pub fn read<T, E>(db: &mut Db, work: impl FnOnce(&mut Db) -> Result<T, E>) -> Result<T, E>
+where
+    E: From<DbError>,
+{
+    db.connection.begin_read()?;
+    let result = work(db);
+    let ended = db.connection.script("ROLLBACK");
+    let value = result?;
+    ended?;
+    Ok(value)
+}
+
+/// Tells an error that running the transaction again may cure.
+pub trait Transient {
+    fn is_transient(&self) -> bool;
+    fn still_busy(self, waited: Duration) -> Self;
+}
+
+impl Transient for DbError {
+    fn is_transient(&self) -> bool {
+        Self::is_transient(self)
+    }
+
+    fn still_busy(self, waited: Duration) -> Self {
+        match self {
+            Self::Busy(reason) | Self::Retry(reason) => {
+                Self::Busy(format!("{reason}; gave up after {:.1} s (see --lock-timeout)", waited.as_secs_f64()))
+            }
+            other => other,
+        }
+    }
+}
+
+fn retried<T, E>(
+    db: &mut Db,
+    name: &'static str,
+    durability: Durability,
+    mut work: impl FnMut(&mut Db) -> Result<T, E>,
+) -> Result<T, E>
+where
+    E: From<DbError> + Transient,
+{
+    let started = Instant::now();
+    let mut tries = 0_u32;
+    loop {
+        match once(db, durability, &mut work) {
+            Err(error) if error.is_transient() => {
+                let waited = started.elapsed();
+                if waited >= db.lock_timeout() {
+                    return Err(error.still_busy(waited));
+                }
+                tries += 1;
+                log::debug!("transaction {name}: try {tries} has to be repeated");
+                std::thread::sleep(back_off(tries));
+            }
+            result => return result,
+        }
+    }
+}
+
+fn once<T, E>(
+    db: &mut Db,
+    durability: Durability,
+    work: &mut impl FnMut(&mut Db) -> Result<T, E>,
+) -> Result<T, E>
+where
+    E: From<DbError>,
+{
+    db.connection.begin_write(durability)?;
+    let result = work(db).and_then(|value| {
+        db.connection.script("COMMIT")?;
+        Ok(value)
+    });
+    if result.is_err() {
+        // After a failed commit or a lost connection there may be nothing left to roll back.
+        let _ = db.connection.script("ROLLBACK");
+    }
+    result
+}
+
+/// Short and random, growing to a few milliseconds: whoever waits longest is not the least likely to win.
+fn back_off(tries: u32) -> Duration {
+    let ceiling = 400_u64 << tries.min(4);
+    Duration::from_micros(fastrand::u64(100..=ceiling))
+}

@@ -1,0 +1,106 @@
+//! The database's address, and how it may be shown.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where the ledger lives. `Debug` and `Display` never show a password.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    Sqlite(PathBuf),
+    Postgres(String),
+}
+
+/// The text itself is not repeated: it may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidUrl {
+    #[error("the database URL is empty; use sqlite://PATH, a path, or postgres://USER@HOST/DATABASE")]
+    Empty,
+    #[error("the database URL has an unknown scheme; use sqlite://PATH, a path, or postgres://USER@HOST/DATABASE")]
+    UnknownScheme,
+    #[error("the database URL contains control characters")]
+    ControlCharacter,
+    #[error("sqlite://:memory: would forget everything at the end of the command; give a path")]
+    InMemory,
+}
+
+impl DatabaseUrl {
+    pub fn parse(text: &str) -> Result<Self, InvalidUrl> {
+        if text.chars().any(char::is_control) {
+            return Err(InvalidUrl::ControlCharacter);
+        }
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.into()));
+        }
+        let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")).unwrap_or(text);
+        match path {
+            "" => Err(InvalidUrl::Empty),
+            ":memory:" => Err(InvalidUrl::InMemory),
+            // A key=value string, or another database's address: neither is a path anybody means.
+            _ if path.contains("://") || path.contains("password=") => Err(InvalidUrl::UnknownScheme),
+            _ => Ok(Self::Sqlite(path.into())),
+        }
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(url) => f.write_str(&without_secrets(url)),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Scheme, user and host, without what may be a secret: the user's password and every parameter.
+///
+/// Cuts at the last `@` and the first `?`, so that an unescaped `@` or `/` in a password hides too much
+/// rather than too little.
+fn without_secrets(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+    let rest = match rest.rsplit_once('@') {
+        Some((credentials, host)) => {
+            let user = credentials.split([':', '/', '?', '@']).next().unwrap_or_default();
+            format!("{user}@{host}")
+        }
+        None => rest.to_string(),
+    };
+    let shown = rest.split('?').next().unwrap_or_default();
+    format!("{scheme}://{shown}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_engines_apart() {
+        assert_eq!(DatabaseUrl::parse("sqlite:///var/ledger.db"), Ok(DatabaseUrl::Sqlite("/var/ledger.db".into())));
+        assert_eq!(DatabaseUrl::parse("ledger.db"), Ok(DatabaseUrl::Sqlite("ledger.db".into())));
+        assert!(matches!(DatabaseUrl::parse("postgresql:///x"), Ok(DatabaseUrl::Postgres(_))));
+        for bad in ["", "sqlite://", "mysql://root:secret@h/db", "host=h password=secret", "sqlite://:memory:", "a\nb"] {
+            let error = DatabaseUrl::parse(bad).unwrap_err().to_string();
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn never_shows_a_password() {
+        for url in [
+            "postgres://bob:s3cret@db/ledger",
+            "postgres://bob:s3c@ret@db/ledger",
+            "postgres://bob:s3cr?et@db/ledger",
+            "postgres://db/ledger?user=bob&password=s3cret",
+            "postgres://bob:s3cret/x@db:not-a-port/ledger",
+        ] {
+            let shown = DatabaseUrl::parse(url).unwrap().to_string();
+            assert!(!shown.contains("s3c"), "{shown}");
+            assert!(shown.contains("db/ledger") || shown.contains("db:"), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The state of an account as its entries make it: the one definition of "recompute".
+
+use super::chain::{self, ChainHash};
+use super::entry::{Deltas, Entry, EntryKind, Movement, Stamp, Standing, Total};
+use super::money::{Minor, OutOfRange};
+
+/// The figures of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// What is available: can be charged or frozen.
+    pub balance: Minor,
+    /// What open holds have set aside.
+    pub held: Minor,
+    /// What the account owes after a clawback of credits it had already spent.
+    pub debt: Minor,
+    pub total_recharged: Minor,
+    pub total_spent: Minor,
+}
+
+impl Figures {
+    /// The figures after an entry of that kind.
+    pub fn moved(&self, kind: EntryKind, deltas: Deltas) -> Result<Self, OutOfRange> {
+        let recharged = match kind.total() {
+            Some(Total::Recharged) => deltas.balance,
+            _ => Minor::ZERO,
+        };
+        let spent = match kind.total() {
+            Some(Total::Spent) => deltas.balance.plus(deltas.held)?.negated()?,
+            _ => Minor::ZERO,
+        };
+        Ok(Self {
+            balance: self.balance.plus(deltas.balance)?,
+            held: self.held.plus(deltas.held)?,
+            debt: self.debt.plus(deltas.debt)?,
+            total_recharged: self.total_recharged.plus(recharged)?,
+            total_spent: self.total_spent.plus(spent)?,
+        })
+    }
+
+    pub const fn standing(&self) -> Standing {
+        Standing { balance: self.balance, held: self.held, debt: self.debt }
+    }
+}
+
+/// Figures and position in the chain: what the balance row stores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    pub figures: Figures,
+    pub last_seq: i64,
+    pub chain_head: ChainHash,
+}
+
+/// How an entry fails to follow from what came before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// The sequence number is not the next one.
+    Sequence,
+    /// The figures after the entry do not follow from those before it and its deltas.
+    Figures,
+    /// The hash is not the one of this content after the previous hash.
+    Hash,
+}
+
+impl Break {
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Sequence => "its sequence number does not follow the one before",
+            Self::Figures => "its figures do not follow from the entry before",
+            Self::Hash => "its hash does not match its content and the entry before",
+        }
+    }
+}
+
+/// The state after one more entry; the entry is held against the state before it.
+pub fn fold(state: &State, account: (&str, &str), entry: &Entry) -> Result<State, Break> {
+    let Entry { seq, movement, after, stamp, hash } = entry;
+    if state.last_seq.checked_add(1) != Some(*seq) {
+        return Err(Break::Sequence);
+    }
+    let figures = state.figures.moved(movement.kind, movement.deltas).map_err(|_| Break::Figures)?;
+    if figures.standing() != *after {
+        return Err(Break::Figures);
+    }
+    if chain::link(state.chain_head, account, *seq, movement, after, stamp) != *hash {
+        return Err(Break::Hash);
+    }
+    Ok(State { figures, last_seq: *seq, chain_head: *hash })
+}
+
+/// Gives a movement its place after `state`: the entry, and the state with it.
+pub fn append(
+    state: &State,
+    account: (&str, &str),
+    movement: Movement,
+    stamp: &Stamp,
+) -> Result<(Entry, State), OutOfRange> {
+    let figures = state.figures.moved(movement.kind, movement.deltas)?;
+    let after = figures.standing();
+    let seq = state.last_seq.checked_add(1).ok_or(OutOfRange)?;
+    let hash = chain::link(state.chain_head, account, seq, &movement, &after, stamp);
+    let entry = Entry { seq, movement, after, stamp: stamp.clone(), hash };
+    Ok((entry, State { figures, last_seq: seq, chain_head: hash }))
+}

@@ -1,0 +1,108 @@
+//! Intents: the record of every attempt, written before the work and surviving its rollback.
+
+use serde_json::{Map, Value};
+
+use super::account::AccountId;
+use super::text::{Actor, IdempotencyKey};
+use super::time::Timestamp;
+
+/// What was asked, as an object whose fields are compared when a key comes again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payload(Box<str>);
+
+impl Payload {
+    pub fn new(fields: &Map<String, Value>) -> Self {
+        Self(Value::Object(fields.clone()).to_string().into())
+    }
+
+    /// A payload that the ledger itself stored earlier.
+    pub fn stored(text: String) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The names of the fields in which two payloads differ.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        if self.0 == other.0 {
+            return Vec::new();
+        }
+        let fields = |payload: &Self| serde_json::from_str::<Map<String, Value>>(&payload.0).unwrap_or_default();
+        let (ours, theirs) = (fields(self), fields(other));
+        let mut names: Vec<String> = ours
+            .keys()
+            .chain(theirs.keys().filter(|name| !ours.contains_key(*name)))
+            .filter(|name| ours.get(*name) != theirs.get(*name))
+            .cloned()
+            .collect();
+        if names.is_empty() {
+            names.push("payload".into());
+        }
+        names
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntentState {
+    /// Written, its outcome not yet known: in work, or left behind by a crash.
+    Pending,
+    Applied,
+    Refused,
+    Failed,
+}
+
+impl IntentState {
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Applied, Self::Refused, Self::Failed];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Applied => "applied",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// One attempt: `(account, key, attempt)` names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    pub account: AccountId,
+    pub key: IdempotencyKey,
+    /// 1 for the first; a refused or failed key may be tried again, each try its own record.
+    pub attempt: i32,
+    pub operation: String,
+    pub payload: Payload,
+    pub actor: Actor,
+    pub created_at: Timestamp,
+    pub state: IntentState,
+    /// The first and last entry it made, when applied; `None` for an operation that makes none.
+    pub entries: Option<(i64, i64)>,
+    /// The recharge or hold it made or moved.
+    pub subject: Option<i64>,
+    /// Why it was refused or failed: an error code.
+    pub reason: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(text: &str) -> Payload {
+        Payload::stored(text.into())
+    }
+
+    #[test]
+    fn names_the_fields_that_differ() {
+        let first = payload(r#"{"op":"charge","amount":"5.00","service":"vps"}"#);
+        assert!(first.differences(&first.clone()).is_empty());
+        let other = payload(r#"{"op":"charge","amount":"6.00","reference":"A:1"}"#);
+        assert_eq!(first.differences(&other), ["amount", "service", "reference"]);
+    }
+}

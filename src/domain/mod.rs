@@ -1,0 +1,22 @@
+//! The rules of the ledger as pure values and functions.
+//!
+//! Nothing here reads a clock, a file or a database: what is needed to judge an
+//! operation comes in as a [`posting::Snapshot`], what follows from it goes out as
+//! [`posting::Effects`]. That is what makes the rule book testable by a model and
+//! usable unchanged by single commands, jobs and bulk runs.
+
+pub mod account;
+pub mod balance;
+pub mod chain;
+pub mod code;
+pub mod currency;
+pub mod drift;
+pub mod entry;
+pub mod hold;
+pub mod intent;
+pub mod money;
+pub mod posting;
+pub mod recharge;
+pub mod refusal;
+pub mod text;
+pub mod time;

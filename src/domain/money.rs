@@ -1,0 +1,226 @@
+//! Money as whole minor units (cents, points), and its decimal form at the edges.
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+
+use super::currency::Currency;
+
+/// A signed number of minor units of some currency: 1500 is 15.00 USD.
+///
+/// The arithmetic is checked: a result beyond `i64` is [`OutOfRange`], never a wrap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Minor(i64);
+
+/// A figure that does not fit into 64 bits of minor units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the amount is beyond the range of a ledger figure")]
+pub struct OutOfRange;
+
+impl Minor {
+    pub const ZERO: Self = Self(0);
+
+    pub const fn new(units: i64) -> Self {
+        Self(units)
+    }
+
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    pub const fn is_negative(self) -> bool {
+        self.0 < 0
+    }
+
+    pub const fn is_positive(self) -> bool {
+        self.0 > 0
+    }
+
+    pub fn plus(self, other: Self) -> Result<Self, OutOfRange> {
+        self.0.checked_add(other.0).map(Self).ok_or(OutOfRange)
+    }
+
+    pub fn minus(self, other: Self) -> Result<Self, OutOfRange> {
+        self.0.checked_sub(other.0).map(Self).ok_or(OutOfRange)
+    }
+
+    pub fn negated(self) -> Result<Self, OutOfRange> {
+        self.0.checked_neg().map(Self).ok_or(OutOfRange)
+    }
+
+    pub const fn magnitude(self) -> u64 {
+        self.0.unsigned_abs()
+    }
+}
+
+/// A positive amount: what a person asks to charge, recharge or freeze.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Amount(Minor);
+
+impl Amount {
+    /// `None` for zero and below.
+    pub fn new(minor: Minor) -> Option<Self> {
+        minor.is_positive().then_some(Self(minor))
+    }
+
+    pub const fn minor(self) -> Minor {
+        self.0
+    }
+
+    /// The same amount as an outflow. Cannot overflow: every positive `i64` has a negative.
+    pub const fn outflow(self) -> Minor {
+        Minor(-self.0.0)
+    }
+
+    /// Reads `1500`, `1500.5` or `0.01`; see [`AmountError`] for what is refused.
+    pub fn parse(text: &str, currency: &Currency) -> Result<Self, AmountError> {
+        let minor = parse_digits(text, currency)?;
+        Self::new(minor).ok_or(AmountError::Zero)
+    }
+}
+
+/// A non-zero amount with a sign: what an adjustment moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedAmount(Minor);
+
+impl SignedAmount {
+    pub fn new(minor: Minor) -> Option<Self> {
+        (!minor.is_zero()).then_some(Self(minor))
+    }
+
+    pub const fn minor(self) -> Minor {
+        self.0
+    }
+
+    /// Reads what [`Amount::parse`] reads, with an optional leading `+` or `-`.
+    pub fn parse(text: &str, currency: &Currency) -> Result<Self, AmountError> {
+        let (digits, negative) = match text.as_bytes().first() {
+            Some(b'-') => (&text[1..], true),
+            Some(b'+') => (&text[1..], false),
+            _ => (text, false),
+        };
+        let minor = Amount::parse(digits, currency)?.minor();
+        Ok(Self(if negative { Minor(-minor.0) } else { minor }))
+    }
+}
+
+/// Why a text is not an amount. Each message says what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AmountError {
+    #[error("an amount is plain decimal digits such as 1500 or 1500.50, without sign, exponent, comma or space")]
+    Malformed,
+    #[error("{currency} has {exponent} decimal places; the amount has more")]
+    TooManyDecimals { currency: String, exponent: u8 },
+    #[error("the amount must be greater than zero")]
+    Zero,
+    #[error("the amount is beyond the range of the ledger (about 9.2e18 minor units)")]
+    OutOfRange,
+}
+
+/// Longest text worth reading: an `i64` has 19 digits, a currency at most 12 decimals.
+const LONGEST_AMOUNT: usize = 40;
+
+fn parse_digits(text: &str, currency: &Currency) -> Result<Minor, AmountError> {
+    let (whole, decimals) = text.split_once('.').map_or((text, None), |(w, d)| (w, Some(d)));
+    let digits_only = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits_only(whole) || decimals.is_some_and(|d| !digits_only(d)) {
+        return Err(AmountError::Malformed);
+    }
+    if decimals.is_some_and(|d| d.len() > usize::from(currency.exponent())) {
+        return Err(AmountError::TooManyDecimals {
+            currency: currency.code().to_string(),
+            exponent: currency.exponent(),
+        });
+    }
+    if text.len() > LONGEST_AMOUNT {
+        return Err(AmountError::OutOfRange);
+    }
+    let decimal: Decimal = Decimal::from_str_exact(text).map_err(|_| AmountError::OutOfRange)?;
+    minor_of(decimal, currency.exponent()).ok_or(AmountError::OutOfRange)
+}
+
+/// The minor units of an exact decimal, or `None` where they do not fit.
+fn minor_of(decimal: Decimal, exponent: u8) -> Option<Minor> {
+    let missing = u32::from(exponent).checked_sub(decimal.scale())?;
+    let units = decimal.mantissa().checked_mul(10_i128.checked_pow(missing)?)?;
+    i64::try_from(units).ok().map(Minor)
+}
+
+/// An amount with the digits of its currency: `1500.00`, `-0.01`, `13`.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    minor: Minor,
+    exponent: u8,
+}
+
+impl Shown {
+    pub const fn new(minor: Minor, exponent: u8) -> Self {
+        Self { minor, exponent }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decimal = Decimal::from_i128_with_scale(i128::from(self.minor.0), u32::from(self.exponent));
+        // Decimal keeps the scale it was built with, so the currency's digits stay.
+        decimal.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd() -> Currency {
+        Currency::iso("USD").unwrap()
+    }
+
+    #[test]
+    fn reads_plain_decimal_digits() {
+        for (text, minor) in [
+            ("1500", 150_000),
+            ("1500.5", 150_050),
+            ("0.01", 1),
+            ("007", 700),
+            ("92233720368547758.07", i64::MAX),
+        ] {
+            assert_eq!(Amount::parse(text, &usd()).map(|a| a.minor().get()), Ok(minor), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_every_other_shape() {
+        let wrong = [
+            "", " ", "1 000", "1,000", "+5", "-5", "1e3", "1.", ".5", "1.2.3", "0x10", "NaN", "inf", "１２", "٣", "5 ",
+            "1_000", "12,5",
+        ];
+        for text in wrong {
+            assert_eq!(Amount::parse(text, &usd()), Err(AmountError::Malformed), "{text:?}");
+        }
+        assert!(matches!(Amount::parse("1.005", &usd()), Err(AmountError::TooManyDecimals { .. })));
+        assert_eq!(Amount::parse("0.00", &usd()), Err(AmountError::Zero));
+        for text in ["92233720368547758.08", &"9".repeat(60)] {
+            assert_eq!(Amount::parse(text, &usd()), Err(AmountError::OutOfRange), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_signed_amount_takes_a_sign() {
+        assert_eq!(SignedAmount::parse("-200", &usd()).map(|a| a.minor().get()), Ok(-20_000));
+        assert_eq!(SignedAmount::parse("+0.5", &usd()).map(|a| a.minor().get()), Ok(50));
+        assert_eq!(SignedAmount::parse("--1", &usd()), Err(AmountError::Malformed));
+        assert_eq!(SignedAmount::parse("-0", &usd()), Err(AmountError::Zero));
+    }
+
+    #[test]
+    fn shows_the_currencys_digits() {
+        assert_eq!(Shown::new(Minor(150_000), 2).to_string(), "1500.00");
+        assert_eq!(Shown::new(Minor(-1), 2).to_string(), "-0.01");
+        assert_eq!(Shown::new(Minor(13), 0).to_string(), "13");
+        assert_eq!(Shown::new(Minor(i64::MIN), 12).to_string(), "-9223372.036854775808");
+    }
+}

@@ -1,0 +1,139 @@
+//! Recharges: money on its way in through a gateway.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::account::AccountId;
+use super::entry::Note;
+use super::money::Amount;
+use super::text::{Json, PaymentMethod};
+use super::time::Timestamp;
+
+/// How a recharge is named outside: `r12-7` is the seventh of account 12.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RechargeId {
+    pub account: AccountId,
+    pub number: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a recharge id looks like r12-7; `ledger recharge list` shows them")]
+pub struct InvalidRechargeId;
+
+impl fmt::Display for RechargeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{}-{}", self.account, self.number)
+    }
+}
+
+impl FromStr for RechargeId {
+    type Err = InvalidRechargeId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (account, number) = text.strip_prefix('r').and_then(|id| id.split_once('-')).ok_or(InvalidRechargeId)?;
+        let positive = |part: &str| {
+            let digits = part.bytes().all(|b| b.is_ascii_digit());
+            part.parse().ok().filter(|n: &i64| digits && *n > 0).ok_or(InvalidRechargeId)
+        };
+        Ok(Self { account: AccountId::new(positive(account)?), number: positive(number)? })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RechargeStatus {
+    Pending,
+    /// The gateway has taken it up; it no longer expires by time.
+    Processing,
+    Completed,
+    Failed,
+    Cancelled,
+    Expired,
+}
+
+impl RechargeStatus {
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Processing, Self::Completed, Self::Failed, Self::Cancelled, Self::Expired];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
+
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Pending | Self::Processing)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recharge {
+    pub id: RechargeId,
+    pub amount: Amount,
+    pub method: PaymentMethod,
+    pub status: RechargeStatus,
+    pub created_at: Timestamp,
+    pub expires_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    /// The entry that brought the money, once completed.
+    pub entry_seq: Option<i64>,
+    pub gateway_response: Option<Json>,
+    /// Goes on to the entry, whenever the money comes.
+    pub note: Note,
+}
+
+/// What a step towards another status comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Take,
+    /// It is there already: asked again, nothing to do.
+    AlreadyThere,
+    /// It has ended otherwise.
+    Ended(RechargeStatus),
+}
+
+impl Recharge {
+    /// The status that counts at `now`: a pending one that is overdue has expired, whether or not the job has come by.
+    pub fn status_at(&self, now: Timestamp) -> RechargeStatus {
+        match self.status {
+            RechargeStatus::Pending if self.expires_at.is_some_and(|at| at <= now) => RechargeStatus::Expired,
+            status => status,
+        }
+    }
+
+    /// Whether this recharge may become `target` at `now`.
+    pub fn step(&self, target: RechargeStatus, now: Timestamp) -> Step {
+        let current = self.status_at(now);
+        if self.status == target {
+            Step::AlreadyThere
+        } else if target == RechargeStatus::Expired && current == RechargeStatus::Expired {
+            Step::Take
+        } else if current.is_final() {
+            Step::Ended(current)
+        } else {
+            Step::Take
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_name_account_and_number() {
+        let id: RechargeId = "r12-7".parse().unwrap();
+        assert_eq!((id.account.get(), id.number, id.to_string().as_str()), (12, 7, "r12-7"));
+        for bad in ["", "12-7", "r12", "r-1-2", "r0-1", "r1-0", "r+1-2", "r1-2x", "r99999999999999999999-1"] {
+            assert_eq!(bad.parse::<RechargeId>(), Err(InvalidRechargeId), "{bad:?}");
+        }
+    }
+}

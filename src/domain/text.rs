@@ -1,0 +1,193 @@
+//! Free text that people give: bounded, one line, without control characters.
+//!
+//! What passes here can be stored, chained and shown anywhere without surprises.
+
+use std::fmt;
+
+/// What is wrong with a text; `what` names the field as the user knows it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    #[error("{what} must not be empty")]
+    Empty { what: &'static str },
+    #[error("{what} is longer than {limit} bytes")]
+    TooLong { what: &'static str, limit: usize },
+    #[error("{what} must not contain control or invisible formatting characters")]
+    Control { what: &'static str },
+    #[error("{what} must not begin or end with a space")]
+    Untrimmed { what: &'static str },
+    #[error("{what} is not valid JSON: {reason}")]
+    NotJson { what: &'static str, reason: String },
+}
+
+/// Characters that would steer a terminal, or make two different texts look alike.
+pub fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
+}
+
+fn checked(text: &str, what: &'static str, limit: usize) -> Result<Box<str>, TextError> {
+    if text.is_empty() {
+        return Err(TextError::Empty { what });
+    }
+    if text.len() > limit {
+        return Err(TextError::TooLong { what, limit });
+    }
+    if text.chars().any(is_unprintable) {
+        return Err(TextError::Control { what });
+    }
+    if text.trim() != text {
+        return Err(TextError::Untrimmed { what });
+    }
+    Ok(text.into())
+}
+
+/// Declares a text type: its name for people and its longest length in bytes.
+macro_rules! text_type {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $limit:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            pub fn parse(text: &str) -> Result<Self, TextError> {
+                checked(text, $what, $limit).map(Self)
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_type!(
+    /// Who owns a balance, as the service knows them: `5`, a UUID.
+    UserId, "the user id", 128
+);
+text_type!(
+    /// What was paid for: `vps`, `hosting`, `email`.
+    Service, "the service", 64
+);
+text_type!(
+    /// A pointer into the service's own records: `VpsUsage:123`.
+    Reference, "the reference", 200
+);
+text_type!(
+    /// A line for people: what it was for, or why it was done.
+    Description, "the description", 500
+);
+text_type!(
+    /// Who did it.
+    Actor, "the actor", 128
+);
+text_type!(
+    /// The caller's name for one operation; the same key is the same operation.
+    IdempotencyKey, "the idempotency key", 200
+);
+
+/// A payment method: a lower-case word such as `bank_transfer` or `momo`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PaymentMethod(Box<str>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a payment method is a lower-case name of letters, digits and underscores, such as bank_transfer, credit_card, paypal, zalo_pay or momo")]
+pub struct InvalidMethod;
+
+impl PaymentMethod {
+    pub fn parse(text: &str) -> Result<Self, InvalidMethod> {
+        let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+        let rest = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if first && rest && text.len() <= 40 { Ok(Self(text.into())) } else { Err(InvalidMethod) }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A JSON value kept as compact text, in the order its fields were given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Json(Box<str>);
+
+impl Json {
+    const LIMIT: usize = 16 * 1024;
+
+    pub fn parse(text: &str, what: &'static str) -> Result<Self, TextError> {
+        if text.len() > Self::LIMIT {
+            return Err(TextError::TooLong { what, limit: Self::LIMIT });
+        }
+        let value: serde_json::Value = serde_json::from_str(text)
+            .map_err(|error| TextError::NotJson { what, reason: error.to_string() })?;
+        Ok(Self(escape_unprintable(&value.to_string()).into()))
+    }
+
+    /// Text that the ledger itself stored earlier.
+    pub fn stored(text: String) -> Self {
+        Self(text.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The value; a stored text that is no JSON any more comes back as a JSON string.
+    pub fn value(&self) -> serde_json::Value {
+        serde_json::from_str(&self.0).unwrap_or_else(|_| serde_json::Value::String(self.0.to_string()))
+    }
+}
+
+/// JSON text with every unprintable character written as `\uXXXX`.
+///
+/// In valid JSON these can only stand inside strings, where the escape means the same.
+pub fn escape_unprintable(json: &str) -> String {
+    let mut escaped = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_unprintable(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                escaped.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_bounded_and_printable() {
+        assert!(UserId::parse("018f3c1e-7b1a-7c3e-9d2f-aa55aa55aa55").is_ok());
+        assert!(UserId::parse("Nguyễn'; DROP TABLE entries;--").is_ok());
+        assert_eq!(UserId::parse(""), Err(TextError::Empty { what: "the user id" }));
+        assert!(matches!(UserId::parse(&"x".repeat(10_240)), Err(TextError::TooLong { .. })));
+        for bad in ["a\nb", "a\u{0}", "\u{1b}[31m", "a\u{202e}b", "\u{9b}0m"] {
+            assert!(matches!(UserId::parse(bad), Err(TextError::Control { .. })), "{bad:?}");
+        }
+        assert!(matches!(UserId::parse(" 5"), Err(TextError::Untrimmed { .. })));
+    }
+
+    #[test]
+    fn json_keeps_order_and_digits_and_escapes_what_steers() {
+        let json = Json::parse(r#"{ "b": 12345678901234567890.10, "a": "\u009b" }"#, "the metadata").unwrap();
+        assert_eq!(json.as_str(), "{\"b\":12345678901234567890.10,\"a\":\"\\u009b\"}");
+        assert!(Json::parse("{", "the metadata").is_err());
+        assert!(Json::parse(&"[".repeat(5000), "the metadata").is_err());
+    }
+
+    #[test]
+    fn methods_are_lower_case_words() {
+        assert!(PaymentMethod::parse("zalo_pay").is_ok());
+        for bad in ["", "Zalo", "zalo pay", "1pay", "pay-pal"] {
+            assert_eq!(PaymentMethod::parse(bad), Err(InvalidMethod), "{bad:?}");
+        }
+    }
+}

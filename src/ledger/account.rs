@@ -1,0 +1,207 @@
+//! Accounts: creating, showing, locking, setting, closing.
+
+use serde_json::{Value, json};
+
+use super::clock::unique_name;
+use super::error::LedgerError;
+use super::Ledger;
+use crate::db::accounts::{self, Listed, NewAccount};
+use crate::db::operations::{NewOperation, operation_insert};
+use crate::db::unit_of_work::write;
+use crate::db::{Db, DbError, snapshot};
+use crate::domain::account::{Account, Limits};
+use crate::domain::balance::Figures;
+use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::money::{Amount, Minor};
+use crate::domain::refusal::Refusal;
+use crate::domain::text::UserId;
+
+/// An account with its figures.
+#[derive(Clone, Debug)]
+pub struct AccountView {
+    pub account: Account,
+    pub figures: Figures,
+    pub last_seq: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Create {
+    pub user_id: UserId,
+    pub currency: Currency,
+    pub low_balance_threshold: Option<Minor>,
+    pub limits: Limits,
+}
+
+/// Creates the account; `false` beside it when it was there already, and then nothing of it is changed.
+pub fn create(ledger: &mut Ledger, request: &Create) -> Result<(AccountView, bool), LedgerError> {
+    let new = NewAccount {
+        user_id: request.user_id.clone(),
+        currency: request.currency.clone(),
+        low_balance_threshold: request.low_balance_threshold,
+        limits: request.limits,
+        created_at: ledger.now(),
+    };
+    let created = write(&mut ledger.db, "account create", |db| insert(db, &new))?;
+    let view = find(ledger, &request.user_id, request.currency.code())?;
+    Ok((view, created))
+}
+
+/// Somebody who took the same number first is a reason to try again, not to fail.
+pub(super) fn insert(db: &mut Db, new: &NewAccount) -> Result<bool, LedgerError> {
+    accounts::account_insert(db, new).map_err(|error| match error {
+        DbError::Taken(text) => DbError::Retry(text).into(),
+        error => error.into(),
+    })
+}
+
+/// The account of that user and currency, its balance row as stored.
+pub fn find(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -> Result<AccountView, LedgerError> {
+    let found = accounts::accounts_of_user(&mut ledger.db, user_id, Some(currency))?;
+    found.into_iter().next().map(view).ok_or_else(|| {
+        LedgerError::NotFound(format!("user {user_id} has no {currency} account; create it with `ledger account create`"))
+    })
+}
+
+pub(super) fn view(listed: Listed) -> AccountView {
+    let state = listed.stored.unwrap_or_default();
+    AccountView { account: listed.account, figures: state.figures, last_seq: state.last_seq }
+}
+
+/// Which accounts a list shows.
+#[derive(Clone, Debug)]
+pub struct AccountFilter {
+    pub currency: Option<CurrencyCode>,
+    /// Continue after the account of that number.
+    pub after: i64,
+    pub limit: usize,
+}
+
+/// In order of creation.
+pub fn list(ledger: &mut Ledger, filter: &AccountFilter) -> Result<Vec<AccountView>, LedgerError> {
+    let mut shown = Vec::new();
+    let mut after = filter.after;
+    while shown.len() < filter.limit {
+        let page = accounts::accounts_page(&mut ledger.db, after, 1_000)?;
+        let Some(last) = page.last() else { break };
+        after = last.account.id.get();
+        let wanted = |listed: &Listed| filter.currency.as_ref().is_none_or(|code| listed.account.currency.code() == code);
+        shown.extend(page.into_iter().filter(wanted).map(view));
+    }
+    shown.truncate(filter.limit);
+    Ok(shown)
+}
+
+/// A change of an account's settings.
+#[derive(Clone, Debug)]
+pub enum Change {
+    Lock,
+    Unlock,
+    Close,
+    Set(Settings),
+}
+
+/// What `account set` changes; `None` leaves a setting, `Some(None)` removes it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    pub low_balance_threshold: Option<Option<Minor>>,
+    pub charges_per_minute: Option<Option<u32>>,
+    pub spend_per_day: Option<Option<Amount>>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Changed {
+    Done(AccountView),
+    /// It was so before; nothing was written.
+    Already(AccountView),
+    Refused(Refusal),
+}
+
+/// Changes the settings under the account's lock and records the act.
+pub fn change(
+    ledger: &mut Ledger,
+    user_id: &UserId,
+    currency: &CurrencyCode,
+    change: &Change,
+    reason: Option<&str>,
+) -> Result<Changed, LedgerError> {
+    let id = find(ledger, user_id, currency)?.account.id;
+    let (actor, at) = (ledger.actor.clone(), ledger.now());
+    write(&mut ledger.db, "account change", |db| {
+        let located =
+            snapshot::lock(db, id)?.ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
+        let figures = located.state.figures;
+        let before = located.account;
+        let after = match changed(&before, &figures, change) {
+            Ok(after) => after,
+            Err(refusal) => return Ok(Changed::Refused(refusal)),
+        };
+        let seen = |account: Account| AccountView { account, figures, last_seq: located.state.last_seq };
+        if after == before {
+            return Ok(Changed::Already(seen(after)));
+        }
+        accounts::settings_update(db, &after)?;
+        operation_insert(
+            db,
+            &NewOperation {
+                account: id,
+                id: &unique_name(),
+                run_id: None,
+                command: change.command(),
+                actor: &actor,
+                at,
+                before: Some(&settings_of(&before, None).to_string()),
+                after: Some(&settings_of(&after, reason).to_string()),
+            },
+        )?;
+        Ok(Changed::Done(seen(after)))
+    })
+}
+
+impl Change {
+    const fn command(&self) -> &'static str {
+        match self {
+            Self::Lock => "account lock",
+            Self::Unlock => "account unlock",
+            Self::Close => "account close",
+            Self::Set(_) => "account set",
+        }
+    }
+}
+
+fn changed(before: &Account, figures: &Figures, change: &Change) -> Result<Account, Refusal> {
+    let mut after = before.clone();
+    match change {
+        Change::Lock => after.locked = true,
+        Change::Unlock => after.locked = false,
+        Change::Close => {
+            let Figures { balance, held, debt, .. } = *figures;
+            if !(balance.is_zero() && held.is_zero() && debt.is_zero()) {
+                return Err(Refusal::AccountNotEmpty { balance, held, debt });
+            }
+            after.closed = true;
+        }
+        Change::Set(settings) => {
+            if let Some(threshold) = settings.low_balance_threshold {
+                after.low_balance_threshold = threshold;
+            }
+            if let Some(limit) = settings.charges_per_minute {
+                after.limits.charges_per_minute = limit;
+            }
+            if let Some(limit) = settings.spend_per_day {
+                after.limits.spend_per_day = limit;
+            }
+        }
+    }
+    Ok(after)
+}
+
+fn settings_of(account: &Account, reason: Option<&str>) -> Value {
+    json!({
+        "low_balance_threshold": account.low_balance_threshold.map(Minor::get),
+        "charges_per_minute": account.limits.charges_per_minute,
+        "spend_per_day": account.limits.spend_per_day.map(|amount| amount.minor().get()),
+        "locked": account.locked,
+        "closed": account.closed,
+        "reason": reason,
+    })
+}

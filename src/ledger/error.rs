@@ -1,0 +1,70 @@
+//! What broke, or could not be accepted; a rule's "no" is not among it.
+
+use std::time::Duration;
+
+use crate::db::DbError;
+use crate::db::unit_of_work::Transient;
+use crate::domain::account::AccountId;
+use crate::domain::code::Code;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    /// Input that cannot be accepted; the message says what to give instead.
+    #[error("{message}")]
+    Invalid { code: Code, message: String },
+    #[error("{0}")]
+    NotFound(String),
+    #[error("busy: {0}")]
+    Busy(String),
+    #[error("{0}; nothing was written")]
+    RepairLimit(String),
+    #[error("account {account}: {what}")]
+    Contradiction { account: AccountId, what: &'static str },
+    /// The connection broke and did not come back: the operation may or may not have been applied.
+    #[error("{cause}; whether the operation was applied is unknown: send it again with --idempotency-key {key}")]
+    Unknown { key: String, cause: DbError },
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl LedgerError {
+    pub fn invalid(code: Code, message: impl ToString) -> Self {
+        Self::Invalid { code, message: message.to_string() }
+    }
+
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Db(error) => match error {
+                DbError::Unreachable(_) | DbError::Lost(_) => Code::Unreachable,
+                DbError::Busy(_) | DbError::Retry(_) => Code::Busy,
+                DbError::Schema(_) => Code::Schema,
+                DbError::Configuration(_) => Code::Configuration,
+                DbError::Denied(_) => Code::Denied,
+                DbError::Integrity(_) => Code::Integrity,
+                DbError::Taken(_) | DbError::Failed(_) => Code::Internal,
+            },
+            Self::Invalid { code, .. } => *code,
+            Self::NotFound(_) => Code::NotFound,
+            Self::Busy(_) => Code::Busy,
+            Self::RepairLimit(_) => Code::RepairLimit,
+            Self::Contradiction { .. } => Code::Integrity,
+            Self::Unknown { .. } => Code::Unreachable,
+            Self::Interrupted => Code::Interrupted,
+        }
+    }
+}
+
+impl Transient for LedgerError {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Db(error) if error.is_transient())
+    }
+
+    fn still_busy(self, waited: Duration) -> Self {
+        match self {
+            Self::Db(error) => Self::Db(error.still_busy(waited)),
+            other => other,
+        }
+    }
+}

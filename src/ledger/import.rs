@@ -1,0 +1,42 @@
+//! Importing accounts: new ones are created, existing ones left alone.
+
+use super::account::{Create, insert};
+use super::error::LedgerError;
+use super::{Ledger, interrupt};
+use crate::db::accounts::NewAccount;
+use crate::db::unit_of_work::write;
+
+/// How many accounts of an import were created, and how many were there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    pub created: u64,
+    pub existing: u64,
+}
+
+/// Accounts per transaction.
+const BATCH: usize = 500;
+
+pub fn import(ledger: &mut Ledger, accounts: &[Create]) -> Result<Imported, LedgerError> {
+    let mut imported = Imported::default();
+    for batch in accounts.chunks(BATCH) {
+        interrupt::check()?;
+        let created_at = ledger.now();
+        let created = write(&mut ledger.db, "account import", |db| {
+            let mut created = 0;
+            for request in batch {
+                let new = NewAccount {
+                    user_id: request.user_id.clone(),
+                    currency: request.currency.clone(),
+                    low_balance_threshold: request.low_balance_threshold,
+                    limits: request.limits,
+                    created_at,
+                };
+                created += u64::from(insert(db, &new)?);
+            }
+            Ok::<u64, LedgerError>(created)
+        })?;
+        imported.created += created;
+        imported.existing += batch.len() as u64 - created;
+    }
+    Ok(imported)
+}

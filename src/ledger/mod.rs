@@ -1,0 +1,54 @@
+//! The operations of the ledger: one file and one public function per verb.
+//!
+//! Every change of a balance goes through [`post`]. Nothing here prints, prompts or parses arguments.
+
+pub mod account;
+pub mod clock;
+pub mod currency;
+pub mod demo;
+pub mod error;
+pub mod import;
+pub mod inspect;
+pub mod interrupt;
+pub mod job;
+pub mod migrate;
+pub mod post;
+pub mod progress;
+pub mod rebuild;
+pub mod recharge;
+mod payload;
+mod repair;
+pub mod verify;
+
+use std::time::Duration;
+
+pub use clock::Clock;
+pub use error::LedgerError;
+
+use crate::db::{DatabaseUrl, Db, Schema};
+use crate::domain::text::Actor;
+
+/// An open ledger: a database, a clock, and who is at work.
+pub struct Ledger {
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) actor: Actor,
+}
+
+impl Ledger {
+    /// Opens the ledger at `url`; a SQLite file is created and migrated on first use.
+    pub fn open(url: &DatabaseUrl, clock: Clock, actor: Actor, lock_timeout: Duration) -> Result<Self, LedgerError> {
+        let db = Db::open(url, lock_timeout, Schema::Expected)?;
+        Ok(Self { db, clock, actor })
+    }
+
+    /// The moment that counts for what is done now.
+    pub fn now(&self) -> crate::domain::time::Timestamp {
+        self.clock.now()
+    }
+
+    /// Ends without the checkpoint that closing a SQLite connection would do: the next command finds the log.
+    pub fn leave_open(self) {
+        std::mem::forget(self.db);
+    }
+}

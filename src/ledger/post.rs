@@ -1,0 +1,379 @@
+//! The one door to the money: record the attempt, look the key up, decide, write, settle.
+
+use super::clock::{Stopwatch, unique_name};
+use super::error::LedgerError;
+use super::payload::{operation_name, payload};
+use super::Ledger;
+use crate::db::intents::{self, Made, NewIntent};
+use crate::db::posting::{append, open_attempt, post_guarded, settle};
+use crate::db::recharges::{self, RechargeStep};
+use crate::db::snapshot::{self, Located};
+use crate::db::unit_of_work::{write, write_relaxed};
+use crate::db::{Db, DbError, entries};
+use crate::domain::account::{Account, AccountId};
+use crate::domain::balance::Figures;
+use crate::domain::code::Code;
+use crate::domain::currency::Currency;
+use crate::domain::entry::{Entry, Note, Stamp};
+use crate::domain::intent::{Intent, IntentState, Payload};
+use crate::domain::posting::{
+    Effects, Found, Operation, Posting, RATE_SPAN, RechargeWrite, Snapshot, Subject, Usage, Verdict, contradiction,
+    decide, seal,
+};
+use crate::domain::recharge::{Recharge, RechargeId};
+use crate::domain::refusal::Refusal;
+use crate::domain::text::{IdempotencyKey, UserId};
+use crate::domain::time::Timestamp;
+
+/// An operation asked of an account, validated.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub user_id: UserId,
+    pub currency: Currency,
+    pub operation: Operation,
+    pub note: Note,
+    /// Made up where the caller has none.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// An operation that has been applied, now or before.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    pub account: Account,
+    pub entries: Vec<Entry>,
+    /// The figures right after it; where it made no entry, as they are.
+    pub figures: Figures,
+    pub recharge: Option<Recharge>,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub key: IdempotencyKey,
+    pub currency: Currency,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Applied(Box<Posted>),
+    /// The same key, or a recharge that is there already: nothing was written.
+    AlreadyApplied(Box<Posted>),
+    Refused(Refusal),
+}
+
+/// How often a lost connection is replaced before the outcome is called unknown.
+const RECONNECTS: u32 = 3;
+
+/// Carries out a request, exactly once per key.
+pub fn post(ledger: &mut Ledger, request: &Request) -> Result<Answer, LedgerError> {
+    let key = match &request.key {
+        Some(key) => key.clone(),
+        None => IdempotencyKey::parse(&unique_name()).map_err(|error| LedgerError::invalid(Code::Internal, error))?,
+    };
+    let payload = payload(&request.operation, &request.note, &request.currency);
+    let mut attempt = Attempt { request, key: &key, payload: &payload, started: Stopwatch::start(), lost: 0 };
+    let outcome = loop {
+        match attempt.run(ledger) {
+            Err(LedgerError::Db(cause @ (DbError::Lost(_) | DbError::Unreachable(_)))) => {
+                // The commit may have happened. The next round finds out by the key, on a fresh connection.
+                attempt.lost += 1;
+                if attempt.lost > RECONNECTS || ledger.db.reconnect().is_err() {
+                    return Err(LedgerError::Unknown { key: key.to_string(), cause });
+                }
+            }
+            outcome => break outcome?,
+        }
+    };
+    Ok(Answer { key, currency: request.currency.clone(), outcome })
+}
+
+struct Attempt<'a> {
+    request: &'a Request,
+    key: &'a IdempotencyKey,
+    payload: &'a Payload,
+    started: Stopwatch,
+    lost: u32,
+}
+
+impl Attempt<'_> {
+    fn run(&self, ledger: &mut Ledger) -> Result<Outcome, LedgerError> {
+        let Request { user_id, currency, operation, .. } = self.request;
+        let actor = ledger.actor.clone();
+        let now = ledger.now();
+        let intent = NewIntent {
+            key: self.key,
+            operation: operation_name(operation),
+            payload: self.payload,
+            actor: &actor,
+            created_at: now,
+        };
+        let Some(opened) = open_attempt(&mut ledger.db, user_id, currency.code(), &intent)? else {
+            return Ok(Outcome::Refused(Refusal::AccountNotFound { user_id: user_id.to_string() }));
+        };
+        if opened.key_is_new {
+            if let Some(outcome) = self.at_once(ledger, &opened.located, now)? {
+                return Ok(outcome);
+            }
+        } else {
+            self.record_again(ledger, opened.located.account.id, &intent)?;
+        }
+        let id = opened.located.account.id;
+        let done = self.under_lock(ledger, id, now);
+        if let Err(error) = &done {
+            self.record_failure(ledger, id, error);
+        }
+        done
+    }
+
+    fn stamp(&self, ledger: &Ledger, note: &Note, at: Timestamp) -> Stamp {
+        Stamp { note: note.clone(), actor: ledger.actor.clone(), key: Some(self.key.clone()), at }
+    }
+
+    /// The short way for an operation on figures alone: judged on what was read with the intent, written
+    /// only if the account has not moved since. `None` sends it the long way.
+    fn at_once(
+        &self,
+        ledger: &mut Ledger,
+        located: &Located,
+        now: Timestamp,
+    ) -> Result<Option<Outcome>, LedgerError> {
+        if self.request.operation.subject() != Subject::None || located.account.limits.any() {
+            return Ok(None);
+        }
+        let snapshot = snapshot_of(located.clone(), Usage::default(), Found::Nothing);
+        let effects = match decide(&snapshot, &self.request.operation, now) {
+            Verdict::Apply(effects) if effects.is_plain() && effects.movements.len() == 1 => effects,
+            Verdict::Refuse(refusal) => {
+                self.record_refusal(&mut ledger.db, located.account.id, 1, &refusal)?;
+                return Ok(Some(Outcome::Refused(refusal)));
+            }
+            Verdict::Apply(_) | Verdict::Already => return Ok(None),
+        };
+        let posting = self.sealed(&snapshot, &effects, &self.stamp(ledger, &self.request.note, now))?;
+        let took = self.started.elapsed();
+        let moved = post_guarded(&mut ledger.db, located, &posting.entries[0], &posting.state, self.key, took);
+        let moved = moved.map_err(|error| beyond_the_row(error, &located.account))?;
+        Ok(moved.then(|| Outcome::Applied(Box::new(posted(located.account.clone(), posting, None)))))
+    }
+
+    fn sealed(&self, snapshot: &Snapshot, effects: &Effects, stamp: &Stamp) -> Result<Posting, LedgerError> {
+        let account = snapshot.account.id;
+        let broken = |what| LedgerError::Contradiction { account, what };
+        let posting = seal(snapshot, effects, stamp).map_err(|_| broken("a figure left its range"))?;
+        match contradiction(snapshot, &self.request.operation, &posting) {
+            Some(what) => Err(broken(what)),
+            None => Ok(posting),
+        }
+    }
+
+    /// A key that was only refused or failed may be tried again: each try is a record of its own.
+    fn record_again(&self, ledger: &mut Ledger, id: AccountId, intent: &NewIntent<'_>) -> Result<(), LedgerError> {
+        write_relaxed(&mut ledger.db, "intent again", |db| {
+            if let Some(prior) = intents::intent_find(db, id, self.key)?
+                && matches!(prior.state, IntentState::Refused | IntentState::Failed)
+                && prior.payload == *self.payload
+            {
+                intents::intent_insert(db, id, intent, prior.attempt + 1)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The long way: everything is looked at again under the account's lock.
+    fn under_lock(&self, ledger: &mut Ledger, id: AccountId, now: Timestamp) -> Result<Outcome, LedgerError> {
+        let stamp = self.stamp(ledger, &self.request.note, now);
+        write(&mut ledger.db, operation_name(&self.request.operation), |db| {
+            let located = snapshot::lock(db, id)?
+                .ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
+            let intent = intents::intent_find(db, id, self.key)?
+                .ok_or_else(|| DbError::Integrity("the intent of this operation has disappeared".into()))?;
+            let differs_in = intent.payload.differences(self.payload);
+            if !differs_in.is_empty() {
+                return Ok(Outcome::Refused(Refusal::IdempotencyConflict { key: self.key.to_string(), differs_in }));
+            }
+            if intent.state == IntentState::Applied {
+                let posted = Box::new(recall(db, located, &intent)?);
+                // After a lost connection it is our own work that is found here.
+                return Ok(if self.lost > 0 { Outcome::Applied(posted) } else { Outcome::AlreadyApplied(posted) });
+            }
+            self.judge(db, located, intent.attempt, &stamp)
+        })
+    }
+
+    fn judge(&self, db: &mut Db, located: Located, attempt: i32, stamp: &Stamp) -> Result<Outcome, LedgerError> {
+        let id = located.account.id;
+        let operation = &self.request.operation;
+        let usage = usage(db, &located.account, stamp.at)?;
+        let found = look_up(db, id, operation.subject())?;
+        let snapshot = snapshot_of(located, usage, found);
+        match decide(&snapshot, operation, stamp.at) {
+            Verdict::Refuse(refusal) => {
+                self.record_refusal_in(db, id, attempt, &refusal)?;
+                Ok(Outcome::Refused(refusal))
+            }
+            Verdict::Already => {
+                let recharge = match snapshot.found {
+                    Found::Recharge(recharge) => Some(recharge),
+                    _ => None,
+                };
+                let made = Made {
+                    entries: recharge.as_ref().and_then(|r| r.entry_seq).map(|seq| (seq, seq)),
+                    subject: recharge.as_ref().map(|r| r.id.number),
+                };
+                settle(db, id, self.key, attempt, made, self.started.elapsed())?;
+                let figures = snapshot.state.figures;
+                let posted = Posted { account: snapshot.account, entries: Vec::new(), figures, recharge };
+                Ok(Outcome::AlreadyApplied(Box::new(posted)))
+            }
+            Verdict::Apply(effects) => {
+                let stamp = note_of_recharge(stamp, &snapshot.found);
+                let posting = self.sealed(&snapshot, &effects, &stamp)?;
+                append(db, id, &snapshot.state, &posting.entries, &posting.state)
+                    .map_err(|error| beyond_the_row(error, &snapshot.account))?;
+                let recharge = write_recharge(db, id, &effects, &posting, &stamp)?;
+                let made = Made {
+                    entries: posting.entries.first().zip(posting.entries.last()).map(|(f, l)| (f.seq, l.seq)),
+                    subject: recharge.as_ref().map(|r| r.id.number),
+                };
+                settle(db, id, self.key, attempt, made, self.started.elapsed())?;
+                Ok(Outcome::Applied(Box::new(posted(snapshot.account, posting, recharge))))
+            }
+        }
+    }
+
+    fn record_refusal(
+        &self,
+        db: &mut Db,
+        id: AccountId,
+        attempt: i32,
+        refusal: &Refusal,
+    ) -> Result<(), LedgerError> {
+        write_relaxed(db, "refusal", |db| self.record_refusal_in(db, id, attempt, refusal))
+    }
+
+    fn record_refusal_in(
+        &self,
+        db: &mut Db,
+        id: AccountId,
+        attempt: i32,
+        refusal: &Refusal,
+    ) -> Result<(), LedgerError> {
+        let (state, reason) = (IntentState::Refused, refusal.code().name());
+        intents::intent_ended(db, id, self.key, attempt, state, reason, self.started.elapsed())?;
+        Ok(())
+    }
+
+    /// Best effort: the error itself is what the caller must hear.
+    fn record_failure(&self, ledger: &mut Ledger, id: AccountId, error: &LedgerError) {
+        if matches!(error, LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))) {
+            return;
+        }
+        let recorded: Result<(), DbError> = write_relaxed(&mut ledger.db, "failure", |db| {
+            let Some(intent) = intents::intent_find(db, id, self.key)? else { return Ok(()) };
+            let (state, reason) = (IntentState::Failed, error.code().name());
+            intents::intent_ended(db, id, self.key, intent.attempt, state, reason, self.started.elapsed())
+        });
+        if let Err(error) = recorded {
+            log::warn!("the failure could not be recorded: {error}");
+        }
+    }
+}
+
+fn snapshot_of(located: Located, usage: Usage, found: Found) -> Snapshot {
+    Snapshot { account: located.account, state: located.state, suspended: false, usage, found }
+}
+
+fn posted(account: Account, posting: Posting, recharge: Option<Recharge>) -> Posted {
+    Posted { account, entries: posting.entries, figures: posting.state.figures, recharge }
+}
+
+/// A sequence number that is taken although the lock is ours: the journal goes on beyond the balance row.
+fn beyond_the_row(error: DbError, account: &Account) -> DbError {
+    match error {
+        DbError::Taken(_) => DbError::Integrity(format!(
+            "the entries of user {user} go beyond the balance row; nothing was done; \
+             run `ledger verify-sync --user-id {user} --currency {currency} --fix`",
+            user = account.user_id,
+            currency = account.currency.code(),
+        )),
+        error => error,
+    }
+}
+
+fn look_up(db: &mut Db, account: AccountId, subject: Subject) -> Result<Found, LedgerError> {
+    Ok(match subject {
+        Subject::NewRecharge => Found::NextNumber(recharges::recharge_next_number(db, account)?),
+        Subject::Recharge(number) => match recharges::recharge_find(db, RechargeId { account, number })? {
+            Some(recharge) => Found::Recharge(recharge),
+            None => Found::Nothing,
+        },
+        Subject::None | Subject::NewHold | Subject::Hold(_) | Subject::Entry(_) => Found::Nothing,
+    })
+}
+
+fn usage(db: &mut Db, account: &Account, now: Timestamp) -> Result<Usage, LedgerError> {
+    if !account.limits.any() {
+        return Ok(Usage::default());
+    }
+    let (charges, spent_today) = entries::entries_usage(db, account.id, now.after(-RATE_SPAN), now.start_of_day())?;
+    Ok(Usage { charges_last_minute: charges.unsigned_abs(), spent_today })
+}
+
+/// The entry of a recharge that was opened earlier carries what was noted then.
+fn note_of_recharge(stamp: &Stamp, found: &Found) -> Stamp {
+    match found {
+        Found::Recharge(recharge) => Stamp { note: recharge.note.clone(), ..stamp.clone() },
+        _ => stamp.clone(),
+    }
+}
+
+fn write_recharge(
+    db: &mut Db,
+    account: AccountId,
+    effects: &Effects,
+    posting: &Posting,
+    stamp: &Stamp,
+) -> Result<Option<Recharge>, LedgerError> {
+    let id = match &effects.recharge {
+        None => return Ok(None),
+        Some(RechargeWrite::Open(recharge)) => {
+            recharges::recharge_insert(db, &Recharge { note: stamp.note.clone(), ..recharge.clone() })?;
+            recharge.id
+        }
+        Some(RechargeWrite::Move { number, from, to, at, gateway_response }) => {
+            let id = RechargeId { account, number: *number };
+            let step = RechargeStep {
+                from: *from,
+                to: *to,
+                at: *at,
+                gateway_response: gateway_response.as_ref(),
+                entry_seq: posting.entries.first().map(|entry| entry.seq),
+            };
+            if !recharges::recharge_move(db, id, &step)? {
+                return Err(DbError::Retry(format!("recharge {id} moved under the account's lock")).into());
+            }
+            id
+        }
+    };
+    Ok(recharges::recharge_find(db, id)?)
+}
+
+/// The first outcome of an applied key, read back from what it wrote.
+fn recall(db: &mut Db, located: Located, intent: &Intent) -> Result<Posted, LedgerError> {
+    let account = located.account;
+    let entries = match intent.entries {
+        Some((first, last)) => entries::entries_between(db, account.id, first, last)?,
+        None => Vec::new(),
+    };
+    let mut figures = located.state.figures;
+    if let Some(last) = entries.last() {
+        let summed = entries::entries_summed_through(db, account.id, last.seq)?;
+        figures = summed.map_or(figures, |summed| summed.figures);
+    }
+    let recharge = match intent.subject {
+        Some(number) => recharges::recharge_find(db, RechargeId { account: account.id, number })?,
+        None => None,
+    };
+    Ok(Posted { account, entries, figures, recharge })
+}

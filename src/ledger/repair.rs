@@ -1,0 +1,115 @@
+//! Setting one balance row right, under its account's lock, with a record of what it was.
+
+use serde_json::{Value, json};
+
+use super::clock::unique_name;
+use super::error::LedgerError;
+use super::Ledger;
+use crate::db::balances::{self, StoredBalance, StoredRow};
+use crate::db::operations::{NewOperation, operation_insert};
+use crate::db::unit_of_work::write;
+use crate::db::{Db, entries};
+use crate::domain::account::{Account, AccountId};
+use crate::domain::balance::{Break, State, fold};
+use crate::domain::drift::{Drift, compare};
+
+/// Where an account's chain stops following from what came before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainBreak {
+    pub seq: i64,
+    pub reason: Break,
+}
+
+/// What became of one account.
+#[derive(Clone, Debug)]
+pub enum Repair {
+    /// It is right: it was never wrong, or somebody has written it since.
+    Unneeded,
+    Done(Vec<Drift>),
+    /// Its entries cannot be trusted, so its row is left as it is.
+    Broken(ChainBreak),
+}
+
+/// Folds every entry of an account; the state, or where the chain breaks.
+pub fn refold(db: &mut Db, account: &Account) -> Result<Result<State, ChainBreak>, LedgerError> {
+    let name = (account.user_id.as_str(), account.currency.code().as_str());
+    let mut state = State::default();
+    let mut broken = None;
+    entries::entries_stream(db, account.id, |entry| -> Result<(), LedgerError> {
+        if broken.is_none() {
+            match fold(&state, name, &entry) {
+                Ok(next) => state = next,
+                Err(reason) => broken = Some(ChainBreak { seq: entry.seq, reason }),
+            }
+        }
+        Ok(())
+    })?;
+    Ok(broken.map_or(Ok(state), Err))
+}
+
+/// Recomputes the account's row from its entries and writes it where it differs.
+pub fn repair(ledger: &mut Ledger, id: AccountId, command: &str, run_id: &str) -> Result<Repair, LedgerError> {
+    let (actor, at) = (ledger.actor.clone(), ledger.now());
+    write(&mut ledger.db, "repair", |db| {
+        let Some(stored) = balances::balance_lock(db, id)? else { return Ok(Repair::Unneeded) };
+        let (drifts, after) = match &stored.account {
+            None => (extra(&stored), None),
+            Some(account) => match refold(db, account)? {
+                Err(broken) => return Ok(Repair::Broken(broken)),
+                Ok(state) => (drifts(&stored, account, &state), Some((account, state))),
+            },
+        };
+        if drifts.is_empty() {
+            return Ok(Repair::Unneeded);
+        }
+        match &after {
+            Some((account, state)) => balances::balance_put(db, account, state)?,
+            None => balances::balance_delete(db, id)?,
+        }
+        let before = stored.row.map(|row| describe(&row).to_string());
+        let after = after.map(|(account, state)| {
+            describe(&StoredRow { state, settings_revision: account.revision }).to_string()
+        });
+        operation_insert(
+            db,
+            &NewOperation {
+                account: id,
+                id: &unique_name(),
+                run_id: Some(run_id),
+                command,
+                actor: &actor,
+                at,
+                before: before.as_deref(),
+                after: after.as_deref(),
+            },
+        )?;
+        Ok(Repair::Done(drifts))
+    })
+}
+
+/// In what a stored row differs from the state of its account's entries.
+pub fn drifts(stored: &StoredBalance, account: &Account, actual: &State) -> Vec<Drift> {
+    match &stored.row {
+        None => vec![Drift::Missing { actual: actual.figures.balance }],
+        Some(row) => compare((&row.state, row.settings_revision), (actual, account.revision)),
+    }
+}
+
+/// A balance row without an account.
+pub fn extra(stored: &StoredBalance) -> Vec<Drift> {
+    stored.row.iter().map(|row| Drift::Extra { stored: row.state.figures.balance }).collect()
+}
+
+fn describe(row: &StoredRow) -> Value {
+    let figures = &row.state.figures;
+    json!({
+        "balance": figures.balance.get(),
+        "held": figures.held.get(),
+        "debt": figures.debt.get(),
+        "total_recharged": figures.total_recharged.get(),
+        "total_spent": figures.total_spent.get(),
+        "last_seq": row.state.last_seq,
+        "chain_head": row.state.chain_head.to_string(),
+        "settings_revision": row.settings_revision,
+    })
+}

@@ -1,0 +1,7 @@
+//! The ledger: prepaid balances on a SQL journal.
+//!
+//! Modules in the order in which they may import each other; see ARCHITECTURE.md.
+
+pub mod domain;
+pub mod db;
+pub mod ledger;

@@ -1,0 +1,224 @@
+//! Runs the real binary, with a frozen clock and nothing inherited but `PATH`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The time that stands still in every test which does not choose another.
+pub const NOW: &str = "2026-03-01T12:00:00Z";
+
+/// How to run the binary: its environment and its working directory.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    environment: BTreeMap<String, String>,
+    home: Arc<TempDir>,
+}
+
+impl Ledger {
+    /// Works in a temporary directory of its own.
+    pub fn new(database_url: &str) -> Self {
+        let home = TempDir::new().expect("the temporary directory is writable");
+        Self::at_home(database_url, Arc::new(home))
+    }
+
+    pub fn at_home(database_url: &str, home: Arc<TempDir>) -> Self {
+        let directory = home.path().to_string_lossy().into_owned();
+        let ledger = Self {
+            environment: BTreeMap::new(),
+            home,
+        };
+        ledger
+            .env("PATH", &std::env::var("PATH").unwrap_or_default())
+            .env("HOME", &directory)
+            .env("LC_ALL", "C.UTF-8")
+            .env("TZ", "UTC")
+            .env("DATABASE_URL", database_url)
+            .env("LEDGER_ACTOR", "tester")
+            .at(NOW)
+    }
+
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    #[must_use]
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.environment.remove(name);
+        self
+    }
+
+    /// Freezes the clock at an RFC 3339 time.
+    #[must_use]
+    pub fn at(self, time: &str) -> Self {
+        self.env("LEDGER_NOW", time)
+    }
+
+    #[must_use]
+    pub fn real_clock(self) -> Self {
+        self.without_env("LEDGER_NOW")
+    }
+
+    /// The working directory, which is also the home directory.
+    pub fn directory(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The prepared command, for what the other functions do not offer.
+    pub fn command<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ledger"));
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(&self.environment)
+            .current_dir(self.directory());
+        command
+    }
+
+    pub fn run<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Output {
+        let output = self
+            .command(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the binary can be run");
+        Output::new(arguments, output)
+    }
+
+    /// Splits on whitespace, so no argument can hold any.
+    pub fn run_words(&self, line: &str) -> Output {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        self.run(&words)
+    }
+
+    pub fn run_with_stdin<A: AsRef<OsStr>>(
+        &self,
+        arguments: &[A],
+        input: impl AsRef<[u8]> + Send,
+    ) -> Output {
+        let mut child = self.spawn(arguments);
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        thread::scope(|scope| {
+            // A command that refuses to read on breaks the pipe, as it may.
+            scope.spawn(move || stdin.write_all(input.as_ref()).ok());
+            let output = child.wait_with_output().expect("the binary can be awaited");
+            Output::new(arguments, output)
+        })
+    }
+
+    /// Starts the binary with all three streams piped; see [`Output::of`].
+    pub fn spawn<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Child {
+        self.command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be run")
+    }
+}
+
+/// What one run of the binary left behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The exit code; 128 + the signal's number when one ended the run.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+    command_line: String,
+}
+
+impl Output {
+    /// Closes the child's standard input and waits for its end.
+    pub fn of(child: Child) -> Self {
+        let output = child.wait_with_output().expect("the binary can be awaited");
+        Self::new::<&str>(&[], output)
+    }
+
+    fn new<A: AsRef<OsStr>>(arguments: &[A], output: std::process::Output) -> Self {
+        let words = arguments
+            .iter()
+            .map(|argument| format!(" {}", argument.as_ref().to_string_lossy()));
+        Self {
+            code: code(output.status),
+            stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+            command_line: std::iter::once("ledger".to_owned()).chain(words).collect(),
+        }
+    }
+
+    #[track_caller]
+    pub fn expect_code(self, expected: i32) -> Self {
+        assert!(
+            self.code == expected,
+            "expected exit {expected} of `{}`\n{}",
+            self.command_line,
+            self.transcript()
+        );
+        self
+    }
+
+    /// Standard output as one JSON value.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        self.parse(&self.stdout)
+    }
+
+    /// Standard output as one JSON value a line.
+    #[track_caller]
+    pub fn json_lines(&self) -> Vec<Value> {
+        self.stdout.lines().map(|line| self.parse(line)).collect()
+    }
+
+    /// The `data` of the envelope on standard output.
+    #[track_caller]
+    pub fn data(&self) -> Value {
+        self.json()["data"].take()
+    }
+
+    /// The whole error envelope, the last line on standard error that is an
+    /// object, behind whatever was logged before.
+    #[track_caller]
+    pub fn error(&self) -> Value {
+        let envelope = self.stderr.lines().rfind(|line| line.starts_with('{'));
+        self.parse(envelope.unwrap_or(&self.stderr))
+    }
+
+    #[track_caller]
+    pub fn error_code(&self) -> String {
+        let error = self.error();
+        let code = error["error"]["code"].as_str();
+        code.unwrap_or_else(|| panic!("no code in {error}"))
+            .to_owned()
+    }
+
+    /// Everything that a snapshot should show.
+    pub fn transcript(&self) -> String {
+        let Self {
+            code,
+            stdout,
+            stderr,
+            ..
+        } = self;
+        format!("exit {code}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+    }
+
+    #[track_caller]
+    fn parse(&self, text: &str) -> Value {
+        serde_json::from_str(text).unwrap_or_else(|error| {
+            panic!("{error} in `{}`\n{}", self.command_line, self.transcript())
+        })
+    }
+}
+
+fn code(status: ExitStatus) -> i32 {
+    let killed = || status.signal().map(|signal| 128 + signal);
+    status.code().or_else(killed).expect("the run has ended")
+}

@@ -1,0 +1,13 @@
+//! What the tests stand on: a private PostgreSQL server, fresh databases on
+//! both engines, and the real binary run in a controlled environment.
+
+// Each test binary compiles this module and uses its own part of it.
+#![allow(dead_code, unused_imports)]
+
+pub mod command;
+pub mod database;
+pub mod postgres;
+
+pub use command::{Ledger, Output};
+pub(crate) use database::on_both_engines;
+pub use database::{Engine, TestDatabase};
