@@ -5,3 +5,6 @@
 pub mod domain;
 pub mod db;
 pub mod ledger;
+pub mod render;
+pub mod input;
+pub mod cli;

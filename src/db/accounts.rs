@@ -34,17 +34,21 @@ pub fn account_insert(db: &mut Db, new: &NewAccount) -> Result<bool, DbError> {
     if db.row::<i64>(&exists)?.is_some() {
         return Ok(false);
     }
-    let id: i64 = db.row(&sql("SELECT COALESCE(MAX(id), 0) + 1 FROM accounts"))?.unwrap_or(1);
-    let insert = sql("INSERT INTO accounts (id, user_id, currency, exponent, low_balance_threshold, \
-         charges_per_minute, spend_per_day, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-        .bind(id)
-        .bind(new.user_id.as_str())
-        .bind(new.currency.code().as_str())
-        .bind(i64::from(new.currency.exponent()))
-        .bind(new.low_balance_threshold.map(Minor::get))
-        .bind(new.limits.charges_per_minute.map(i64::from))
-        .bind(new.limits.spend_per_day.map(|amount| amount.minor().get()))
-        .bind(new.created_at.micros());
+    let id: i64 = db
+        .row(&sql("SELECT COALESCE(MAX(id), 0) + 1 FROM accounts"))?
+        .unwrap_or(1);
+    let insert = sql(
+        "INSERT INTO accounts (id, user_id, currency, exponent, low_balance_threshold, \
+         charges_per_minute, spend_per_day, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(id)
+    .bind(new.user_id.as_str())
+    .bind(new.currency.code().as_str())
+    .bind(i64::from(new.currency.exponent()))
+    .bind(new.low_balance_threshold.map(Minor::get))
+    .bind(new.limits.charges_per_minute.map(i64::from))
+    .bind(new.limits.spend_per_day.map(|amount| amount.minor().get()))
+    .bind(new.created_at.micros());
     db.execute(&insert)?;
     let row = sql("INSERT INTO balances (account_id, chain_head) VALUES (?, ?)")
         .bind(id)
@@ -56,21 +60,27 @@ pub fn account_insert(db: &mut Db, new: &NewAccount) -> Result<bool, DbError> {
 /// Stores the settings of an account whose lock is held, under its next revision.
 pub fn settings_update(db: &mut Db, account: &Account) -> Result<(), DbError> {
     let revision = account.revision + 1;
-    let update = sql("UPDATE accounts SET low_balance_threshold = ?, charges_per_minute = ?, spend_per_day = ?, \
-         locked = ?, closed = ?, revision = ? WHERE id = ?")
-        .bind(account.low_balance_threshold.map(Minor::get))
-        .bind(account.limits.charges_per_minute.map(i64::from))
-        .bind(account.limits.spend_per_day.map(|amount| amount.minor().get()))
-        .bind(account.locked)
-        .bind(account.closed)
+    let update = sql(
+        "UPDATE accounts SET low_balance_threshold = ?, charges_per_minute = ?, spend_per_day = ?, \
+         locked = ?, closed = ?, revision = ? WHERE id = ?",
+    )
+    .bind(account.low_balance_threshold.map(Minor::get))
+    .bind(account.limits.charges_per_minute.map(i64::from))
+    .bind(account.limits.spend_per_day.map(|amount| amount.minor().get()))
+    .bind(account.locked)
+    .bind(account.closed)
+    .bind(revision)
+    .bind(account.id.get());
+    db.execute(&update)?;
+    let mirror = sql("UPDATE balances SET settings_revision = ? WHERE account_id = ?")
         .bind(revision)
         .bind(account.id.get());
-    db.execute(&update)?;
-    let mirror =
-        sql("UPDATE balances SET settings_revision = ? WHERE account_id = ?").bind(revision).bind(account.id.get());
     match db.execute(&mirror)? {
         1 => Ok(()),
-        _ => Err(DbError::Integrity(format!("account {} has no balance row; run `ledger rebuild`", account.id))),
+        _ => Err(DbError::Integrity(format!(
+            "account {} has no balance row; run `ledger rebuild`",
+            account.id
+        ))),
     }
 }
 
@@ -83,7 +93,10 @@ pub struct Listed {
 
 impl FromRow for Listed {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        Ok(Self { account: read_account(columns)?, stored: snapshot::read_state(columns)? })
+        Ok(Self {
+            account: read_account(columns)?,
+            stored: snapshot::read_state(columns)?,
+        })
     }
 }
 
@@ -94,7 +107,11 @@ const LISTED: &str = "SELECT a.id, a.user_id, a.currency, a.exponent, a.low_bala
 
 /// Accounts with ids above `after`, in order, at most `limit` of them.
 pub fn accounts_page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Listed>, DbError> {
-    db.rows(&sql(format!("{LISTED} WHERE a.id > ? ORDER BY a.id LIMIT ?")).bind(after).bind(limit))
+    db.rows(
+        &sql(format!("{LISTED} WHERE a.id > ? ORDER BY a.id LIMIT ?"))
+            .bind(after)
+            .bind(limit),
+    )
 }
 
 /// The accounts of a user, in all currencies or one.
@@ -105,7 +122,10 @@ pub fn accounts_of_user(
 ) -> Result<Vec<Listed>, DbError> {
     let found: Vec<Listed> =
         db.rows(&sql(format!("{LISTED} WHERE a.user_id = ? ORDER BY a.id")).bind(user_id.as_str()))?;
-    Ok(found.into_iter().filter(|l| currency.is_none_or(|code| l.account.currency.code() == code)).collect())
+    Ok(found
+        .into_iter()
+        .filter(|l| currency.is_none_or(|code| l.account.currency.code() == code))
+        .collect())
 }
 
 pub fn account_by_id(db: &mut Db, id: AccountId) -> Result<Option<Listed>, DbError> {
@@ -122,7 +142,9 @@ impl FromRow for Unit {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         let code = CurrencyCode::parse(&columns.text()?)?;
         let exponent = u8::try_from(columns.int()?)?;
-        Currency::new(code, exponent).map(Self).ok_or_else(|| "a currency has an impossible exponent".into())
+        Currency::new(code, exponent)
+            .map(Self)
+            .ok_or_else(|| "a currency has an impossible exponent".into())
     }
 }
 

@@ -31,7 +31,10 @@ pub enum Durability {
 
 /// A connection to either engine.
 pub enum Connection {
-    Sqlite { connection: SqliteConnection, durability: Durability },
+    Sqlite {
+        connection: SqliteConnection,
+        durability: Durability,
+    },
     Postgres(PgConnection),
 }
 
@@ -80,14 +83,17 @@ impl Connection {
     ) -> Result<(), E> {
         match self {
             Self::Sqlite { connection, .. } => {
-                let rows = statement.load_iter::<Loaded<T>, DefaultLoadingMode>(connection).map_err(DbError::from)?;
+                let rows = statement
+                    .load_iter::<Loaded<T>, DefaultLoadingMode>(connection)
+                    .map_err(DbError::from)?;
                 for row in rows {
                     each(row.map_err(DbError::from)?.0)?;
                 }
             }
             Self::Postgres(connection) => {
-                let rows =
-                    statement.load_iter::<Loaded<T>, PgRowByRowLoadingMode>(connection).map_err(DbError::from)?;
+                let rows = statement
+                    .load_iter::<Loaded<T>, PgRowByRowLoadingMode>(connection)
+                    .map_err(DbError::from)?;
                 for row in rows {
                     each(row.map_err(DbError::from)?.0)?;
                 }
@@ -109,7 +115,10 @@ impl Connection {
     ///
     /// SQLite takes the write lock at once: a transaction that reads first and writes later could not wait for it.
     pub fn begin_write(&mut self, durability: Durability) -> Result<(), DbError> {
-        if let Self::Sqlite { connection, durability: current } = self
+        if let Self::Sqlite {
+            connection,
+            durability: current,
+        } = self
             && *current != durability
         {
             // FULL waits for the disk at every commit, NORMAL only at checkpoints.
@@ -158,9 +167,10 @@ impl Connection {
 fn create_private(path: &Path) -> Result<(), DbError> {
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match created {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(DbError::Configuration(format!("{} cannot be created: {error}", path.display())))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(DbError::Configuration(format!(
+            "{} cannot be created: {error}",
+            path.display()
+        ))),
         _ => Ok(()),
     }
 }
@@ -172,16 +182,25 @@ fn open_sqlite(path: &Path) -> Result<Connection, DbError> {
     create_private(path)?;
     let text = path.to_str().ok_or_else(|| unusable(&"its path is not valid UTF-8"))?;
     // A name that begins with "file:" would be read as a URI with options.
-    let text = if text.starts_with("file:") { format!("./{text}") } else { text.to_string() };
+    let text = if text.starts_with("file:") {
+        format!("./{text}")
+    } else {
+        text.to_string()
+    };
     let mut connection = SqliteConnection::establish(&text).map_err(|error| unusable(&error))?;
     // Waiting for the lock is the unit of work's, which is fair and can tell how long it waited.
     connection
         .batch_execute("PRAGMA busy_timeout = 2000; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")
         .map_err(DbError::from)?;
-    let mut opened = Connection::Sqlite { connection, durability: Durability::Full };
+    let mut opened = Connection::Sqlite {
+        connection,
+        durability: Durability::Full,
+    };
     let mode: Option<String> = opened.row(&sql("PRAGMA journal_mode = WAL"))?;
     if mode.as_deref() != Some("wal") {
-        return Err(unusable(&"it cannot use write-ahead logging (a network or read-only file system?)"));
+        return Err(unusable(
+            &"it cannot use write-ahead logging (a network or read-only file system?)",
+        ));
     }
     let synchronous: Option<i64> = opened.row(&sql("PRAGMA synchronous"))?;
     if synchronous != Some(2) {
@@ -223,10 +242,21 @@ fn unreachable_server(error: &diesel::ConnectionError, url: &DatabaseUrl) -> DbE
     } else if says("database") && says("does not exist") {
         DbError::Configuration(format!("{url}: the database does not exist; create it with `createdb`"))
     } else if says("invalid") || says("missing") || says("unexpected") || says("URI") {
-        DbError::Configuration(format!("{url} is not a usable address; write postgres://USER@HOST:PORT/DATABASE"))
+        DbError::Configuration(format!(
+            "{url} is not a usable address; write postgres://USER@HOST:PORT/DATABASE"
+        ))
     } else {
-        let refused = ["Connection refused", "No such file or directory", "could not translate host name", "timeout"];
-        let reason = refused.iter().find(|needle| says(needle)).copied().unwrap_or("no connection");
+        let refused = [
+            "Connection refused",
+            "No such file or directory",
+            "could not translate host name",
+            "timeout",
+        ];
+        let reason = refused
+            .iter()
+            .find(|needle| says(needle))
+            .copied()
+            .unwrap_or("no connection");
         DbError::Unreachable(format!("{url}: {reason}"))
     }
 }

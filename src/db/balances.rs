@@ -38,26 +38,32 @@ pub(super) fn bind_state<'a>(statement: Statement<'a>, state: &'a State) -> Stat
 
 /// Moves the row on from `before`; `false` when it is no longer there: somebody was faster.
 pub fn balance_move(db: &mut Db, account: AccountId, before: &State, after: &State) -> Result<bool, DbError> {
-    let update = sql("UPDATE balances SET balance = ?, held = ?, debt = ?, total_recharged = ?, total_spent = ?, \
-         last_seq = ?, chain_head = ? WHERE account_id = ? AND last_seq = ?");
+    let update = sql(
+        "UPDATE balances SET balance = ?, held = ?, debt = ?, total_recharged = ?, total_spent = ?, \
+         last_seq = ?, chain_head = ? WHERE account_id = ? AND last_seq = ?",
+    );
     let update = bind_state(update, after).bind(account.get()).bind(before.last_seq);
     Ok(db.execute(&update)? == 1)
 }
 
 /// Writes the row as it has to be, whether or not there is one. Only for repairs, under the account's lock.
 pub fn balance_put(db: &mut Db, account: &Account, state: &State) -> Result<(), DbError> {
-    let put = sql("INSERT INTO balances (balance, held, debt, total_recharged, total_spent, last_seq, chain_head, \
+    let put = sql(
+        "INSERT INTO balances (balance, held, debt, total_recharged, total_spent, last_seq, chain_head, \
          account_id, settings_revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
          ON CONFLICT (account_id) DO UPDATE SET balance = excluded.balance, held = excluded.held, \
          debt = excluded.debt, total_recharged = excluded.total_recharged, total_spent = excluded.total_spent, \
          last_seq = excluded.last_seq, chain_head = excluded.chain_head, \
-         settings_revision = excluded.settings_revision");
-    db.execute(&bind_state(put, state).bind(account.id.get()).bind(account.revision)).map(|_| ())
+         settings_revision = excluded.settings_revision",
+    );
+    db.execute(&bind_state(put, state).bind(account.id.get()).bind(account.revision))
+        .map(|_| ())
 }
 
 /// Removes a row that belongs to no account.
 pub fn balance_delete(db: &mut Db, account: AccountId) -> Result<(), DbError> {
-    db.execute(&sql("DELETE FROM balances WHERE account_id = ?").bind(account.get())).map(|_| ())
+    db.execute(&sql("DELETE FROM balances WHERE account_id = ?").bind(account.get()))
+        .map(|_| ())
 }
 
 /// Takes the account's lock and reads its row, whatever it is worth.
@@ -73,7 +79,10 @@ impl FromRow for StoredBalance {
         let settings_revision = columns.optional_int()?;
         let row = read_state(columns)?
             .zip(settings_revision)
-            .map(|(state, settings_revision)| StoredRow { state, settings_revision });
+            .map(|(state, settings_revision)| StoredRow {
+                state,
+                settings_revision,
+            });
         let account = if known { Some(read_account(columns)?) } else { None };
         Ok(Self { id, account, row })
     }

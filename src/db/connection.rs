@@ -27,7 +27,11 @@ pub enum Schema {
 impl Db {
     pub fn open(url: &DatabaseUrl, lock_timeout: Duration, schema: Schema) -> Result<Self, DbError> {
         let connection = retried_open(url, lock_timeout)?;
-        let mut db = Self { connection, url: url.clone(), lock_timeout };
+        let mut db = Self {
+            connection,
+            url: url.clone(),
+            lock_timeout,
+        };
         if schema == Schema::Expected {
             migrate::require_current(&mut db)?;
         }
@@ -68,7 +72,9 @@ impl Db {
 
     /// Copies a SQLite ledger beside itself before something rewrites it; where it went.
     pub fn backup(&mut self, label: &str) -> Result<Option<PathBuf>, DbError> {
-        let DatabaseUrl::Sqlite(path) = &self.url else { return Ok(None) };
+        let DatabaseUrl::Sqlite(path) = &self.url else {
+            return Ok(None);
+        };
         let mut copy = path.clone().into_os_string();
         copy.push(format!(".{label}.backup"));
         let copy = PathBuf::from(copy);

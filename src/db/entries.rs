@@ -20,7 +20,13 @@ pub(super) const COLUMNS: &str = "seq, balance_delta, held_delta, debt_delta, ki
 
 /// Binds an entry's values in the order of [`COLUMNS`].
 pub(super) fn bind_entry<'a>(statement: Statement<'a>, entry: &'a Entry) -> Statement<'a> {
-    let Entry { seq, movement, after, stamp, hash } = entry;
+    let Entry {
+        seq,
+        movement,
+        after,
+        stamp,
+        hash,
+    } = entry;
     let note = &stamp.note;
     statement
         .bind(*seq)
@@ -46,20 +52,36 @@ impl FromRow for Entry {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         let seq = columns.int()?;
         let mut minor = || columns.int().map(Minor::new);
-        let deltas = Deltas { balance: minor()?, held: minor()?, debt: minor()? };
+        let deltas = Deltas {
+            balance: minor()?,
+            held: minor()?,
+            debt: minor()?,
+        };
         let kind = EntryKind::parse(&columns.text()?).ok_or("an entry has an unknown kind")?;
         let mut minor = || columns.int().map(Minor::new);
-        let after = Standing { balance: minor()?, held: minor()?, debt: minor()? };
+        let after = Standing {
+            balance: minor()?,
+            held: minor()?,
+            debt: minor()?,
+        };
         let reverses = columns.optional_int()?;
         let at = Timestamp::from_micros(columns.int()?);
         let hash = ChainHash::from_bytes(columns.hash()?);
         let counter_account = CounterAccount::stored(columns.text()?);
         let actor = Actor::parse(&columns.text()?)?;
-        let key = columns.optional_text()?.map(|text| IdempotencyKey::parse(&text)).transpose()?;
+        let key = columns
+            .optional_text()?
+            .map(|text| IdempotencyKey::parse(&text))
+            .transpose()?;
         let note = read_note(columns)?;
         Ok(Self {
             seq,
-            movement: Movement { kind, deltas, counter_account, reverses },
+            movement: Movement {
+                kind,
+                deltas,
+                counter_account,
+                reverses,
+            },
             after,
             stamp: Stamp { note, actor, key, at },
             hash,
@@ -70,8 +92,14 @@ impl FromRow for Entry {
 /// Reference, description and metadata.
 pub(super) fn read_note(columns: &mut impl Columns) -> deserialize::Result<Note> {
     Ok(Note {
-        reference: columns.optional_text()?.map(|text| Reference::parse(&text)).transpose()?,
-        description: columns.optional_text()?.map(|text| Description::parse(&text)).transpose()?,
+        reference: columns
+            .optional_text()?
+            .map(|text| Reference::parse(&text))
+            .transpose()?,
+        description: columns
+            .optional_text()?
+            .map(|text| Description::parse(&text))
+            .transpose()?,
         metadata: columns.optional_text()?.map(Json::stored),
     })
 }
@@ -87,8 +115,7 @@ pub fn entry_insert(db: &mut Db, account: AccountId, entry: &Entry) -> Result<()
 
 /// The entries `first..=last` of an account, oldest first.
 pub fn entries_between(db: &mut Db, account: AccountId, first: i64, last: i64) -> Result<Vec<Entry>, DbError> {
-    let select =
-        format!("SELECT {COLUMNS} FROM entries WHERE account_id = ? AND seq BETWEEN ? AND ? ORDER BY seq");
+    let select = format!("SELECT {COLUMNS} FROM entries WHERE account_id = ? AND seq BETWEEN ? AND ? ORDER BY seq");
     db.rows(&sql(select).bind(account.get()).bind(first).bind(last))
 }
 
@@ -124,7 +151,12 @@ pub fn entries_history(db: &mut Db, account: AccountId, filter: &HistoryFilter) 
         (filter.counter_account.is_some(), " AND counter_account = ?"),
         (filter.before.is_some(), " AND seq < ?"),
     ];
-    text.extend(conditions.iter().filter(|(given, _)| *given).map(|(_, condition)| *condition));
+    text.extend(
+        conditions
+            .iter()
+            .filter(|(given, _)| *given)
+            .map(|(_, condition)| *condition),
+    );
     text.push_str(" ORDER BY seq DESC LIMIT ?");
     let mut statement = sql(text).bind(account.get());
     for time in [filter.since, filter.until].into_iter().flatten() {
@@ -195,7 +227,10 @@ pub fn entries_usage(
     ))
     .bind(account.get())
     .bind(day.micros());
-    Ok((db.row(&charges)?.unwrap_or(0), Minor::new(db.row(&spending)?.unwrap_or(0))))
+    Ok((
+        db.row(&charges)?.unwrap_or(0),
+        Minor::new(db.row(&spending)?.unwrap_or(0)),
+    ))
 }
 
 /// What the entries of an account come to.
@@ -219,7 +254,12 @@ impl FromRow for Summed {
             total_recharged: minor()?,
             total_spent: minor()?,
         };
-        Ok(Self { account, entries, last_seq, figures })
+        Ok(Self {
+            account,
+            entries,
+            last_seq,
+            figures,
+        })
     }
 }
 
@@ -255,9 +295,7 @@ pub fn entries_last_seq_at(db: &mut Db, account: AccountId, until: Timestamp) ->
 }
 
 fn summed_columns() -> String {
-    let total = |total: Total, of: &str| {
-        sum(&format!("CASE WHEN kind IN ({}) THEN {of} ELSE 0 END", in_kinds(total)))
-    };
+    let total = |total: Total, of: &str| sum(&format!("CASE WHEN kind IN ({}) THEN {of} ELSE 0 END", in_kinds(total)));
     let mut columns = String::from("COUNT(*), MAX(seq)");
     for figure in ["balance_delta", "held_delta", "debt_delta"] {
         let _ = write!(columns, ", {}", sum(figure));
@@ -297,15 +335,21 @@ pub fn entries_last(db: &mut Db, first: i64, last: i64) -> Result<Vec<(AccountId
             let account = AccountId::new(columns.int()?);
             let hash = ChainHash::from_bytes(columns.hash()?);
             let mut minor = || columns.int().map(Minor::new);
-            let after = Standing { balance: minor()?, held: minor()?, debt: minor()? };
+            let after = Standing {
+                balance: minor()?,
+                held: minor()?,
+                debt: minor()?,
+            };
             Ok(Self((account, Last { hash, after })))
         }
     }
     // One look-up by key per account, which neither engine would choose by itself for a join.
-    let select = sql("SELECT e.account_id, e.hash, e.balance_after, e.held_after, e.debt_after \
+    let select = sql(
+        "SELECT e.account_id, e.hash, e.balance_after, e.held_after, e.debt_after \
          FROM accounts a JOIN entries e ON e.account_id = a.id \
          AND e.seq = (SELECT x.seq FROM entries x WHERE x.account_id = a.id ORDER BY x.seq DESC LIMIT 1) \
-         WHERE a.id BETWEEN ? AND ? ORDER BY a.id");
+         WHERE a.id BETWEEN ? AND ? ORDER BY a.id",
+    );
     let rows: Vec<Row> = db.rows(&select.bind(first).bind(last))?;
     Ok(rows.into_iter().map(|Row(row)| row).collect())
 }

@@ -68,9 +68,9 @@ impl From<Error> for DbError {
             }
             _ if says("lock timeout") => Self::Busy("another process holds the account's lock".into()),
             _ if says("permission denied") || says("readonly database") || says("must be owner") => Self::Denied(text),
-            _ if says("no such table") || says("no such column") || missing_relation(&text) => {
-                Self::Schema(format!("the schema is not as expected ({text}); see `ledger migrate status`"))
-            }
+            _ if says("no such table") || says("no such column") || missing_relation(&text) => Self::Schema(format!(
+                "the schema is not as expected ({text}); see `ledger migrate status`"
+            )),
             _ if says("file is not a database") => {
                 Self::Configuration("the file is not a SQLite database (or is encrypted)".into())
             }

@@ -54,15 +54,17 @@ impl FromRow for Intent {
 
 /// Records an attempt; `false` when that attempt is there already.
 pub fn intent_insert(db: &mut Db, account: AccountId, new: &NewIntent<'_>, attempt: i32) -> Result<bool, DbError> {
-    let insert = sql("INSERT INTO intents (account_id, idempotency_key, attempt, operation, payload, actor, created_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING")
-        .bind(account.get())
-        .bind(new.key.as_str())
-        .bind(i64::from(attempt))
-        .bind(new.operation)
-        .bind(new.payload.as_str())
-        .bind(new.actor.as_str())
-        .bind(new.created_at.micros());
+    let insert = sql(
+        "INSERT INTO intents (account_id, idempotency_key, attempt, operation, payload, actor, created_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING",
+    )
+    .bind(account.get())
+    .bind(new.key.as_str())
+    .bind(i64::from(attempt))
+    .bind(new.operation)
+    .bind(new.payload.as_str())
+    .bind(new.actor.as_str())
+    .bind(new.created_at.micros());
     Ok(db.execute(&insert)? == 1)
 }
 
@@ -84,15 +86,17 @@ pub fn intent_applied(
     made: Made,
     took: Duration,
 ) -> Result<bool, DbError> {
-    let update = sql("UPDATE intents SET state = 'applied', reason = NULL, first_seq = ?, last_seq = ?, subject = ?, \
-         duration_us = ? WHERE account_id = ? AND idempotency_key = ? AND attempt = ? AND state <> 'applied'")
-        .bind(made.entries.map(|(first, _)| first))
-        .bind(made.entries.map(|(_, last)| last))
-        .bind(made.subject)
-        .bind(micros(took))
-        .bind(account.get())
-        .bind(key.as_str())
-        .bind(i64::from(attempt));
+    let update = sql(
+        "UPDATE intents SET state = 'applied', reason = NULL, first_seq = ?, last_seq = ?, subject = ?, \
+         duration_us = ? WHERE account_id = ? AND idempotency_key = ? AND attempt = ? AND state <> 'applied'",
+    )
+    .bind(made.entries.map(|(first, _)| first))
+    .bind(made.entries.map(|(_, last)| last))
+    .bind(made.subject)
+    .bind(micros(took))
+    .bind(account.get())
+    .bind(key.as_str())
+    .bind(i64::from(attempt));
     Ok(db.execute(&update)? == 1)
 }
 
@@ -108,12 +112,12 @@ pub fn intent_ended(
 ) -> Result<(), DbError> {
     let update = sql("UPDATE intents SET state = ?, reason = ?, duration_us = ? \
          WHERE account_id = ? AND idempotency_key = ? AND attempt = ? AND state = 'pending'")
-        .bind(state.name())
-        .bind(reason)
-        .bind(micros(took))
-        .bind(account.get())
-        .bind(key.as_str())
-        .bind(i64::from(attempt));
+    .bind(state.name())
+    .bind(reason)
+    .bind(micros(took))
+    .bind(account.get())
+    .bind(key.as_str())
+    .bind(i64::from(attempt));
     db.execute(&update).map(|_| ())
 }
 

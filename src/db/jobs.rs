@@ -33,8 +33,10 @@ pub fn lease_find(db: &mut Db, job: &str) -> Result<Option<Lease>, DbError> {
 /// Takes the lease from the state it was seen in (`seen` is its fence, 0 for none); `false` when somebody was faster.
 pub fn lease_take(db: &mut Db, job: &str, seen: i64, holder: &str, until: Timestamp) -> Result<bool, DbError> {
     let taken = if seen == 0 {
-        let insert = sql("INSERT INTO jobs (job, fence, holder, lease_until) VALUES (?, 1, ?, ?) \
-             ON CONFLICT (job) DO NOTHING");
+        let insert = sql(
+            "INSERT INTO jobs (job, fence, holder, lease_until) VALUES (?, 1, ?, ?) \
+             ON CONFLICT (job) DO NOTHING",
+        );
         db.execute(&insert.bind(job).bind(holder).bind(until.micros()))?
     } else {
         let update = sql("UPDATE jobs SET fence = fence + 1, holder = ?, lease_until = ? WHERE job = ? AND fence = ?");
@@ -56,7 +58,8 @@ pub fn lease_release(db: &mut Db, job: &str, fence: i64) -> Result<(), DbError> 
 
 pub fn run_started(db: &mut Db, id: &str, job: &str, actor: &Actor, at: Timestamp) -> Result<(), DbError> {
     let insert = sql("INSERT INTO job_runs (id, job, actor, started_at) VALUES (?, ?, ?, ?)");
-    db.execute(&insert.bind(id).bind(job).bind(actor.as_str()).bind(at.micros())).map(|_| ())
+    db.execute(&insert.bind(id).bind(job).bind(actor.as_str()).bind(at.micros()))
+        .map(|_| ())
 }
 
 /// `counts` is JSON.
@@ -69,6 +72,11 @@ pub fn run_finished(
     exit_code: u8,
 ) -> Result<(), DbError> {
     let update = sql("UPDATE job_runs SET finished_at = ?, counts = ?, digest = ?, exit_code = ? WHERE id = ?");
-    let update = update.bind(at.micros()).bind(counts).bind(digest).bind(i64::from(exit_code)).bind(id);
+    let update = update
+        .bind(at.micros())
+        .bind(counts)
+        .bind(digest)
+        .bind(i64::from(exit_code))
+        .bind(id);
     db.execute(&update).map(|_| ())
 }

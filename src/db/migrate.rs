@@ -28,7 +28,11 @@ impl MigrationStatus {
         let applied = applied(db)?;
         let (here, unknown): (Vec<_>, Vec<_>) = applied.into_iter().partition(|version| known.contains(version));
         let pending = known.into_iter().filter(|version| !here.contains(version)).collect();
-        Ok(Self { applied: here, pending, unknown })
+        Ok(Self {
+            applied: here,
+            pending,
+            unknown,
+        })
     }
 
     fn refuse_newer(&self) -> Result<(), DbError> {
@@ -51,7 +55,8 @@ pub fn up(db: &mut Db) -> Result<Vec<String>, DbError> {
              (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)",
         )?;
         if matches!(db.connection, Connection::Postgres(_)) {
-            db.connection.script("LOCK TABLE __diesel_schema_migrations IN EXCLUSIVE MODE")?;
+            db.connection
+                .script("LOCK TABLE __diesel_schema_migrations IN EXCLUSIVE MODE")?;
         }
         let status = MigrationStatus::read(db)?;
         status.refuse_newer()?;
@@ -74,7 +79,9 @@ pub fn require_current(db: &mut Db) -> Result<(), DbError> {
         up(db)?;
         return Ok(());
     }
-    Err(DbError::Schema("the database is not migrated; run `ledger migrate up`".into()))
+    Err(DbError::Schema(
+        "the database is not migrated; run `ledger migrate up`".into(),
+    ))
 }
 
 /// Our own transaction is around it, so each migration is run and recorded here as diesel's harness would.
@@ -122,7 +129,9 @@ fn known(db: &Db) -> Result<Vec<String>, DbError> {
 
 /// The versions the database has; none where nobody has migrated it yet.
 fn applied(db: &mut Db) -> Result<Vec<String>, DbError> {
-    match db.rows(&sql("SELECT CAST(version AS TEXT) FROM __diesel_schema_migrations ORDER BY version")) {
+    match db.rows(&sql(
+        "SELECT CAST(version AS TEXT) FROM __diesel_schema_migrations ORDER BY version",
+    )) {
         Err(DbError::Schema(_)) => Ok(Vec::new()),
         versions => versions,
     }

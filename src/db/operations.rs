@@ -21,15 +21,17 @@ pub struct NewOperation<'a> {
 }
 
 pub fn operation_insert(db: &mut Db, new: &NewOperation<'_>) -> Result<(), DbError> {
-    let insert = sql("INSERT INTO operations (account_id, id, run_id, command, actor, at, before, after) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-        .bind(new.account.get())
-        .bind(new.id)
-        .bind(new.run_id)
-        .bind(new.command)
-        .bind(new.actor.as_str())
-        .bind(new.at.micros())
-        .bind(new.before)
-        .bind(new.after);
+    let insert = sql(
+        "INSERT INTO operations (account_id, id, run_id, command, actor, at, before, after) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(new.account.get())
+    .bind(new.id)
+    .bind(new.run_id)
+    .bind(new.command)
+    .bind(new.actor.as_str())
+    .bind(new.at.micros())
+    .bind(new.before)
+    .bind(new.after);
     db.execute(&insert).map(|_| ())
 }

@@ -39,7 +39,9 @@ pub fn open_attempt(
 ) -> Result<Option<Opened>, DbError> {
     match db.connection.engine() {
         Engine::Sqlite => write_relaxed(db, "intent", |db| {
-            let Some(located) = snapshot::find(db, user_id, currency)? else { return Ok(None) };
+            let Some(located) = snapshot::find(db, user_id, currency)? else {
+                return Ok(None);
+            };
             let key_is_new = intent_insert(db, located.account.id, new, 1)?;
             Ok(Some(Opened { located, key_is_new }))
         }),
@@ -54,7 +56,10 @@ struct OpenedRow {
 
 impl FromRow for OpenedRow {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        Ok(Self { key_is_new: columns.boolean()?, row: SnapshotRow::from_row(columns)? })
+        Ok(Self {
+            key_is_new: columns.boolean()?,
+            row: SnapshotRow::from_row(columns)?,
+        })
     }
 }
 
@@ -81,8 +86,13 @@ fn open_in_one_statement(
     .bind(new.payload.as_str())
     .bind(new.actor.as_str())
     .bind(new.created_at.micros());
-    let Some(OpenedRow { key_is_new, row }) = db.row(&statement)? else { return Ok(None) };
-    Ok(Some(Opened { located: row.checked()?, key_is_new }))
+    let Some(OpenedRow { key_is_new, row }) = db.row(&statement)? else {
+        return Ok(None);
+    };
+    Ok(Some(Opened {
+        located: row.checked()?,
+        key_is_new,
+    }))
 }
 
 /// One entry, the balance row's move and the intent's outcome; `false` when the account has moved on.
@@ -120,7 +130,10 @@ fn post_in_transaction(
             return Ok(false);
         }
         append(db, id, &before.state, std::slice::from_ref(entry), after)?;
-        let made = Made { entries: Some((entry.seq, entry.seq)), subject: None };
+        let made = Made {
+            entries: Some((entry.seq, entry.seq)),
+            subject: None,
+        };
         settle(db, id, key, 1, made, took)?;
         Ok(true)
     })
@@ -154,7 +167,10 @@ fn post_in_one_statement(
         entries::COLUMNS,
     ));
     let id = before.account.id.get();
-    let statement = bind_state(statement, after).bind(id).bind(before.state.last_seq).bind(before.account.revision);
+    let statement = bind_state(statement, after)
+        .bind(id)
+        .bind(before.state.last_seq)
+        .bind(before.account.revision);
     let statement = bind_entry(statement, entry)
         .bind(entry.seq)
         .bind(entry.seq)
@@ -164,7 +180,9 @@ fn post_in_one_statement(
     match db.row(&statement)? {
         Some(Counts(0, 0, 0)) => Ok(false),
         Some(Counts(1, 1, 1)) => Ok(true),
-        _ => Err(DbError::Integrity("a posting was not written as a whole; run `ledger verify-sync`".into())),
+        _ => Err(DbError::Integrity(
+            "a posting was not written as a whole; run `ledger verify-sync`".into(),
+        )),
     }
 }
 

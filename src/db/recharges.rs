@@ -18,7 +18,10 @@ const COLUMNS: &str = "account_id, number, amount, method, status, created_at, e
 
 impl FromRow for Recharge {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let id = RechargeId { account: AccountId::new(columns.int()?), number: columns.int()? };
+        let id = RechargeId {
+            account: AccountId::new(columns.int()?),
+            number: columns.int()?,
+        };
         Ok(Self {
             id,
             amount: Amount::new(Minor::new(columns.int()?)).ok_or("a recharge has an impossible amount")?,
@@ -46,21 +49,27 @@ pub fn recharge_next_number(db: &mut Db, account: AccountId) -> Result<i64, DbEr
 }
 
 pub fn recharge_insert(db: &mut Db, recharge: &Recharge) -> Result<(), DbError> {
-    let Note { reference, description, metadata } = &recharge.note;
-    let insert = sql(format!("INSERT INTO recharges ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"))
-        .bind(recharge.id.account.get())
-        .bind(recharge.id.number)
-        .bind(recharge.amount.minor().get())
-        .bind(recharge.method.as_str())
-        .bind(recharge.status.name())
-        .bind(recharge.created_at.micros())
-        .bind(recharge.expires_at.map(Timestamp::micros))
-        .bind(recharge.finished_at.map(Timestamp::micros))
-        .bind(recharge.entry_seq)
-        .bind(recharge.gateway_response.as_ref().map(Json::as_str))
-        .bind(reference.as_ref().map(Reference::as_str))
-        .bind(description.as_ref().map(Description::as_str))
-        .bind(metadata.as_ref().map(Json::as_str));
+    let Note {
+        reference,
+        description,
+        metadata,
+    } = &recharge.note;
+    let insert = sql(format!(
+        "INSERT INTO recharges ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    ))
+    .bind(recharge.id.account.get())
+    .bind(recharge.id.number)
+    .bind(recharge.amount.minor().get())
+    .bind(recharge.method.as_str())
+    .bind(recharge.status.name())
+    .bind(recharge.created_at.micros())
+    .bind(recharge.expires_at.map(Timestamp::micros))
+    .bind(recharge.finished_at.map(Timestamp::micros))
+    .bind(recharge.entry_seq)
+    .bind(recharge.gateway_response.as_ref().map(Json::as_str))
+    .bind(reference.as_ref().map(Reference::as_str))
+    .bind(description.as_ref().map(Description::as_str))
+    .bind(metadata.as_ref().map(Json::as_str));
     db.execute(&insert).map(|_| ())
 }
 
@@ -79,13 +88,13 @@ pub fn recharge_move(db: &mut Db, id: RechargeId, step: &RechargeStep<'_>) -> Re
     let finished = step.to.is_final().then_some(step.at.micros());
     let update = sql("UPDATE recharges SET status = ?, finished_at = ?, entry_seq = ?, \
          gateway_response = COALESCE(?, gateway_response) WHERE account_id = ? AND number = ? AND status = ?")
-        .bind(step.to.name())
-        .bind(finished)
-        .bind(step.entry_seq)
-        .bind(step.gateway_response.map(Json::as_str))
-        .bind(id.account.get())
-        .bind(id.number)
-        .bind(step.from.name());
+    .bind(step.to.name())
+    .bind(finished)
+    .bind(step.entry_seq)
+    .bind(step.gateway_response.map(Json::as_str))
+    .bind(id.account.get())
+    .bind(id.number)
+    .bind(step.from.name());
     Ok(db.execute(&update)? == 1)
 }
 
@@ -127,16 +136,21 @@ pub fn recharges_overdue(
     struct Row(RechargeId);
     impl FromRow for Row {
         fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-            Ok(Self(RechargeId { account: AccountId::new(columns.int()?), number: columns.int()? }))
+            Ok(Self(RechargeId {
+                account: AccountId::new(columns.int()?),
+                number: columns.int()?,
+            }))
         }
     }
-    let select = sql("SELECT account_id, number FROM recharges WHERE status = 'pending' AND expires_at <= ? \
-         AND (account_id > ? OR (account_id = ? AND number > ?)) ORDER BY account_id, number LIMIT ?")
-        .bind(now.micros())
-        .bind(after.0)
-        .bind(after.0)
-        .bind(after.1)
-        .bind(limit);
+    let select = sql(
+        "SELECT account_id, number FROM recharges WHERE status = 'pending' AND expires_at <= ? \
+         AND (account_id > ? OR (account_id = ? AND number > ?)) ORDER BY account_id, number LIMIT ?",
+    )
+    .bind(now.micros())
+    .bind(after.0)
+    .bind(after.0)
+    .bind(after.1)
+    .bind(limit);
     let rows: Vec<Row> = db.rows(&select)?;
     Ok(rows.into_iter().map(|Row(id)| id).collect())
 }

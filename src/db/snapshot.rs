@@ -38,11 +38,18 @@ pub fn find(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Op
 /// The account under its lock, held until the transaction ends.
 pub fn lock(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
     db.connection.lock_balance(id.get())?;
-    checked(db, &sql(format!("SELECT {COLUMNS} FROM {JOINS} WHERE a.id = ?")).bind(id.get()))
+    checked(
+        db,
+        &sql(format!("SELECT {COLUMNS} FROM {JOINS} WHERE a.id = ?")).bind(id.get()),
+    )
 }
 
 fn by_name<'a>(user_id: &'a str, currency: &'a str) -> Statement<'a> {
-    sql(format!("SELECT {COLUMNS} FROM {JOINS} WHERE a.user_id = ? AND a.currency = ?")).bind(user_id).bind(currency)
+    sql(format!(
+        "SELECT {COLUMNS} FROM {JOINS} WHERE a.user_id = ? AND a.currency = ?"
+    ))
+    .bind(user_id)
+    .bind(currency)
 }
 
 fn checked(db: &mut Db, statement: &Statement<'_>) -> Result<Option<Located>, DbError> {
@@ -97,7 +104,10 @@ pub(super) fn read_account(columns: &mut impl Columns) -> deserialize::Result<Ac
         user_id,
         currency,
         low_balance_threshold,
-        limits: Limits { charges_per_minute, spend_per_day },
+        limits: Limits {
+            charges_per_minute,
+            spend_per_day,
+        },
         locked: columns.boolean()?,
         closed: columns.boolean()?,
         revision: columns.int()?,
@@ -112,7 +122,14 @@ pub(super) fn read_state(columns: &mut impl Columns) -> deserialize::Result<Opti
         *figure = columns.optional_int()?;
     }
     let head = columns.optional_hash()?;
-    let [Some(balance), Some(held), Some(debt), Some(total_recharged), Some(total_spent), Some(last_seq)] = figures
+    let [
+        Some(balance),
+        Some(held),
+        Some(debt),
+        Some(total_recharged),
+        Some(total_spent),
+        Some(last_seq),
+    ] = figures
     else {
         return Ok(None);
     };
@@ -134,14 +151,26 @@ impl FromRow for SnapshotRow {
         let account = read_account(columns)?;
         let row = read_state(columns)?;
         let hash = columns.optional_hash()?;
-        let after = [columns.optional_int()?, columns.optional_int()?, columns.optional_int()?];
+        let after = [
+            columns.optional_int()?,
+            columns.optional_int()?,
+            columns.optional_int()?,
+        ];
         let last_entry = match (hash, after) {
             (Some(hash), [Some(balance), Some(held), Some(debt)]) => Some((
                 ChainHash::from_bytes(hash),
-                Standing { balance: Minor::new(balance), held: Minor::new(held), debt: Minor::new(debt) },
+                Standing {
+                    balance: Minor::new(balance),
+                    held: Minor::new(held),
+                    debt: Minor::new(debt),
+                },
             )),
             _ => None,
         };
-        Ok(Self { account, row, last_entry })
+        Ok(Self {
+            account,
+            row,
+            last_entry,
+        })
     }
 }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use diesel::RunQueryDsl;
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::pg::Pg;
@@ -14,7 +15,6 @@ use diesel::row::{Field, Row};
 use diesel::serialize::ToSql;
 use diesel::sql_types::{BigInt, Binary, Bool, HasSqlType, Nullable, Text, Untyped};
 use diesel::sqlite::Sqlite;
-use diesel::RunQueryDsl;
 
 /// A value to be sent apart from the SQL text.
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +70,10 @@ pub struct Statement<'a> {
 
 /// A statement of that text, values still to be bound.
 pub fn sql<'a>(text: impl Into<Cow<'static, str>>) -> Statement<'a> {
-    Statement { text: text.into(), binds: Vec::with_capacity(24) }
+    Statement {
+        text: text.into(),
+        binds: Vec::with_capacity(24),
+    }
 }
 
 impl<'a> Statement<'a> {
@@ -158,7 +161,10 @@ engine_rows!(Pg);
 engine_rows!(Sqlite);
 
 fn cells<'r, 'a, DB: Backend, R: Row<'a, DB>>(row: &'r R) -> EngineCells<'r, R, DB> {
-    EngineCells { cells: Cells { row, next: 0 }, engine: std::marker::PhantomData }
+    EngineCells {
+        cells: Cells { row, next: 0 },
+        engine: std::marker::PhantomData,
+    }
 }
 
 struct EngineCells<'r, R, DB> {
@@ -173,7 +179,11 @@ macro_rules! engine_columns {
             where
                 T: FromSql<ST, $db>,
             {
-                let field = self.cells.row.get(self.cells.next).ok_or("the row has fewer columns than expected")?;
+                let field = self
+                    .cells
+                    .row
+                    .get(self.cells.next)
+                    .ok_or("the row has fewer columns than expected")?;
                 self.cells.next += 1;
                 field.value().map(T::from_sql).transpose()
             }
@@ -182,7 +192,8 @@ macro_rules! engine_columns {
             where
                 T: FromSql<ST, $db>,
             {
-                self.value::<ST, T>()?.ok_or_else(|| "a column is unexpectedly empty".into())
+                self.value::<ST, T>()?
+                    .ok_or_else(|| "a column is unexpectedly empty".into())
             }
         }
 
@@ -205,7 +216,9 @@ macro_rules! engine_columns {
 
             fn optional_hash(&mut self) -> deserialize::Result<Option<[u8; 32]>> {
                 let bytes = self.value::<Binary, Vec<u8>>()?;
-                bytes.map(|b| b.try_into().map_err(|_| "a hash does not have 32 bytes".into())).transpose()
+                bytes
+                    .map(|b| b.try_into().map_err(|_| "a hash does not have 32 bytes".into()))
+                    .transpose()
             }
 
             fn boolean(&mut self) -> deserialize::Result<bool> {

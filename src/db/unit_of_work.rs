@@ -54,9 +54,10 @@ impl Transient for DbError {
 
     fn still_busy(self, waited: Duration) -> Self {
         match self {
-            Self::Busy(reason) | Self::Retry(reason) => {
-                Self::Busy(format!("{reason}; gave up after {:.1} s (see --lock-timeout)", waited.as_secs_f64()))
-            }
+            Self::Busy(reason) | Self::Retry(reason) => Self::Busy(format!(
+                "{reason}; gave up after {:.1} s (see --lock-timeout)",
+                waited.as_secs_f64()
+            )),
             other => other,
         }
     }
@@ -89,11 +90,7 @@ where
     }
 }
 
-fn once<T, E>(
-    db: &mut Db,
-    durability: Durability,
-    work: &mut impl FnMut(&mut Db) -> Result<T, E>,
-) -> Result<T, E>
+fn once<T, E>(db: &mut Db, durability: Durability, work: &mut impl FnMut(&mut Db) -> Result<T, E>) -> Result<T, E>
 where
     E: From<DbError>,
 {

@@ -31,7 +31,10 @@ impl DatabaseUrl {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return Ok(Self::Postgres(text.into()));
         }
-        let path = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")).unwrap_or(text);
+        let path = text
+            .strip_prefix("sqlite://")
+            .or_else(|| text.strip_prefix("sqlite:"))
+            .unwrap_or(text);
         match path {
             "" => Err(InvalidUrl::Empty),
             ":memory:" => Err(InvalidUrl::InMemory),
@@ -80,10 +83,26 @@ mod tests {
 
     #[test]
     fn tells_engines_apart() {
-        assert_eq!(DatabaseUrl::parse("sqlite:///var/ledger.db"), Ok(DatabaseUrl::Sqlite("/var/ledger.db".into())));
-        assert_eq!(DatabaseUrl::parse("ledger.db"), Ok(DatabaseUrl::Sqlite("ledger.db".into())));
-        assert!(matches!(DatabaseUrl::parse("postgresql:///x"), Ok(DatabaseUrl::Postgres(_))));
-        for bad in ["", "sqlite://", "mysql://root:secret@h/db", "host=h password=secret", "sqlite://:memory:", "a\nb"] {
+        assert_eq!(
+            DatabaseUrl::parse("sqlite:///var/ledger.db"),
+            Ok(DatabaseUrl::Sqlite("/var/ledger.db".into()))
+        );
+        assert_eq!(
+            DatabaseUrl::parse("ledger.db"),
+            Ok(DatabaseUrl::Sqlite("ledger.db".into()))
+        );
+        assert!(matches!(
+            DatabaseUrl::parse("postgresql:///x"),
+            Ok(DatabaseUrl::Postgres(_))
+        ));
+        for bad in [
+            "",
+            "sqlite://",
+            "mysql://root:secret@h/db",
+            "host=h password=secret",
+            "sqlite://:memory:",
+            "a\nb",
+        ] {
             let error = DatabaseUrl::parse(bad).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
         }

@@ -38,7 +38,11 @@ impl Figures {
     }
 
     pub const fn standing(&self) -> Standing {
-        Standing { balance: self.balance, held: self.held, debt: self.debt }
+        Standing {
+            balance: self.balance,
+            held: self.held,
+            debt: self.debt,
+        }
     }
 }
 
@@ -73,18 +77,31 @@ impl Break {
 
 /// The state after one more entry; the entry is held against the state before it.
 pub fn fold(state: &State, account: (&str, &str), entry: &Entry) -> Result<State, Break> {
-    let Entry { seq, movement, after, stamp, hash } = entry;
+    let Entry {
+        seq,
+        movement,
+        after,
+        stamp,
+        hash,
+    } = entry;
     if state.last_seq.checked_add(1) != Some(*seq) {
         return Err(Break::Sequence);
     }
-    let figures = state.figures.moved(movement.kind, movement.deltas).map_err(|_| Break::Figures)?;
+    let figures = state
+        .figures
+        .moved(movement.kind, movement.deltas)
+        .map_err(|_| Break::Figures)?;
     if figures.standing() != *after {
         return Err(Break::Figures);
     }
     if chain::link(state.chain_head, account, *seq, movement, after, stamp) != *hash {
         return Err(Break::Hash);
     }
-    Ok(State { figures, last_seq: *seq, chain_head: *hash })
+    Ok(State {
+        figures,
+        last_seq: *seq,
+        chain_head: *hash,
+    })
 }
 
 /// Gives a movement its place after `state`: the entry, and the state with it.
@@ -98,6 +115,19 @@ pub fn append(
     let after = figures.standing();
     let seq = state.last_seq.checked_add(1).ok_or(OutOfRange)?;
     let hash = chain::link(state.chain_head, account, seq, &movement, &after, stamp);
-    let entry = Entry { seq, movement, after, stamp: stamp.clone(), hash };
-    Ok((entry, State { figures, last_seq: seq, chain_head: hash }))
+    let entry = Entry {
+        seq,
+        movement,
+        after,
+        stamp: stamp.clone(),
+        hash,
+    };
+    Ok((
+        entry,
+        State {
+            figures,
+            last_seq: seq,
+            chain_head: hash,
+        },
+    ))
 }

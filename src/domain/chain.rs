@@ -73,7 +73,13 @@ pub fn link(
     form.optional(note.description.as_ref().map(|d| d.as_str().as_bytes()));
     form.optional(note.metadata.as_ref().map(|m| m.as_str().as_bytes()));
     form.text(stamp.actor.as_str());
-    form.optional(movement.reverses.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
+    form.optional(
+        movement
+            .reverses
+            .map(i64::to_be_bytes)
+            .as_ref()
+            .map(<[u8; 8]>::as_slice),
+    );
     form.optional(stamp.key.as_ref().map(|k| k.as_str().as_bytes()));
     form.integer(stamp.at.micros());
     form.finish()

@@ -12,14 +12,22 @@ pub const MAX_EXPONENT: u8 = 12;
 pub struct CurrencyCode(Box<str>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a currency code is 2 to 12 upper-case letters, digits or underscores, beginning with a letter, such as USD or POINTS")]
+#[error(
+    "a currency code is 2 to 12 upper-case letters, digits or underscores, beginning with a letter, such as USD or POINTS"
+)]
 pub struct InvalidCurrencyCode;
 
 impl CurrencyCode {
     pub fn parse(text: &str) -> Result<Self, InvalidCurrencyCode> {
         let first = text.bytes().next().is_some_and(|b| b.is_ascii_uppercase());
-        let rest = text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        if first && rest && (2..=12).contains(&text.len()) { Ok(Self(text.into())) } else { Err(InvalidCurrencyCode) }
+        let rest = text
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        if first && rest && (2..=12).contains(&text.len()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidCurrencyCode)
+        }
     }
 
     pub fn as_str(&self) -> &str {

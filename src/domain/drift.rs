@@ -7,13 +7,28 @@ use super::money::Minor;
 /// One stored figure that is not what the entries say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drift {
-    Amount { field: &'static str, stored: Minor, actual: Minor },
-    Number { field: &'static str, stored: i64, actual: i64 },
-    Head { stored: ChainHash, actual: ChainHash },
+    Amount {
+        field: &'static str,
+        stored: Minor,
+        actual: Minor,
+    },
+    Number {
+        field: &'static str,
+        stored: i64,
+        actual: i64,
+    },
+    Head {
+        stored: ChainHash,
+        actual: ChainHash,
+    },
     /// There is no balance row.
-    Missing { actual: Minor },
+    Missing {
+        actual: Minor,
+    },
     /// There is a balance row, and no account.
-    Extra { stored: Minor },
+    Extra {
+        stored: Minor,
+    },
 }
 
 impl Drift {
@@ -36,23 +51,26 @@ impl Drift {
 }
 
 /// Every figure in which a stored row and the state of its entries differ.
-pub fn compare(
-    (stored, stored_revision): (&State, i64),
-    (actual, actual_revision): (&State, i64),
-) -> Vec<Drift> {
+pub fn compare((stored, stored_revision): (&State, i64), (actual, actual_revision): (&State, i64)) -> Vec<Drift> {
     let amounts = [
         ("balance", stored.figures.balance, actual.figures.balance),
         ("held", stored.figures.held, actual.figures.held),
         ("debt", stored.figures.debt, actual.figures.debt),
-        ("total_recharged", stored.figures.total_recharged, actual.figures.total_recharged),
+        (
+            "total_recharged",
+            stored.figures.total_recharged,
+            actual.figures.total_recharged,
+        ),
         ("total_spent", stored.figures.total_spent, actual.figures.total_spent),
     ];
     let numbers = [
         ("last_seq", stored.last_seq, actual.last_seq),
         ("settings_revision", stored_revision, actual_revision),
     ];
-    let head = (stored.chain_head != actual.chain_head)
-        .then_some(Drift::Head { stored: stored.chain_head, actual: actual.chain_head });
+    let head = (stored.chain_head != actual.chain_head).then_some(Drift::Head {
+        stored: stored.chain_head,
+        actual: actual.chain_head,
+    });
     amounts
         .into_iter()
         .filter(|(_, stored, actual)| stored != actual)

@@ -98,7 +98,11 @@ pub struct Deltas {
 impl Deltas {
     /// Only the available balance moves.
     pub const fn of_balance(balance: Minor) -> Self {
-        Self { balance, held: Minor::ZERO, debt: Minor::ZERO }
+        Self {
+            balance,
+            held: Minor::ZERO,
+            debt: Minor::ZERO,
+        }
     }
 }
 

@@ -188,7 +188,11 @@ mod tests {
             ("007", 700),
             ("92233720368547758.07", i64::MAX),
         ] {
-            assert_eq!(Amount::parse(text, &usd()).map(|a| a.minor().get()), Ok(minor), "{text}");
+            assert_eq!(
+                Amount::parse(text, &usd()).map(|a| a.minor().get()),
+                Ok(minor),
+                "{text}"
+            );
         }
     }
 
@@ -201,7 +205,10 @@ mod tests {
         for text in wrong {
             assert_eq!(Amount::parse(text, &usd()), Err(AmountError::Malformed), "{text:?}");
         }
-        assert!(matches!(Amount::parse("1.005", &usd()), Err(AmountError::TooManyDecimals { .. })));
+        assert!(matches!(
+            Amount::parse("1.005", &usd()),
+            Err(AmountError::TooManyDecimals { .. })
+        ));
         assert_eq!(Amount::parse("0.00", &usd()), Err(AmountError::Zero));
         for text in ["92233720368547758.08", &"9".repeat(60)] {
             assert_eq!(Amount::parse(text, &usd()), Err(AmountError::OutOfRange), "{text}");
@@ -210,7 +217,10 @@ mod tests {
 
     #[test]
     fn only_a_signed_amount_takes_a_sign() {
-        assert_eq!(SignedAmount::parse("-200", &usd()).map(|a| a.minor().get()), Ok(-20_000));
+        assert_eq!(
+            SignedAmount::parse("-200", &usd()).map(|a| a.minor().get()),
+            Ok(-20_000)
+        );
         assert_eq!(SignedAmount::parse("+0.5", &usd()).map(|a| a.minor().get()), Ok(50));
         assert_eq!(SignedAmount::parse("--1", &usd()), Err(AmountError::Malformed));
         assert_eq!(SignedAmount::parse("-0", &usd()), Err(AmountError::Zero));

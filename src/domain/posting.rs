@@ -18,23 +18,60 @@ use super::time::Timestamp;
 /// Everything that moves an account's figures or the records that stand for money on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    Charge { amount: Amount, service: Service },
-    Adjust { amount: SignedAmount },
-    Penalty { amount: Amount },
+    Charge {
+        amount: Amount,
+        service: Service,
+    },
+    Adjust {
+        amount: SignedAmount,
+    },
+    Penalty {
+        amount: Amount,
+    },
     /// Opens a recharge; `Settle::Now` completes it in the same breath.
-    Recharge { amount: Amount, method: PaymentMethod, settle: Settle, gateway_response: Option<Json> },
+    Recharge {
+        amount: Amount,
+        method: PaymentMethod,
+        settle: Settle,
+        gateway_response: Option<Json>,
+    },
     /// Takes the recharge of that number to another status.
-    MoveRecharge { number: i64, to: RechargeStatus, gateway_response: Option<Json> },
-    Freeze { amount: Amount, expires_in: Option<TimeDelta> },
+    MoveRecharge {
+        number: i64,
+        to: RechargeStatus,
+        gateway_response: Option<Json>,
+    },
+    Freeze {
+        amount: Amount,
+        expires_in: Option<TimeDelta>,
+    },
     /// Spends what is held, all of it unless an amount is given; the rest is released, or kept open.
-    Commit { hold: i64, amount: Option<Amount>, keep_open: bool },
+    Commit {
+        hold: i64,
+        amount: Option<Amount>,
+        keep_open: bool,
+    },
     /// Gives back what is held, all of it unless an amount is given.
-    Release { hold: i64, amount: Option<Amount> },
+    Release {
+        hold: i64,
+        amount: Option<Amount>,
+    },
     /// Takes back an entry, what is left of it unless an amount is given.
-    Reverse { entry: i64, amount: Option<Amount> },
-    Credit { amount: Amount },
-    Gift { amount: Amount },
-    Clawback { amount: Amount, reverses: Option<i64>, if_spent: IfSpent },
+    Reverse {
+        entry: i64,
+        amount: Option<Amount>,
+    },
+    Credit {
+        amount: Amount,
+    },
+    Gift {
+        amount: Amount,
+    },
+    Clawback {
+        amount: Amount,
+        reverses: Option<i64>,
+        if_spent: IfSpent,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,20 +180,33 @@ impl Effects {
     }
 
     fn of(movements: Vec<Movement>) -> Self {
-        Self { movements, ..Self::default() }
+        Self {
+            movements,
+            ..Self::default()
+        }
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RechargeWrite {
     Open(Recharge),
-    Move { number: i64, from: RechargeStatus, to: RechargeStatus, at: Timestamp, gateway_response: Option<Json> },
+    Move {
+        number: i64,
+        from: RechargeStatus,
+        to: RechargeStatus,
+        at: Timestamp,
+        gateway_response: Option<Json>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HoldWrite {
     Open(Hold),
-    Move { number: i64, remaining: Minor, status: HoldStatus },
+    Move {
+        number: i64,
+        remaining: Minor,
+        status: HoldStatus,
+    },
 }
 
 /// The entries of an applied operation, and the account's state with them.
@@ -188,29 +238,50 @@ fn judge(snapshot: &Snapshot, operation: &Operation, now: Timestamp) -> Result<V
     let effects = match operation {
         Operation::Charge { amount, service } => {
             may_spend(snapshot, *amount)?;
-            Effects::of(vec![outflow(EntryKind::ServiceFee, *amount, CounterAccount::service(service))])
+            Effects::of(vec![outflow(
+                EntryKind::ServiceFee,
+                *amount,
+                CounterAccount::service(service),
+            )])
         }
         Operation::Adjust { amount } => adjust(figures, *amount)?,
         Operation::Penalty { amount } => {
             covers(figures, *amount)?;
-            Effects::of(vec![outflow(EntryKind::Penalty, *amount, CounterAccount::named("revenue:penalty"))])
+            Effects::of(vec![outflow(
+                EntryKind::Penalty,
+                *amount,
+                CounterAccount::named("revenue:penalty"),
+            )])
         }
-        Operation::Recharge { amount, method, settle, gateway_response } => {
-            open_recharge(snapshot, *amount, method, *settle, gateway_response.as_ref(), now)?
-        }
-        Operation::MoveRecharge { number, to, gateway_response } => {
-            match move_recharge(snapshot, *number, *to, gateway_response.as_ref(), now)? {
-                Some(effects) => effects,
-                None => return Ok(Verdict::Already),
-            }
-        }
+        Operation::Recharge {
+            amount,
+            method,
+            settle,
+            gateway_response,
+        } => open_recharge(snapshot, *amount, method, *settle, gateway_response.as_ref(), now)?,
+        Operation::MoveRecharge {
+            number,
+            to,
+            gateway_response,
+        } => match move_recharge(snapshot, *number, *to, gateway_response.as_ref(), now)? {
+            Some(effects) => effects,
+            None => return Ok(Verdict::Already),
+        },
         Operation::Freeze { amount, expires_in } => freeze(snapshot, *amount, expires_in.map(|span| now.after(span)))?,
-        Operation::Commit { hold, amount, keep_open } => commit(snapshot, *hold, *amount, *keep_open, now)?,
+        Operation::Commit {
+            hold,
+            amount,
+            keep_open,
+        } => commit(snapshot, *hold, *amount, *keep_open, now)?,
         Operation::Release { hold, amount } => release(snapshot, *hold, *amount, now)?,
         Operation::Reverse { entry, amount } => reverse(snapshot, *entry, *amount)?,
         Operation::Credit { amount } => income(figures, EntryKind::Credit, *amount, "promotions:credit")?,
         Operation::Gift { amount } => income(figures, EntryKind::Gift, *amount, "promotions:gift")?,
-        Operation::Clawback { amount, reverses, if_spent } => clawback(figures, *amount, *reverses, *if_spent)?,
+        Operation::Clawback {
+            amount,
+            reverses,
+            if_spent,
+        } => clawback(figures, *amount, *reverses, *if_spent)?,
     };
     within_range(figures, &effects.movements)?;
     Ok(Verdict::Apply(effects))
@@ -218,8 +289,14 @@ fn judge(snapshot: &Snapshot, operation: &Operation, now: Timestamp) -> Result<V
 
 /// The entries of `effects` after the snapshot's state, chained and stamped.
 pub fn seal(snapshot: &Snapshot, effects: &Effects, stamp: &Stamp) -> Result<Posting, OutOfRange> {
-    let account = (snapshot.account.user_id.as_str(), snapshot.account.currency.code().as_str());
-    let mut posting = Posting { entries: Vec::with_capacity(effects.movements.len()), state: snapshot.state };
+    let account = (
+        snapshot.account.user_id.as_str(),
+        snapshot.account.currency.code().as_str(),
+    );
+    let mut posting = Posting {
+        entries: Vec::with_capacity(effects.movements.len()),
+        state: snapshot.state,
+    };
     for movement in &effects.movements {
         let (entry, state) = balance::append(&posting.state, account, movement.clone(), stamp)?;
         posting.entries.push(entry);
@@ -233,13 +310,20 @@ pub fn seal(snapshot: &Snapshot, effects: &Effects, stamp: &Stamp) -> Result<Pos
 /// Returns what is wrong, for an error that rolls the transaction back.
 pub fn contradiction(snapshot: &Snapshot, operation: &Operation, posting: &Posting) -> Option<&'static str> {
     let (before, after) = (&snapshot.state.figures, &posting.state.figures);
-    let negative = [after.balance, after.held, after.debt].into_iter().any(Minor::is_negative);
+    let negative = [after.balance, after.held, after.debt]
+        .into_iter()
+        .any(Minor::is_negative);
     if negative {
         return Some("a figure became negative");
     }
-    let account = (snapshot.account.user_id.as_str(), snapshot.account.currency.code().as_str());
-    let refolded =
-        posting.entries.iter().try_fold(snapshot.state, |state, entry| balance::fold(&state, account, entry));
+    let account = (
+        snapshot.account.user_id.as_str(),
+        snapshot.account.currency.code().as_str(),
+    );
+    let refolded = posting
+        .entries
+        .iter()
+        .try_fold(snapshot.state, |state, entry| balance::fold(&state, account, entry));
     if refolded != Ok(posting.state) {
         return Some("the entries do not fold to the new state");
     }
@@ -250,7 +334,11 @@ pub fn contradiction(snapshot: &Snapshot, operation: &Operation, posting: &Posti
             amount.outflow()
         }
         Operation::Adjust { amount } => amount.minor(),
-        Operation::Recharge { amount, settle: Settle::Now, .. }
+        Operation::Recharge {
+            amount,
+            settle: Settle::Now,
+            ..
+        }
         | Operation::Credit { amount }
         | Operation::Gift { amount } => amount.minor(),
         Operation::Recharge { .. } | Operation::Freeze { .. } | Operation::Release { .. } => Minor::ZERO,
@@ -266,7 +354,10 @@ pub fn contradiction(snapshot: &Snapshot, operation: &Operation, posting: &Posti
 
 fn covers(figures: &Figures, amount: Amount) -> Result<(), Refusal> {
     if figures.balance < amount.minor() {
-        return Err(Refusal::InsufficientBalance { balance: figures.balance, required: amount.minor() });
+        return Err(Refusal::InsufficientBalance {
+            balance: figures.balance,
+            required: amount.minor(),
+        });
     }
     Ok(())
 }
@@ -279,28 +370,47 @@ fn may_spend(snapshot: &Snapshot, amount: Amount) -> Result<(), Refusal> {
     if snapshot.suspended {
         return Err(Refusal::AccountSuspended);
     }
-    let Usage { charges_last_minute, spent_today } = snapshot.usage;
+    let Usage {
+        charges_last_minute,
+        spent_today,
+    } = snapshot.usage;
     if let Some(allowed) = snapshot.account.limits.charges_per_minute
         && charges_last_minute >= u64::from(allowed)
     {
-        return Err(Refusal::LimitExceeded { limit: "charges per minute", allowed: allowed.to_string() });
+        return Err(Refusal::LimitExceeded {
+            limit: "charges per minute",
+            allowed: allowed.to_string(),
+        });
     }
     if let Some(allowed) = snapshot.account.limits.spend_per_day
         && spent_today.plus(amount.minor())? > allowed.minor()
     {
         let currency = &snapshot.account.currency;
         let allowed = format!("{} {}", currency.show(allowed.minor()), currency.code());
-        return Err(Refusal::LimitExceeded { limit: "spent per day", allowed });
+        return Err(Refusal::LimitExceeded {
+            limit: "spent per day",
+            allowed,
+        });
     }
     covers(&snapshot.state.figures, amount)
 }
 
 fn outflow(kind: EntryKind, amount: Amount, counter_account: CounterAccount) -> Movement {
-    Movement { kind, deltas: Deltas::of_balance(amount.outflow()), counter_account, reverses: None }
+    Movement {
+        kind,
+        deltas: Deltas::of_balance(amount.outflow()),
+        counter_account,
+        reverses: None,
+    }
 }
 
 fn inflow(kind: EntryKind, amount: Amount, counter_account: CounterAccount) -> Movement {
-    Movement { kind, deltas: Deltas::of_balance(amount.minor()), counter_account, reverses: None }
+    Movement {
+        kind,
+        deltas: Deltas::of_balance(amount.minor()),
+        counter_account,
+        reverses: None,
+    }
 }
 
 /// Money that comes in pays the account's debt first, by an entry of its own.
@@ -310,7 +420,11 @@ fn with_debt_recovery(figures: &Figures, inflow: Movement) -> Result<Effects, Re
     if let Some(recovered) = Amount::new(after.debt.min(after.balance)) {
         movements.push(Movement {
             kind: EntryKind::DebtRecovery,
-            deltas: Deltas { balance: recovered.outflow(), held: Minor::ZERO, debt: recovered.outflow() },
+            deltas: Deltas {
+                balance: recovered.outflow(),
+                held: Minor::ZERO,
+                debt: recovered.outflow(),
+            },
             counter_account: CounterAccount::named("receivable:debt"),
             reverses: None,
         });
@@ -346,10 +460,15 @@ fn open_recharge(
     now: Timestamp,
 ) -> Result<Effects, Refusal> {
     let Found::NextNumber(number) = snapshot.found else {
-        return Err(Refusal::NotFound { what: "the number of the next recharge".into() });
+        return Err(Refusal::NotFound {
+            what: "the number of the next recharge".into(),
+        });
     };
     let mut recharge = Recharge {
-        id: RechargeId { account: snapshot.account.id, number },
+        id: RechargeId {
+            account: snapshot.account.id,
+            number,
+        },
         amount,
         method: method.clone(),
         status: RechargeStatus::Pending,
@@ -375,7 +494,10 @@ fn open_recharge(
 }
 
 fn recharged(figures: &Figures, amount: Amount, method: &PaymentMethod) -> Result<Effects, Refusal> {
-    with_debt_recovery(figures, inflow(EntryKind::Recharge, amount, CounterAccount::gateway(method)))
+    with_debt_recovery(
+        figures,
+        inflow(EntryKind::Recharge, amount, CounterAccount::gateway(method)),
+    )
 }
 
 fn move_recharge(
@@ -385,14 +507,22 @@ fn move_recharge(
     gateway_response: Option<&Json>,
     now: Timestamp,
 ) -> Result<Option<Effects>, Refusal> {
-    let id = RechargeId { account: snapshot.account.id, number };
+    let id = RechargeId {
+        account: snapshot.account.id,
+        number,
+    };
     let Found::Recharge(recharge) = &snapshot.found else {
-        return Err(Refusal::NotFound { what: format!("recharge {id}") });
+        return Err(Refusal::NotFound {
+            what: format!("recharge {id}"),
+        });
     };
     match recharge.step(to, now) {
         Step::AlreadyThere => return Ok(None),
         Step::Ended(became) => {
-            return Err(Refusal::AlreadyFinal { what: format!("recharge {id}"), became: became.name() });
+            return Err(Refusal::AlreadyFinal {
+                what: format!("recharge {id}"),
+                became: became.name(),
+            });
         }
         Step::Take => {}
     }
@@ -415,16 +545,32 @@ const HOLDS: &str = "holds";
 fn freeze(snapshot: &Snapshot, amount: Amount, expires_at: Option<Timestamp>) -> Result<Effects, Refusal> {
     may_spend(snapshot, amount)?;
     let Found::NextNumber(number) = snapshot.found else {
-        return Err(Refusal::NotFound { what: "the number of the next hold".into() });
+        return Err(Refusal::NotFound {
+            what: "the number of the next hold".into(),
+        });
     };
     let movement = Movement {
         kind: EntryKind::Freeze,
-        deltas: Deltas { balance: amount.outflow(), held: amount.minor(), debt: Minor::ZERO },
+        deltas: Deltas {
+            balance: amount.outflow(),
+            held: amount.minor(),
+            debt: Minor::ZERO,
+        },
         counter_account: CounterAccount::named(HOLDS),
         reverses: None,
     };
-    let hold = Hold { number, amount, remaining: amount.minor(), status: HoldStatus::Open, expires_at };
-    Ok(Effects { movements: vec![movement], hold: Some(HoldWrite::Open(hold)), recharge: None })
+    let hold = Hold {
+        number,
+        amount,
+        remaining: amount.minor(),
+        status: HoldStatus::Open,
+        expires_at,
+    };
+    Ok(Effects {
+        movements: vec![movement],
+        hold: Some(HoldWrite::Open(hold)),
+        recharge: None,
+    })
 }
 
 /// The open hold of that number, and the amount of it that is asked for.
@@ -440,7 +586,10 @@ fn open_hold(
     };
     let status = hold.status_at(now);
     let Some(remaining) = Amount::new(hold.remaining).filter(|_| status == HoldStatus::Open) else {
-        return Err(Refusal::AlreadyFinal { what: what(), became: status.name() });
+        return Err(Refusal::AlreadyFinal {
+            what: what(),
+            became: status.name(),
+        });
     };
     let asked = amount.unwrap_or(remaining);
     if asked > remaining {
@@ -464,7 +613,11 @@ fn commit(
     let rest = hold.remaining.minus(spent.minor())?;
     let mut movements = vec![Movement {
         kind: EntryKind::Commit,
-        deltas: Deltas { balance: Minor::ZERO, held: spent.outflow(), debt: Minor::ZERO },
+        deltas: Deltas {
+            balance: Minor::ZERO,
+            held: spent.outflow(),
+            debt: Minor::ZERO,
+        },
         counter_account: CounterAccount::named("revenue:hold"),
         reverses: None,
     }];
@@ -472,30 +625,49 @@ fn commit(
     if let Some(released) = Amount::new(rest).filter(|_| !keep_open) {
         movements.push(released_movement(released));
     }
-    let status = if kept.is_zero() { HoldStatus::Committed } else { HoldStatus::Open };
-    Ok(Effects { movements, hold: Some(HoldWrite::Move { number, remaining: kept, status }), recharge: None })
+    let status = if kept.is_zero() {
+        HoldStatus::Committed
+    } else {
+        HoldStatus::Open
+    };
+    Ok(Effects {
+        movements,
+        hold: Some(HoldWrite::Move {
+            number,
+            remaining: kept,
+            status,
+        }),
+        recharge: None,
+    })
 }
 
 fn released_movement(amount: Amount) -> Movement {
     Movement {
         kind: EntryKind::Release,
-        deltas: Deltas { balance: amount.minor(), held: amount.outflow(), debt: Minor::ZERO },
+        deltas: Deltas {
+            balance: amount.minor(),
+            held: amount.outflow(),
+            debt: Minor::ZERO,
+        },
         counter_account: CounterAccount::named(HOLDS),
         reverses: None,
     }
 }
 
-fn release(
-    snapshot: &Snapshot,
-    number: i64,
-    amount: Option<Amount>,
-    now: Timestamp,
-) -> Result<Effects, Refusal> {
+fn release(snapshot: &Snapshot, number: i64, amount: Option<Amount>, now: Timestamp) -> Result<Effects, Refusal> {
     let (hold, released) = open_hold(snapshot, number, amount, now)?;
     let remaining = hold.remaining.minus(released.minor())?;
-    let status = if remaining.is_zero() { HoldStatus::Released } else { HoldStatus::Open };
+    let status = if remaining.is_zero() {
+        HoldStatus::Released
+    } else {
+        HoldStatus::Open
+    };
     let mut effects = with_debt_recovery(&snapshot.state.figures, released_movement(released))?;
-    effects.hold = Some(HoldWrite::Move { number, remaining, status });
+    effects.hold = Some(HoldWrite::Move {
+        number,
+        remaining,
+        status,
+    });
     Ok(effects)
 }
 
@@ -509,28 +681,42 @@ fn reverse(snapshot: &Snapshot, seq: i64, amount: Option<Amount>) -> Result<Effe
         EntryKind::ServiceFee | EntryKind::Commit | EntryKind::Penalty => EntryKind::Refund,
         EntryKind::Recharge | EntryKind::Credit | EntryKind::Gift => EntryKind::Clawback,
         EntryKind::Adjustment => EntryKind::Adjustment,
-        EntryKind::Refund
-        | EntryKind::Freeze
-        | EntryKind::Release
-        | EntryKind::Clawback
-        | EntryKind::DebtRecovery => return Err(Refusal::NotReversible { what: what() }),
+        EntryKind::Refund | EntryKind::Freeze | EntryKind::Release | EntryKind::Clawback | EntryKind::DebtRecovery => {
+            return Err(Refusal::NotReversible { what: what() });
+        }
     };
     let moved = target.movement.deltas.balance.plus(target.movement.deltas.held)?;
     let size = if moved.is_negative() { moved.negated()? } else { moved };
     let remaining = size.minus(target.reversed)?;
     let asked = match (amount, Amount::new(remaining)) {
-        (None, None) => return Err(Refusal::AlreadyFinal { what: what(), became: "reversed" }),
+        (None, None) => {
+            return Err(Refusal::AlreadyFinal {
+                what: what(),
+                became: "reversed",
+            });
+        }
         (None, Some(all)) => all,
         (Some(part), _) if part.minor() > remaining => {
-            return Err(Refusal::ExceedsRemaining { what: what(), remaining, requested: part.minor() });
+            return Err(Refusal::ExceedsRemaining {
+                what: what(),
+                remaining,
+                requested: part.minor(),
+            });
         }
         (Some(part), _) => part,
     };
     let figures = &snapshot.state.figures;
     let counter_account = target.movement.counter_account.clone();
     let gives_back = moved.is_negative();
-    let movement = if gives_back { inflow(kind, asked, counter_account) } else { outflow(kind, asked, counter_account) };
-    let movement = Movement { reverses: Some(seq), ..movement };
+    let movement = if gives_back {
+        inflow(kind, asked, counter_account)
+    } else {
+        outflow(kind, asked, counter_account)
+    };
+    let movement = Movement {
+        reverses: Some(seq),
+        ..movement
+    };
     if gives_back {
         return with_debt_recovery(figures, movement);
     }
@@ -538,19 +724,18 @@ fn reverse(snapshot: &Snapshot, seq: i64, amount: Option<Amount>) -> Result<Effe
     Ok(Effects::of(vec![movement]))
 }
 
-fn clawback(
-    figures: &Figures,
-    amount: Amount,
-    reverses: Option<i64>,
-    if_spent: IfSpent,
-) -> Result<Effects, Refusal> {
+fn clawback(figures: &Figures, amount: Amount, reverses: Option<i64>, if_spent: IfSpent) -> Result<Effects, Refusal> {
     if if_spent == IfSpent::Refuse {
         covers(figures, amount)?;
     }
     let taken = amount.minor().min(figures.balance).max(Minor::ZERO);
     Ok(Effects::of(vec![Movement {
         kind: EntryKind::Clawback,
-        deltas: Deltas { balance: taken.negated()?, held: Minor::ZERO, debt: amount.minor().minus(taken)? },
+        deltas: Deltas {
+            balance: taken.negated()?,
+            held: Minor::ZERO,
+            debt: amount.minor().minus(taken)?,
+        },
         counter_account: CounterAccount::named("promotions:clawback"),
         reverses,
     }]))
@@ -558,6 +743,8 @@ fn clawback(
 
 /// Every figure on the way stays within range.
 fn within_range(figures: &Figures, movements: &[Movement]) -> Result<(), Refusal> {
-    movements.iter().try_fold(*figures, |figures, m| figures.moved(m.kind, m.deltas))?;
+    movements
+        .iter()
+        .try_fold(*figures, |figures, m| figures.moved(m.kind, m.deltas))?;
     Ok(())
 }

@@ -30,12 +30,21 @@ impl FromStr for RechargeId {
     type Err = InvalidRechargeId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (account, number) = text.strip_prefix('r').and_then(|id| id.split_once('-')).ok_or(InvalidRechargeId)?;
+        let (account, number) = text
+            .strip_prefix('r')
+            .and_then(|id| id.split_once('-'))
+            .ok_or(InvalidRechargeId)?;
         let positive = |part: &str| {
             let digits = part.bytes().all(|b| b.is_ascii_digit());
-            part.parse().ok().filter(|n: &i64| digits && *n > 0).ok_or(InvalidRechargeId)
+            part.parse()
+                .ok()
+                .filter(|n: &i64| digits && *n > 0)
+                .ok_or(InvalidRechargeId)
         };
-        Ok(Self { account: AccountId::new(positive(account)?), number: positive(number)? })
+        Ok(Self {
+            account: AccountId::new(positive(account)?),
+            number: positive(number)?,
+        })
     }
 }
 
@@ -51,8 +60,14 @@ pub enum RechargeStatus {
 }
 
 impl RechargeStatus {
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Processing, Self::Completed, Self::Failed, Self::Cancelled, Self::Expired];
+    pub const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Processing,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Expired,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -132,7 +147,17 @@ mod tests {
     fn ids_name_account_and_number() {
         let id: RechargeId = "r12-7".parse().unwrap();
         assert_eq!((id.account.get(), id.number, id.to_string().as_str()), (12, 7, "r12-7"));
-        for bad in ["", "12-7", "r12", "r-1-2", "r0-1", "r1-0", "r+1-2", "r1-2x", "r99999999999999999999-1"] {
+        for bad in [
+            "",
+            "12-7",
+            "r12",
+            "r-1-2",
+            "r0-1",
+            "r1-0",
+            "r+1-2",
+            "r1-2x",
+            "r99999999999999999999-1",
+        ] {
             assert_eq!(bad.parse::<RechargeId>(), Err(InvalidRechargeId), "{bad:?}");
         }
     }

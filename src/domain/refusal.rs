@@ -9,22 +9,48 @@ use super::money::Minor;
 /// A rule's "no". It is a value, not an error: nothing broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    AccountNotFound { user_id: String },
+    AccountNotFound {
+        user_id: String,
+    },
     /// Something that belongs to the account: a recharge, an entry.
-    NotFound { what: String },
-    InsufficientBalance { balance: Minor, required: Minor },
+    NotFound {
+        what: String,
+    },
+    InsufficientBalance {
+        balance: Minor,
+        required: Minor,
+    },
     AccountLocked,
     AccountSuspended,
     AccountClosed,
-    AccountNotEmpty { balance: Minor, held: Minor, debt: Minor },
+    AccountNotEmpty {
+        balance: Minor,
+        held: Minor,
+        debt: Minor,
+    },
     /// It has ended, and not as asked.
-    AlreadyFinal { what: String, became: &'static str },
+    AlreadyFinal {
+        what: String,
+        became: &'static str,
+    },
     /// More than is left of a hold or of what an entry moved.
-    ExceedsRemaining { what: String, remaining: Minor, requested: Minor },
+    ExceedsRemaining {
+        what: String,
+        remaining: Minor,
+        requested: Minor,
+    },
     /// An entry that moved nothing that could be given back.
-    NotReversible { what: String },
-    IdempotencyConflict { key: String, differs_in: Vec<String> },
-    LimitExceeded { limit: &'static str, allowed: String },
+    NotReversible {
+        what: String,
+    },
+    IdempotencyConflict {
+        key: String,
+        differs_in: Vec<String>,
+    },
+    LimitExceeded {
+        limit: &'static str,
+        allowed: String,
+    },
     /// A figure would leave the range of the ledger.
     OutOfRange,
 }
@@ -51,7 +77,10 @@ impl Refusal {
         let show = |minor: Minor| format!("{} {}", currency.show(minor), currency.code());
         match self {
             Self::AccountNotFound { user_id } => {
-                format!("user {user_id} has no {} account; create it with `ledger account create`", currency.code())
+                format!(
+                    "user {user_id} has no {} account; create it with `ledger account create`",
+                    currency.code()
+                )
             }
             Self::NotFound { what } => format!("{what} does not exist"),
             Self::InsufficientBalance { balance, required } => format!(
@@ -70,8 +99,16 @@ impl Refusal {
                 show(*debt),
             ),
             Self::AlreadyFinal { what, became } => format!("{what} is already {became}"),
-            Self::ExceedsRemaining { what, remaining, requested } => {
-                format!("only {} is left of {what}, {} was asked", show(*remaining), show(*requested))
+            Self::ExceedsRemaining {
+                what,
+                remaining,
+                requested,
+            } => {
+                format!(
+                    "only {} is left of {what}, {} was asked",
+                    show(*remaining),
+                    show(*requested)
+                )
             }
             Self::NotReversible { what } => format!("{what} moved nothing that could be given back"),
             Self::IdempotencyConflict { key, differs_in } => format!(
@@ -102,7 +139,11 @@ impl Refusal {
                 "currency": currency.code().as_str(),
             }),
             Self::AlreadyFinal { what, became } => json!({"what": what, "became": became}),
-            Self::ExceedsRemaining { what, remaining, requested } => json!({
+            Self::ExceedsRemaining {
+                what,
+                remaining,
+                requested,
+            } => json!({
                 "what": what,
                 "remaining": show(*remaining),
                 "requested": show(*requested),

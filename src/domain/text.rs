@@ -96,14 +96,22 @@ text_type!(
 pub struct PaymentMethod(Box<str>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a payment method is a lower-case name of letters, digits and underscores, such as bank_transfer, credit_card, paypal, zalo_pay or momo")]
+#[error(
+    "a payment method is a lower-case name of letters, digits and underscores, such as bank_transfer, credit_card, paypal, zalo_pay or momo"
+)]
 pub struct InvalidMethod;
 
 impl PaymentMethod {
     pub fn parse(text: &str) -> Result<Self, InvalidMethod> {
         let first = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-        let rest = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        if first && rest && text.len() <= 40 { Ok(Self(text.into())) } else { Err(InvalidMethod) }
+        let rest = text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if first && rest && text.len() <= 40 {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidMethod)
+        }
     }
 
     pub fn as_str(&self) -> &str {
@@ -120,10 +128,15 @@ impl Json {
 
     pub fn parse(text: &str, what: &'static str) -> Result<Self, TextError> {
         if text.len() > Self::LIMIT {
-            return Err(TextError::TooLong { what, limit: Self::LIMIT });
+            return Err(TextError::TooLong {
+                what,
+                limit: Self::LIMIT,
+            });
         }
-        let value: serde_json::Value = serde_json::from_str(text)
-            .map_err(|error| TextError::NotJson { what, reason: error.to_string() })?;
+        let value: serde_json::Value = serde_json::from_str(text).map_err(|error| TextError::NotJson {
+            what,
+            reason: error.to_string(),
+        })?;
         Ok(Self(escape_unprintable(&value.to_string()).into()))
     }
 
@@ -168,7 +181,10 @@ mod tests {
         assert!(UserId::parse("018f3c1e-7b1a-7c3e-9d2f-aa55aa55aa55").is_ok());
         assert!(UserId::parse("Nguyễn'; DROP TABLE entries;--").is_ok());
         assert_eq!(UserId::parse(""), Err(TextError::Empty { what: "the user id" }));
-        assert!(matches!(UserId::parse(&"x".repeat(10_240)), Err(TextError::TooLong { .. })));
+        assert!(matches!(
+            UserId::parse(&"x".repeat(10_240)),
+            Err(TextError::TooLong { .. })
+        ));
         for bad in ["a\nb", "a\u{0}", "\u{1b}[31m", "a\u{202e}b", "\u{9b}0m"] {
             assert!(matches!(UserId::parse(bad), Err(TextError::Control { .. })), "{bad:?}");
         }

@@ -74,7 +74,14 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_moment() {
-        for bad in ["", "now", "2026-03-01", "2026-03-01T12:00:00", "1969-12-31T23:59:59Z", "2026-02-30T00:00:00Z"] {
+        for bad in [
+            "",
+            "now",
+            "2026-03-01",
+            "2026-03-01T12:00:00",
+            "1969-12-31T23:59:59Z",
+            "2026-02-30T00:00:00Z",
+        ] {
             assert_eq!(Timestamp::parse(bad), Err(InvalidTime), "{bad:?}");
         }
     }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::Ledger;
 use super::clock::unique_name;
 use super::error::LedgerError;
-use super::Ledger;
 use crate::db::accounts::{self, Listed, NewAccount};
 use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
@@ -58,13 +58,19 @@ pub(super) fn insert(db: &mut Db, new: &NewAccount) -> Result<bool, LedgerError>
 pub fn find(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -> Result<AccountView, LedgerError> {
     let found = accounts::accounts_of_user(&mut ledger.db, user_id, Some(currency))?;
     found.into_iter().next().map(view).ok_or_else(|| {
-        LedgerError::NotFound(format!("user {user_id} has no {currency} account; create it with `ledger account create`"))
+        LedgerError::NotFound(format!(
+            "user {user_id} has no {currency} account; create it with `ledger account create`"
+        ))
     })
 }
 
 pub(super) fn view(listed: Listed) -> AccountView {
     let state = listed.stored.unwrap_or_default();
-    AccountView { account: listed.account, figures: state.figures, last_seq: state.last_seq }
+    AccountView {
+        account: listed.account,
+        figures: state.figures,
+        last_seq: state.last_seq,
+    }
 }
 
 /// Which accounts a list shows.
@@ -84,7 +90,12 @@ pub fn list(ledger: &mut Ledger, filter: &AccountFilter) -> Result<Vec<AccountVi
         let page = accounts::accounts_page(&mut ledger.db, after, 1_000)?;
         let Some(last) = page.last() else { break };
         after = last.account.id.get();
-        let wanted = |listed: &Listed| filter.currency.as_ref().is_none_or(|code| listed.account.currency.code() == code);
+        let wanted = |listed: &Listed| {
+            filter
+                .currency
+                .as_ref()
+                .is_none_or(|code| listed.account.currency.code() == code)
+        };
         shown.extend(page.into_iter().filter(wanted).map(view));
     }
     shown.truncate(filter.limit);
@@ -135,7 +146,11 @@ pub fn change(
             Ok(after) => after,
             Err(refusal) => return Ok(Changed::Refused(refusal)),
         };
-        let seen = |account: Account| AccountView { account, figures, last_seq: located.state.last_seq };
+        let seen = |account: Account| AccountView {
+            account,
+            figures,
+            last_seq: located.state.last_seq,
+        };
         if after == before {
             return Ok(Changed::Already(seen(after)));
         }
@@ -174,7 +189,9 @@ fn changed(before: &Account, figures: &Figures, change: &Change) -> Result<Accou
         Change::Lock => after.locked = true,
         Change::Unlock => after.locked = false,
         Change::Close => {
-            let Figures { balance, held, debt, .. } = *figures;
+            let Figures {
+                balance, held, debt, ..
+            } = *figures;
             if !(balance.is_zero() && held.is_zero() && debt.is_zero()) {
                 return Err(Refusal::AccountNotEmpty { balance, held, debt });
             }

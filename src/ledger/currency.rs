@@ -1,8 +1,8 @@
 //! Currencies: looking one up, adding one.
 
+use super::Ledger;
 use super::clock::unique_name;
 use super::error::LedgerError;
-use super::Ledger;
 use crate::db::accounts;
 use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
@@ -41,7 +41,10 @@ pub fn add(ledger: &mut Ledger, code: &CurrencyCode, exponent: u8) -> Result<(Cu
         match known {
             Some(known) if known == currency => return Ok(false),
             Some(known) => {
-                return Err(invalid(format!("{code} is known with {} decimal places", known.exponent())));
+                return Err(invalid(format!(
+                    "{code} is known with {} decimal places",
+                    known.exponent()
+                )));
             }
             None => accounts::currency_insert(db, &currency)?,
         }

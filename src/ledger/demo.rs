@@ -1,8 +1,8 @@
 //! What a crash between the journal and the balance row leaves behind, made on purpose.
 
+use super::Ledger;
 use super::account::find;
 use super::error::LedgerError;
-use super::Ledger;
 use crate::db::DbError;
 use crate::db::balances::{balance_lock, balance_put};
 use crate::db::unit_of_work::write;
@@ -19,7 +19,9 @@ pub fn lose_balance_update<T>(
 ) -> Result<T, LedgerError> {
     let account = find(ledger, user_id, currency)?.account;
     let lost = || DbError::Integrity("the balance row to lose is not there".into());
-    let before = balance_lock(&mut ledger.db, account.id)?.and_then(|stored| stored.row).ok_or_else(lost)?;
+    let before = balance_lock(&mut ledger.db, account.id)?
+        .and_then(|stored| stored.row)
+        .ok_or_else(lost)?;
     let done = work(ledger)?;
     write(&mut ledger.db, "demo", |db| {
         balance_lock(db, account.id)?;

@@ -31,7 +31,10 @@ pub enum LedgerError {
 
 impl LedgerError {
     pub fn invalid(code: Code, message: impl ToString) -> Self {
-        Self::Invalid { code, message: message.to_string() }
+        Self::Invalid {
+            code,
+            message: message.to_string(),
+        }
     }
 
     pub const fn code(&self) -> Code {

@@ -1,9 +1,10 @@
 //! Looking at an account: balance now or at a past moment, history, and why it is what it is.
 
+use super::Ledger;
 use super::account::{AccountView, find};
 use super::error::LedgerError;
-use super::Ledger;
-use crate::db::entries::{self, Breakdown, HistoryFilter};
+pub use crate::db::entries::HistoryFilter;
+use crate::db::entries::{self, Breakdown};
 use crate::db::unit_of_work::read;
 use crate::domain::account::Account;
 use crate::domain::balance::Figures;
@@ -25,7 +26,11 @@ pub fn balance_at(
         let summed = entries::entries_summed_through(db, account.id, last_seq)?;
         Ok((last_seq, summed.map_or_else(Figures::default, |summed| summed.figures)))
     })?;
-    Ok(AccountView { account, figures, last_seq })
+    Ok(AccountView {
+        account,
+        figures,
+        last_seq,
+    })
 }
 
 #[derive(Clone, Debug)]
@@ -45,14 +50,21 @@ pub fn history(
 ) -> Result<History, LedgerError> {
     let account = find(ledger, user_id, currency)?.account;
     // One more than asked tells whether there is a next page.
-    let wanted = HistoryFilter { limit: filter.limit.saturating_add(1), ..filter.clone() };
+    let wanted = HistoryFilter {
+        limit: filter.limit.saturating_add(1),
+        ..filter.clone()
+    };
     let mut entries = entries::entries_history(&mut ledger.db, account.id, &wanted)?;
     let more = entries.len() as i64 > filter.limit;
     if more {
         entries.pop();
     }
     let next_before = entries.last().filter(|_| more).map(|entry| entry.seq);
-    Ok(History { account, entries, next_before })
+    Ok(History {
+        account,
+        entries,
+        next_before,
+    })
 }
 
 /// What the figures of an account are made of.
@@ -62,16 +74,15 @@ pub struct Explanation {
     pub parts: Vec<Breakdown>,
 }
 
-pub fn explain(
-    ledger: &mut Ledger,
-    user_id: &UserId,
-    currency: &CurrencyCode,
-) -> Result<Explanation, LedgerError> {
+pub fn explain(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -> Result<Explanation, LedgerError> {
     let id = find(ledger, user_id, currency)?.account.id;
     read(&mut ledger.db, |db| {
         let listed = crate::db::accounts::account_by_id(db, id)?
             .ok_or_else(|| LedgerError::NotFound(format!("account {id} does not exist")))?;
         let parts = entries::entries_breakdown(db, id)?;
-        Ok(Explanation { view: super::account::view(listed), parts })
+        Ok(Explanation {
+            view: super::account::view(listed),
+            parts,
+        })
     })
 }

@@ -13,5 +13,9 @@ pub fn request() {
 
 /// Called by long work where stopping leaves nothing half done.
 pub fn check() -> Result<(), LedgerError> {
-    if REQUESTED.load(Ordering::Relaxed) { Err(LedgerError::Interrupted) } else { Ok(()) }
+    if REQUESTED.load(Ordering::Relaxed) {
+        Err(LedgerError::Interrupted)
+    } else {
+        Ok(())
+    }
 }

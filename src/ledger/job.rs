@@ -5,9 +5,9 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::Value;
 
+use super::Ledger;
 use super::clock::{Stopwatch, unique_name, wall_clock};
 use super::error::LedgerError;
-use super::Ledger;
 use crate::db::jobs::{self, Lease};
 use crate::db::unit_of_work::write;
 use crate::domain::code::Exit;
@@ -51,11 +51,17 @@ pub fn run<T>(
         Overlap::Refused => Some(acquire(ledger, job)?),
         Overlap::Allowed => None,
     };
-    let mut run = Run { id: unique_name(), job, fence, renewed: Stopwatch::start() };
+    let mut run = Run {
+        id: unique_name(),
+        job,
+        fence,
+        renewed: Stopwatch::start(),
+    };
     let result = recorded(ledger, &mut run, work);
     if let Some(fence) = fence {
-        let released: Result<(), LedgerError> =
-            write(&mut ledger.db, "release lease", |db| Ok(jobs::lease_release(db, job, fence)?));
+        let released: Result<(), LedgerError> = write(&mut ledger.db, "release lease", |db| {
+            Ok(jobs::lease_release(db, job, fence)?)
+        });
         if let Err(error) = released {
             log::warn!("the lease of {job} could not be given back, it will run out by itself: {error}");
         }
@@ -84,7 +90,14 @@ fn recorded<T>(
     let finished = ledger.now();
     let counts = record.counts.to_string();
     let ended: Result<(), LedgerError> = write(&mut ledger.db, "run finished", |db| {
-        jobs::run_finished(db, &run.id, finished, &counts, record.digest.as_deref(), record.exit.code())?;
+        jobs::run_finished(
+            db,
+            &run.id,
+            finished,
+            &counts,
+            record.digest.as_deref(),
+            record.exit.code(),
+        )?;
         Ok(())
     });
     let value = result?;
@@ -95,14 +108,20 @@ fn recorded<T>(
 impl Run {
     /// Called now and then by long work: keeps the lease, or stops where somebody else has taken it.
     pub fn keep(&mut self, ledger: &mut Ledger) -> Result<(), LedgerError> {
-        let Some(fence) = self.fence.filter(|_| self.renewed.elapsed() > RENEW_AFTER) else { return Ok(()) };
+        let Some(fence) = self.fence.filter(|_| self.renewed.elapsed() > RENEW_AFTER) else {
+            return Ok(());
+        };
         let job = self.job;
         let until = wall_clock().after(LEASE);
         let ours = write(&mut ledger.db, "renew lease", |db| {
             jobs::lease_renew(db, job, fence, until).map_err(LedgerError::from)
         })?;
         self.renewed = Stopwatch::start();
-        if ours { Ok(()) } else { Err(LedgerError::Busy(format!("another run of {job} has taken over"))) }
+        if ours {
+            Ok(())
+        } else {
+            Err(LedgerError::Busy(format!("another run of {job} has taken over")))
+        }
     }
 }
 
@@ -111,19 +130,29 @@ fn acquire(ledger: &mut Ledger, job: &'static str) -> Result<i64, LedgerError> {
     let holder = this_process();
     let waiting = Stopwatch::start();
     loop {
-        let taken = write(&mut ledger.db, "acquire lease", |db| -> Result<Result<i64, String>, LedgerError> {
-            let lease = jobs::lease_find(db, job)?;
-            if let Some(other) = lease.as_ref().and_then(in_force) {
-                return Ok(Err(other));
-            }
-            let seen = lease.map_or(0, |lease| lease.fence);
-            let taken = jobs::lease_take(db, job, seen, &holder, wall_clock().after(LEASE))?;
-            Ok(if taken { Ok(seen + 1) } else { Err("a run that started at the same moment".into()) })
-        })?;
+        let taken = write(
+            &mut ledger.db,
+            "acquire lease",
+            |db| -> Result<Result<i64, String>, LedgerError> {
+                let lease = jobs::lease_find(db, job)?;
+                if let Some(other) = lease.as_ref().and_then(in_force) {
+                    return Ok(Err(other));
+                }
+                let seen = lease.map_or(0, |lease| lease.fence);
+                let taken = jobs::lease_take(db, job, seen, &holder, wall_clock().after(LEASE))?;
+                Ok(if taken {
+                    Ok(seen + 1)
+                } else {
+                    Err("a run that started at the same moment".into())
+                })
+            },
+        )?;
         match taken {
             Ok(fence) => return Ok(fence),
             Err(other) if waiting.elapsed() >= ledger.db.lock_timeout() => {
-                return Err(LedgerError::Busy(format!("{job} is already being run by {other}; try again later")));
+                return Err(LedgerError::Busy(format!(
+                    "{job} is already being run by {other}; try again later"
+                )));
             }
             Err(_) => std::thread::sleep(Duration::from_millis(25)),
         }
@@ -145,7 +174,9 @@ fn this_process() -> String {
 
 fn is_gone(holder: &str) -> bool {
     let mut parts = holder.rsplitn(3, ':');
-    let (Some(started), Some(pid), Some(on)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    let (Some(started), Some(pid), Some(on)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
     let Ok(pid) = pid.parse::<u32>() else { return false };
     on == host() && !started.is_empty() && started_at(pid).as_deref() != Some(started)
 }

@@ -25,7 +25,8 @@ use std::time::Duration;
 pub use clock::Clock;
 pub use error::LedgerError;
 
-use crate::db::{DatabaseUrl, Db, Schema};
+pub use crate::db::DatabaseUrl;
+use crate::db::{Db, Schema};
 use crate::domain::text::Actor;
 
 /// An open ledger: a database, a clock, and who is at work.

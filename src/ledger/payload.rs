@@ -45,7 +45,10 @@ pub fn payload(operation: &Operation, note: &Note, currency: &Currency) -> Paylo
         }
     };
     match operation {
-        Operation::Charge { amount: charged, service } => {
+        Operation::Charge {
+            amount: charged,
+            service,
+        } => {
             put("amount", amount(charged.minor()));
             put("service", service.as_str().into());
         }
@@ -53,24 +56,46 @@ pub fn payload(operation: &Operation, note: &Note, currency: &Currency) -> Paylo
         Operation::Penalty { amount: taken }
         | Operation::Credit { amount: taken }
         | Operation::Gift { amount: taken } => put("amount", amount(taken.minor())),
-        Operation::Recharge { amount: paid, method, settle, gateway_response } => {
+        Operation::Recharge {
+            amount: paid,
+            method,
+            settle,
+            gateway_response,
+        } => {
             put("amount", amount(paid.minor()));
             put("method", method.as_str().into());
             if let Settle::Later { expires_in } = settle {
                 put("pending", true.into());
                 put("expires_in_seconds", expires_in.map(|span| span.num_seconds()).into());
             }
-            put("gateway_response", gateway_response.as_ref().map(|json| json.value()).into());
+            put(
+                "gateway_response",
+                gateway_response.as_ref().map(|json| json.value()).into(),
+            );
         }
-        Operation::MoveRecharge { number, gateway_response, .. } => {
+        Operation::MoveRecharge {
+            number,
+            gateway_response,
+            ..
+        } => {
             put("recharge", (*number).into());
-            put("gateway_response", gateway_response.as_ref().map(|json| json.value()).into());
+            put(
+                "gateway_response",
+                gateway_response.as_ref().map(|json| json.value()).into(),
+            );
         }
-        Operation::Freeze { amount: frozen, expires_in } => {
+        Operation::Freeze {
+            amount: frozen,
+            expires_in,
+        } => {
             put("amount", amount(frozen.minor()));
             put("expires_in_seconds", expires_in.map(|span| span.num_seconds()).into());
         }
-        Operation::Commit { hold, amount: spent, keep_open } => {
+        Operation::Commit {
+            hold,
+            amount: spent,
+            keep_open,
+        } => {
             put("hold", (*hold).into());
             put("amount", spent.map(|a| amount(a.minor())).into());
             put("keep_open", keep_open.then_some(true).into());
@@ -83,14 +108,28 @@ pub fn payload(operation: &Operation, note: &Note, currency: &Currency) -> Paylo
             put("entry", (*entry).into());
             put("amount", part.map(|a| amount(a.minor())).into());
         }
-        Operation::Clawback { amount: taken, reverses, if_spent } => {
+        Operation::Clawback {
+            amount: taken,
+            reverses,
+            if_spent,
+        } => {
             put("amount", amount(taken.minor()));
             put("entry", (*reverses).into());
-            put("if_spent", if *if_spent == IfSpent::Debt { "debt".into() } else { Value::Null });
+            put(
+                "if_spent",
+                if *if_spent == IfSpent::Debt {
+                    "debt".into()
+                } else {
+                    Value::Null
+                },
+            );
         }
     }
     put("reference", note.reference.as_ref().map(|text| text.as_str()).into());
-    put("description", note.description.as_ref().map(|text| text.as_str()).into());
+    put(
+        "description",
+        note.description.as_ref().map(|text| text.as_str()).into(),
+    );
     put("metadata", note.metadata.as_ref().map(|json| json.value()).into());
     Payload::new(&fields)
 }

@@ -1,9 +1,9 @@
 //! The one door to the money: record the attempt, look the key up, decide, write, settle.
 
+use super::Ledger;
 use super::clock::{Stopwatch, unique_name};
 use super::error::LedgerError;
 use super::payload::{operation_name, payload};
-use super::Ledger;
 use crate::db::intents::{self, Made, NewIntent};
 use crate::db::posting::{append, open_attempt, post_guarded, settle};
 use crate::db::recharges::{self, RechargeStep};
@@ -72,20 +72,33 @@ pub fn post(ledger: &mut Ledger, request: &Request) -> Result<Answer, LedgerErro
         None => IdempotencyKey::parse(&unique_name()).map_err(|error| LedgerError::invalid(Code::Internal, error))?,
     };
     let payload = payload(&request.operation, &request.note, &request.currency);
-    let mut attempt = Attempt { request, key: &key, payload: &payload, started: Stopwatch::start(), lost: 0 };
+    let mut attempt = Attempt {
+        request,
+        key: &key,
+        payload: &payload,
+        started: Stopwatch::start(),
+        lost: 0,
+    };
     let outcome = loop {
         match attempt.run(ledger) {
             Err(LedgerError::Db(cause @ (DbError::Lost(_) | DbError::Unreachable(_)))) => {
                 // The commit may have happened. The next round finds out by the key, on a fresh connection.
                 attempt.lost += 1;
                 if attempt.lost > RECONNECTS || ledger.db.reconnect().is_err() {
-                    return Err(LedgerError::Unknown { key: key.to_string(), cause });
+                    return Err(LedgerError::Unknown {
+                        key: key.to_string(),
+                        cause,
+                    });
                 }
             }
             outcome => break outcome?,
         }
     };
-    Ok(Answer { key, currency: request.currency.clone(), outcome })
+    Ok(Answer {
+        key,
+        currency: request.currency.clone(),
+        outcome,
+    })
 }
 
 struct Attempt<'a> {
@@ -98,7 +111,12 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     fn run(&self, ledger: &mut Ledger) -> Result<Outcome, LedgerError> {
-        let Request { user_id, currency, operation, .. } = self.request;
+        let Request {
+            user_id,
+            currency,
+            operation,
+            ..
+        } = self.request;
         let actor = ledger.actor.clone();
         let now = ledger.now();
         let intent = NewIntent {
@@ -109,7 +127,9 @@ impl Attempt<'_> {
             created_at: now,
         };
         let Some(opened) = open_attempt(&mut ledger.db, user_id, currency.code(), &intent)? else {
-            return Ok(Outcome::Refused(Refusal::AccountNotFound { user_id: user_id.to_string() }));
+            return Ok(Outcome::Refused(Refusal::AccountNotFound {
+                user_id: user_id.to_string(),
+            }));
         };
         if opened.key_is_new {
             if let Some(outcome) = self.at_once(ledger, &opened.located, now)? {
@@ -127,17 +147,17 @@ impl Attempt<'_> {
     }
 
     fn stamp(&self, ledger: &Ledger, note: &Note, at: Timestamp) -> Stamp {
-        Stamp { note: note.clone(), actor: ledger.actor.clone(), key: Some(self.key.clone()), at }
+        Stamp {
+            note: note.clone(),
+            actor: ledger.actor.clone(),
+            key: Some(self.key.clone()),
+            at,
+        }
     }
 
     /// The short way for an operation on figures alone: judged on what was read with the intent, written
     /// only if the account has not moved since. `None` sends it the long way.
-    fn at_once(
-        &self,
-        ledger: &mut Ledger,
-        located: &Located,
-        now: Timestamp,
-    ) -> Result<Option<Outcome>, LedgerError> {
+    fn at_once(&self, ledger: &mut Ledger, located: &Located, now: Timestamp) -> Result<Option<Outcome>, LedgerError> {
         if self.request.operation.subject() != Subject::None || located.account.limits.any() {
             return Ok(None);
         }
@@ -152,7 +172,14 @@ impl Attempt<'_> {
         };
         let posting = self.sealed(&snapshot, &effects, &self.stamp(ledger, &self.request.note, now))?;
         let took = self.started.elapsed();
-        let moved = post_guarded(&mut ledger.db, located, &posting.entries[0], &posting.state, self.key, took);
+        let moved = post_guarded(
+            &mut ledger.db,
+            located,
+            &posting.entries[0],
+            &posting.state,
+            self.key,
+            took,
+        );
         let moved = moved.map_err(|error| beyond_the_row(error, &located.account))?;
         Ok(moved.then(|| Outcome::Applied(Box::new(posted(located.account.clone(), posting, None)))))
     }
@@ -184,18 +211,25 @@ impl Attempt<'_> {
     fn under_lock(&self, ledger: &mut Ledger, id: AccountId, now: Timestamp) -> Result<Outcome, LedgerError> {
         let stamp = self.stamp(ledger, &self.request.note, now);
         write(&mut ledger.db, operation_name(&self.request.operation), |db| {
-            let located = snapshot::lock(db, id)?
-                .ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
+            let located =
+                snapshot::lock(db, id)?.ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
             let intent = intents::intent_find(db, id, self.key)?
                 .ok_or_else(|| DbError::Integrity("the intent of this operation has disappeared".into()))?;
             let differs_in = intent.payload.differences(self.payload);
             if !differs_in.is_empty() {
-                return Ok(Outcome::Refused(Refusal::IdempotencyConflict { key: self.key.to_string(), differs_in }));
+                return Ok(Outcome::Refused(Refusal::IdempotencyConflict {
+                    key: self.key.to_string(),
+                    differs_in,
+                }));
             }
             if intent.state == IntentState::Applied {
                 let posted = Box::new(recall(db, located, &intent)?);
                 // After a lost connection it is our own work that is found here.
-                return Ok(if self.lost > 0 { Outcome::Applied(posted) } else { Outcome::AlreadyApplied(posted) });
+                return Ok(if self.lost > 0 {
+                    Outcome::Applied(posted)
+                } else {
+                    Outcome::AlreadyApplied(posted)
+                });
             }
             self.judge(db, located, intent.attempt, &stamp)
         })
@@ -223,7 +257,12 @@ impl Attempt<'_> {
                 };
                 settle(db, id, self.key, attempt, made, self.started.elapsed())?;
                 let figures = snapshot.state.figures;
-                let posted = Posted { account: snapshot.account, entries: Vec::new(), figures, recharge };
+                let posted = Posted {
+                    account: snapshot.account,
+                    entries: Vec::new(),
+                    figures,
+                    recharge,
+                };
                 Ok(Outcome::AlreadyApplied(Box::new(posted)))
             }
             Verdict::Apply(effects) => {
@@ -233,7 +272,11 @@ impl Attempt<'_> {
                     .map_err(|error| beyond_the_row(error, &snapshot.account))?;
                 let recharge = write_recharge(db, id, &effects, &posting, &stamp)?;
                 let made = Made {
-                    entries: posting.entries.first().zip(posting.entries.last()).map(|(f, l)| (f.seq, l.seq)),
+                    entries: posting
+                        .entries
+                        .first()
+                        .zip(posting.entries.last())
+                        .map(|(f, l)| (f.seq, l.seq)),
                     subject: recharge.as_ref().map(|r| r.id.number),
                 };
                 settle(db, id, self.key, attempt, made, self.started.elapsed())?;
@@ -242,13 +285,7 @@ impl Attempt<'_> {
         }
     }
 
-    fn record_refusal(
-        &self,
-        db: &mut Db,
-        id: AccountId,
-        attempt: i32,
-        refusal: &Refusal,
-    ) -> Result<(), LedgerError> {
+    fn record_refusal(&self, db: &mut Db, id: AccountId, attempt: i32, refusal: &Refusal) -> Result<(), LedgerError> {
         write_relaxed(db, "refusal", |db| self.record_refusal_in(db, id, attempt, refusal))
     }
 
@@ -270,7 +307,9 @@ impl Attempt<'_> {
             return;
         }
         let recorded: Result<(), DbError> = write_relaxed(&mut ledger.db, "failure", |db| {
-            let Some(intent) = intents::intent_find(db, id, self.key)? else { return Ok(()) };
+            let Some(intent) = intents::intent_find(db, id, self.key)? else {
+                return Ok(());
+            };
             let (state, reason) = (IntentState::Failed, error.code().name());
             intents::intent_ended(db, id, self.key, intent.attempt, state, reason, self.started.elapsed())
         });
@@ -281,11 +320,22 @@ impl Attempt<'_> {
 }
 
 fn snapshot_of(located: Located, usage: Usage, found: Found) -> Snapshot {
-    Snapshot { account: located.account, state: located.state, suspended: false, usage, found }
+    Snapshot {
+        account: located.account,
+        state: located.state,
+        suspended: false,
+        usage,
+        found,
+    }
 }
 
 fn posted(account: Account, posting: Posting, recharge: Option<Recharge>) -> Posted {
-    Posted { account, entries: posting.entries, figures: posting.state.figures, recharge }
+    Posted {
+        account,
+        entries: posting.entries,
+        figures: posting.state.figures,
+        recharge,
+    }
 }
 
 /// A sequence number that is taken although the lock is ours: the journal goes on beyond the balance row.
@@ -317,13 +367,19 @@ fn usage(db: &mut Db, account: &Account, now: Timestamp) -> Result<Usage, Ledger
         return Ok(Usage::default());
     }
     let (charges, spent_today) = entries::entries_usage(db, account.id, now.after(-RATE_SPAN), now.start_of_day())?;
-    Ok(Usage { charges_last_minute: charges.unsigned_abs(), spent_today })
+    Ok(Usage {
+        charges_last_minute: charges.unsigned_abs(),
+        spent_today,
+    })
 }
 
 /// The entry of a recharge that was opened earlier carries what was noted then.
 fn note_of_recharge(stamp: &Stamp, found: &Found) -> Stamp {
     match found {
-        Found::Recharge(recharge) => Stamp { note: recharge.note.clone(), ..stamp.clone() },
+        Found::Recharge(recharge) => Stamp {
+            note: recharge.note.clone(),
+            ..stamp.clone()
+        },
         _ => stamp.clone(),
     }
 }
@@ -338,11 +394,26 @@ fn write_recharge(
     let id = match &effects.recharge {
         None => return Ok(None),
         Some(RechargeWrite::Open(recharge)) => {
-            recharges::recharge_insert(db, &Recharge { note: stamp.note.clone(), ..recharge.clone() })?;
+            recharges::recharge_insert(
+                db,
+                &Recharge {
+                    note: stamp.note.clone(),
+                    ..recharge.clone()
+                },
+            )?;
             recharge.id
         }
-        Some(RechargeWrite::Move { number, from, to, at, gateway_response }) => {
-            let id = RechargeId { account, number: *number };
+        Some(RechargeWrite::Move {
+            number,
+            from,
+            to,
+            at,
+            gateway_response,
+        }) => {
+            let id = RechargeId {
+                account,
+                number: *number,
+            };
             let step = RechargeStep {
                 from: *from,
                 to: *to,
@@ -372,8 +443,19 @@ fn recall(db: &mut Db, located: Located, intent: &Intent) -> Result<Posted, Ledg
         figures = summed.map_or(figures, |summed| summed.figures);
     }
     let recharge = match intent.subject {
-        Some(number) => recharges::recharge_find(db, RechargeId { account: account.id, number })?,
+        Some(number) => recharges::recharge_find(
+            db,
+            RechargeId {
+                account: account.id,
+                number,
+            },
+        )?,
         None => None,
     };
-    Ok(Posted { account, entries, figures, recharge })
+    Ok(Posted {
+        account,
+        entries,
+        figures,
+        recharge,
+    })
 }

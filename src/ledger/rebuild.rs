@@ -77,12 +77,18 @@ fn ids_in_scope(ledger: &mut Ledger, scope: &Scope) -> Result<Vec<AccountId>, Le
 
 /// Balance rows that belong to no account.
 fn strays(findings: &[Finding]) -> Vec<AccountId> {
-    findings.iter().filter(|f| f.account.is_none() && !f.orphaned).map(|f| f.id).collect()
+    findings
+        .iter()
+        .filter(|f| f.account.is_none() && !f.orphaned)
+        .map(|f| f.id)
+        .collect()
 }
 
 fn note(findings: &mut [Finding], id: AccountId, repair: Repair) {
     // An account that drifted after the scan is repaired too, but it was not counted as checked with a finding.
-    let Some(finding) = findings.iter_mut().find(|finding| finding.id == id) else { return };
+    let Some(finding) = findings.iter_mut().find(|finding| finding.id == id) else {
+        return;
+    };
     match repair {
         Repair::Unneeded => finding.fixed = finding.broken.is_none(),
         Repair::Done(drifts) => {

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::account::find;
 use super::error::LedgerError;
 use super::job::{self, Overlap, RunRecord};
 use super::post::{Answer, Outcome, Request, post};
@@ -10,10 +11,11 @@ use crate::db::accounts;
 use crate::db::recharges::{self, RechargeFilter};
 use crate::domain::account::Account;
 use crate::domain::code::Exit;
+use crate::domain::currency::CurrencyCode;
 use crate::domain::entry::Note;
 use crate::domain::posting::Operation;
 use crate::domain::recharge::{Recharge, RechargeId, RechargeStatus};
-use crate::domain::text::{IdempotencyKey, Json};
+use crate::domain::text::{IdempotencyKey, Json, UserId};
 
 /// A recharge and whose it is.
 #[derive(Clone, Debug)]
@@ -30,24 +32,54 @@ pub fn advance(
     gateway_response: Option<Json>,
     key: Option<IdempotencyKey>,
 ) -> Result<Answer, LedgerError> {
-    let missing = || LedgerError::NotFound(format!("recharge {id} does not exist; `ledger recharge list` shows them"));
-    let account = accounts::account_by_id(&mut ledger.db, id.account)?.ok_or_else(missing)?.account;
+    let missing = || {
+        LedgerError::NotFound(format!(
+            "recharge {id} does not exist; `ledger recharge list` shows them"
+        ))
+    };
+    let account = accounts::account_by_id(&mut ledger.db, id.account)?
+        .ok_or_else(missing)?
+        .account;
     let request = Request {
         user_id: account.user_id,
         currency: account.currency,
-        operation: Operation::MoveRecharge { number: id.number, to, gateway_response },
+        operation: Operation::MoveRecharge {
+            number: id.number,
+            to,
+            gateway_response,
+        },
         note: Note::default(),
         key,
     };
     post(ledger, &request)
 }
 
+/// Which recharges a list shows.
+#[derive(Clone, Debug)]
+pub struct RechargeQuery {
+    pub account: Option<(UserId, CurrencyCode)>,
+    pub status: Option<RechargeStatus>,
+    pub limit: i64,
+}
+
 /// Newest first.
-pub fn list(ledger: &mut Ledger, filter: &RechargeFilter) -> Result<Vec<RechargeView>, LedgerError> {
+pub fn list(ledger: &mut Ledger, query: &RechargeQuery) -> Result<Vec<RechargeView>, LedgerError> {
+    let account = match &query.account {
+        Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
+        None => None,
+    };
+    let filter = RechargeFilter {
+        account,
+        status: query.status,
+        limit: query.limit,
+    };
     let mut views = Vec::new();
-    for recharge in recharges::recharges_list(&mut ledger.db, filter)? {
+    for recharge in recharges::recharges_list(&mut ledger.db, &filter)? {
         if let Some(listed) = accounts::account_by_id(&mut ledger.db, recharge.id.account)? {
-            views.push(RechargeView { account: listed.account, recharge });
+            views.push(RechargeView {
+                account: listed.account,
+                recharge,
+            });
         }
     }
     Ok(views)
@@ -76,16 +108,37 @@ pub fn expire(ledger: &mut Ledger) -> Result<Expired, LedgerError> {
                 interrupt::check()?;
                 run.keep(ledger)?;
                 match advance(ledger, id, RechargeStatus::Expired, None, None)? {
-                    Answer { outcome: Outcome::Refused(refusal), currency, .. } => {
+                    Answer {
+                        outcome: Outcome::Refused(refusal),
+                        currency,
+                        ..
+                    } => {
                         done.refused.push((id, refusal.message(&currency)));
                     }
-                    Answer { outcome: Outcome::Applied(_), .. } => done.expired += 1,
-                    Answer { outcome: Outcome::AlreadyApplied(_), .. } => {}
+                    Answer {
+                        outcome: Outcome::Applied(_),
+                        ..
+                    } => done.expired += 1,
+                    Answer {
+                        outcome: Outcome::AlreadyApplied(_),
+                        ..
+                    } => {}
                 }
             }
         }
-        let exit = if done.refused.is_empty() { Exit::Done } else { Exit::Partly };
+        let exit = if done.refused.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Partly
+        };
         let counts = json!({"expired": done.expired, "refused": done.refused.len()});
-        Ok((done, RunRecord { counts, digest: None, exit }))
+        Ok((
+            done,
+            RunRecord {
+                counts,
+                digest: None,
+                exit,
+            },
+        ))
     })
 }

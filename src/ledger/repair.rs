@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::Ledger;
 use super::clock::unique_name;
 use super::error::LedgerError;
-use super::Ledger;
 use crate::db::balances::{self, StoredBalance, StoredRow};
 use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
@@ -51,7 +51,9 @@ pub fn refold(db: &mut Db, account: &Account) -> Result<Result<State, ChainBreak
 pub fn repair(ledger: &mut Ledger, id: AccountId, command: &str, run_id: &str) -> Result<Repair, LedgerError> {
     let (actor, at) = (ledger.actor.clone(), ledger.now());
     write(&mut ledger.db, "repair", |db| {
-        let Some(stored) = balances::balance_lock(db, id)? else { return Ok(Repair::Unneeded) };
+        let Some(stored) = balances::balance_lock(db, id)? else {
+            return Ok(Repair::Unneeded);
+        };
         let (drifts, after) = match &stored.account {
             None => (extra(&stored), None),
             Some(account) => match refold(db, account)? {
@@ -68,7 +70,11 @@ pub fn repair(ledger: &mut Ledger, id: AccountId, command: &str, run_id: &str) -
         }
         let before = stored.row.map(|row| describe(&row).to_string());
         let after = after.map(|(account, state)| {
-            describe(&StoredRow { state, settings_revision: account.revision }).to_string()
+            describe(&StoredRow {
+                state,
+                settings_revision: account.revision,
+            })
+            .to_string()
         });
         operation_insert(
             db,
@@ -90,14 +96,22 @@ pub fn repair(ledger: &mut Ledger, id: AccountId, command: &str, run_id: &str) -
 /// In what a stored row differs from the state of its account's entries.
 pub fn drifts(stored: &StoredBalance, account: &Account, actual: &State) -> Vec<Drift> {
     match &stored.row {
-        None => vec![Drift::Missing { actual: actual.figures.balance }],
+        None => vec![Drift::Missing {
+            actual: actual.figures.balance,
+        }],
         Some(row) => compare((&row.state, row.settings_revision), (actual, account.revision)),
     }
 }
 
 /// A balance row without an account.
 pub fn extra(stored: &StoredBalance) -> Vec<Drift> {
-    stored.row.iter().map(|row| Drift::Extra { stored: row.state.figures.balance }).collect()
+    stored
+        .row
+        .iter()
+        .map(|row| Drift::Extra {
+            stored: row.state.figures.balance,
+        })
+        .collect()
 }
 
 fn describe(row: &StoredRow) -> Value {

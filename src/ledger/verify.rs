@@ -32,7 +32,10 @@ pub const JOB: &str = "verify-sync";
 #[derive(Clone, Debug)]
 pub enum Scope {
     All,
-    User { user_id: UserId, currency: Option<CurrencyCode> },
+    User {
+        user_id: UserId,
+        currency: Option<CurrencyCode>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -98,7 +101,11 @@ impl Report {
             "needs_attention": self.needs_attention,
             "entries": self.entries,
         });
-        RunRecord { counts, digest: Some(self.digest.to_string()), exit: self.exit() }
+        RunRecord {
+            counts,
+            digest: Some(self.digest.to_string()),
+            exit: self.exit(),
+        }
     }
 }
 
@@ -173,11 +180,19 @@ fn hold_back(request: &Verify, findings: &[Finding]) -> Result<(), LedgerError> 
     let Some(limit) = &request.max_delta else { return Ok(()) };
     for finding in repairable() {
         let largest = finding.drifts.iter().map(Drift::money).max().unwrap_or(0);
-        let allowed = finding.account.as_ref().and_then(|a| Amount::parse(limit, &a.currency).ok());
+        let allowed = finding
+            .account
+            .as_ref()
+            .and_then(|a| Amount::parse(limit, &a.currency).ok());
         let allowed = allowed.map_or(0, |amount| amount.minor().magnitude());
         if largest > allowed {
-            let who = finding.account.as_ref().map_or_else(|| finding.id.to_string(), |a| a.user_id.to_string());
-            return Err(LedgerError::RepairLimit(format!("user {who} differs by more than --max-delta {limit}")));
+            let who = finding
+                .account
+                .as_ref()
+                .map_or_else(|| finding.id.to_string(), |a| a.user_id.to_string());
+            return Err(LedgerError::RepairLimit(format!(
+                "user {who} differs by more than --max-delta {limit}"
+            )));
         }
     }
     Ok(())
@@ -221,7 +236,12 @@ pub(super) fn scan(
     scope: &Scope,
     progress: &dyn Progress,
 ) -> Result<Scan, LedgerError> {
-    let mut scan = Scan { checked: 0, entries: 0, findings: Vec::new(), digest: LedgerDigest::default() };
+    let mut scan = Scan {
+        checked: 0,
+        entries: 0,
+        findings: Vec::new(),
+        digest: LedgerDigest::default(),
+    };
     match scope {
         Scope::User { user_id, currency } => {
             let found = accounts::accounts_of_user(&mut ledger.db, user_id, currency.as_ref())?;
@@ -241,7 +261,9 @@ pub(super) fn scan(
                 run.keep(ledger)?;
                 let end = page_end(&mut ledger.db, after, PAGE)?;
                 // The last page has no end: what belongs to no account may have any id.
-                let page = read(&mut ledger.db, |db| read_page(db, after.saturating_add(1), end.unwrap_or(i64::MAX)))?;
+                let page = read(&mut ledger.db, |db| {
+                    read_page(db, after.saturating_add(1), end.unwrap_or(i64::MAX))
+                })?;
                 progress.advance(page.checked);
                 scan.add(page);
                 match end {
@@ -262,7 +284,8 @@ impl Scan {
         self.findings.extend(page.findings);
         for (account, state) in page.heads {
             let currency = account.currency.code().as_str();
-            self.digest.account(account.user_id.as_str(), currency, state.last_seq, state.chain_head);
+            self.digest
+                .account(account.user_id.as_str(), currency, state.last_seq, state.chain_head);
         }
     }
 }
@@ -283,7 +306,12 @@ fn read_page(db: &mut Db, first: i64, last: i64) -> Result<Page, LedgerError> {
         Ok(())
     })?;
     let lasts: HashMap<AccountId, Last> = entries_last(db, first, last)?.into_iter().collect();
-    let mut page = Page { checked: 0, entries: 0, findings: Vec::new(), heads: Vec::with_capacity(stored.len()) };
+    let mut page = Page {
+        checked: 0,
+        entries: 0,
+        findings: Vec::new(),
+        heads: Vec::with_capacity(stored.len()),
+    };
     for stored in stored {
         let sums = summed.remove(&stored.id);
         let last = lasts.get(&stored.id);
@@ -334,8 +362,14 @@ impl Page {
 
 /// The state the entries come to, and what the sums alone already show to be broken.
 fn actual_state(sums: Option<Summed>, last: Option<&Last>) -> (State, Option<ChainBreak>) {
-    let Some((sums, last)) = sums.zip(last) else { return (State::default(), None) };
-    let state = State { figures: sums.figures, last_seq: sums.last_seq, chain_head: last.hash };
+    let Some((sums, last)) = sums.zip(last) else {
+        return (State::default(), None);
+    };
+    let state = State {
+        figures: sums.figures,
+        last_seq: sums.last_seq,
+        chain_head: last.hash,
+    };
     let broken = if sums.entries != sums.last_seq {
         Some(Break::Sequence)
     } else if sums.figures.standing() != last.after {
@@ -343,5 +377,11 @@ fn actual_state(sums: Option<Summed>, last: Option<&Last>) -> (State, Option<Cha
     } else {
         None
     };
-    (state, broken.map(|reason| ChainBreak { seq: sums.last_seq, reason }))
+    (
+        state,
+        broken.map(|reason| ChainBreak {
+            seq: sums.last_seq,
+            reason,
+        }),
+    )
 }

@@ -1,0 +1,288 @@
+//! `ledger account ...`
+
+use std::fs::File;
+use std::io::stdin;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::arguments::{UserArg, amount, threshold};
+use super::context::{Context, invalid};
+use super::help;
+use crate::domain::account::Limits;
+use crate::domain::code::Exit;
+use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::text::UserId;
+use crate::input::accounts::AccountLine;
+use crate::ledger::account::{self, AccountFilter, Change, Changed, Create, Settings};
+use crate::ledger::{Ledger, LedgerError, currency, import};
+use crate::render;
+use crate::render::failure::Failure;
+
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    Create(CreateArgs),
+    Show(ShowArgs),
+    List(ListArgs),
+    Import(ImportArgs),
+    /// Refuse charges and freezes; money in is still taken
+    Lock(ReasonArgs),
+    /// Allow charges again
+    Unlock(ReasonArgs),
+    /// Close an empty account for good
+    Close(ReasonArgs),
+    Set(SetArgs),
+}
+
+/// Create an account; one that exists is left alone
+#[derive(Debug, Args)]
+#[command(after_help = help::money("\
+    ledger account create --user-id 5
+    ledger account create --user-id 5 --currency VND --low-balance-threshold 10000"))]
+pub struct CreateArgs {
+    #[command(flatten)]
+    user: UserArg,
+    /// Below this the balance counts as low
+    #[arg(
+        long,
+        env = "LEDGER_LOW_BALANCE_THRESHOLD",
+        value_name = "AMOUNT",
+        allow_hyphen_values = true,
+        hide_env_values = true
+    )]
+    low_balance_threshold: Option<String>,
+}
+
+/// Show an account's figures and settings
+#[derive(Debug, Args)]
+#[command(after_help = help::reading("ledger account show --user-id 5"))]
+pub struct ShowArgs {
+    #[command(flatten)]
+    user: UserArg,
+}
+
+/// List accounts in the order of their creation
+#[derive(Debug, Args)]
+#[command(after_help = help::reading("ledger account list --limit 20\nledger account list --only-currency --currency VND"))]
+pub struct ListArgs {
+    /// Most to show
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+    /// Continue after the account of this number (`account` in the JSON)
+    #[arg(long, default_value_t = 0)]
+    after: i64,
+    /// Only accounts in --currency
+    #[arg(long)]
+    only_currency: bool,
+}
+
+/// Create accounts from a CSV or NDJSON file; existing ones are left alone
+#[derive(Debug, Args)]
+#[command(after_help = help::job("\
+    ledger account import users.csv
+    ledger account import - < users.ndjson"))]
+pub struct ImportArgs {
+    /// Columns or fields: user_id, and as wished currency and low_balance_threshold; - is standard input
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ReasonArgs {
+    #[command(flatten)]
+    user: UserArg,
+    /// Why, for the record
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+/// Change an account's threshold and limits
+#[derive(Debug, Args)]
+#[command(after_help = help::money("\
+    ledger account set --user-id 5 --low-balance-threshold 10000
+    ledger account set --user-id 5 --charges-per-minute 60 --spend-per-day 500
+    ledger account set --user-id 5 --spend-per-day none"))]
+pub struct SetArgs {
+    #[command(flatten)]
+    user: UserArg,
+    /// An amount, or none
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    low_balance_threshold: Option<String>,
+    /// A number, or none
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    charges_per_minute: Option<String>,
+    /// An amount, or none
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    spend_per_day: Option<String>,
+    /// Why, for the record
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+pub fn run(context: &Context<'_>, command: &AccountCommand) -> anyhow::Result<Exit> {
+    match command {
+        AccountCommand::Create(args) => create(context, args),
+        AccountCommand::Show(args) => show(context, args),
+        AccountCommand::List(args) => list(context, args),
+        AccountCommand::Import(args) => import_file(context, args),
+        AccountCommand::Lock(args) => change(context, "account-lock", &args.user, &args.reason, Change::Lock),
+        AccountCommand::Unlock(args) => change(context, "account-unlock", &args.user, &args.reason, Change::Unlock),
+        AccountCommand::Close(args) => change(context, "account-close", &args.user, &args.reason, Change::Close),
+        AccountCommand::Set(args) => set(context, args),
+    }
+}
+
+fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<Exit> {
+    let user_id = args.user.parse()?;
+    let mut ledger = context.ledger()?;
+    let currency = context.currency(&mut ledger)?;
+    let low_balance_threshold = match &args.low_balance_threshold {
+        Some(text) => Some(threshold(text, &currency)?),
+        None => None,
+    };
+    let request = Create {
+        user_id,
+        currency,
+        low_balance_threshold,
+        limits: Limits::default(),
+    };
+    let (view, created) = account::create(&mut ledger, &request)?;
+    ledger.leave_open();
+    let headline = if created {
+        "Account created."
+    } else {
+        "The account exists; it was left alone."
+    };
+    let extra = [("created", json!(created))];
+    context.done(&render::account::account(
+        "account-create",
+        &view,
+        &extra,
+        Some(headline.into()),
+    ))
+}
+
+fn show(context: &Context<'_>, args: &ShowArgs) -> anyhow::Result<Exit> {
+    let user_id = args.user.parse()?;
+    let mut ledger = context.ledger()?;
+    let view = account::find(&mut ledger, &user_id, &context.currency_code()?)?;
+    ledger.leave_open();
+    context.done(&render::account::account("account-show", &view, &[], None))
+}
+
+fn list(context: &Context<'_>, args: &ListArgs) -> anyhow::Result<Exit> {
+    let currency = args.only_currency.then(|| context.currency_code()).transpose()?;
+    let mut ledger = context.ledger()?;
+    let filter = AccountFilter {
+        currency,
+        after: args.after,
+        limit: args.limit,
+    };
+    let views = account::list(&mut ledger, &filter)?;
+    ledger.leave_open();
+    context.done(&render::account::accounts(&views))
+}
+
+fn change(
+    context: &Context<'_>,
+    command: &'static str,
+    user: &UserArg,
+    reason: &Option<String>,
+    change: Change,
+) -> anyhow::Result<Exit> {
+    let user_id = user.parse()?;
+    let mut ledger = context.ledger()?;
+    let code = context.currency_code()?;
+    let changed = account::change(&mut ledger, &user_id, &code, &change, reason.as_deref())?;
+    ledger.leave_open();
+    let (view, done) = match changed {
+        Changed::Done(view) => (view, true),
+        Changed::Already(view) => (view, false),
+        Changed::Refused(refusal) => {
+            let currency = Currency::iso(code.as_str()).or_else(|| Currency::new(code, 0));
+            let currency = currency.ok_or_else(|| invalid("the currency is not known"))?;
+            return Err(Failure::refused(&refusal, &currency, None).into());
+        }
+    };
+    let headline = (!done).then(|| "It was so already; nothing was written.".to_string());
+    context.done(&render::account::account(
+        command,
+        &view,
+        &[("changed", json!(done))],
+        headline,
+    ))
+}
+
+fn set(context: &Context<'_>, args: &SetArgs) -> anyhow::Result<Exit> {
+    let mut ledger = context.ledger()?;
+    let currency = context.currency(&mut ledger)?;
+    ledger.leave_open();
+    let settings = Settings {
+        low_balance_threshold: optional(&args.low_balance_threshold, |text| threshold(text, &currency))?,
+        charges_per_minute: optional(&args.charges_per_minute, |text| {
+            text.parse()
+                .ok()
+                .filter(|n| *n > 0)
+                .ok_or_else(|| invalid("--charges-per-minute is a number above zero"))
+        })?,
+        spend_per_day: optional(&args.spend_per_day, |text| amount(text, &currency))?,
+    };
+    change(context, "account-set", &args.user, &args.reason, Change::Set(settings))
+}
+
+/// Not given: leave it; `none`: remove it; else what it says.
+fn optional<T>(
+    text: &Option<String>,
+    read: impl Fn(&str) -> Result<T, LedgerError>,
+) -> Result<Option<Option<T>>, LedgerError> {
+    match text.as_deref() {
+        None => Ok(None),
+        Some("none") => Ok(Some(None)),
+        Some(text) => read(text).map(|value| Some(Some(value))),
+    }
+}
+
+fn import_file(context: &Context<'_>, args: &ImportArgs) -> anyhow::Result<Exit> {
+    let unreadable = |error: &dyn std::fmt::Display| invalid(format!("{}: {error}", args.file.display()));
+    let lines = if args.file.as_os_str() == "-" {
+        crate::input::accounts::read(stdin().lock())
+    } else {
+        crate::input::accounts::read(File::open(&args.file).map_err(|e| unreadable(&e))?)
+    };
+    let lines = lines.map_err(|error| unreadable(&error))?;
+    super::signals::long_work();
+    let mut ledger = context.ledger()?;
+    let default = context.currency_code()?;
+    let mut requests = Vec::with_capacity(lines.len());
+    let mut refused = Vec::new();
+    for (number, line) in lines {
+        match line.and_then(|line| request(&mut ledger, &line, &default)) {
+            Ok(request) => requests.push(request),
+            Err(reason) => refused.push((number, reason)),
+        }
+    }
+    let imported = import::import(&mut ledger, &requests)?;
+    ledger.leave_open();
+    let exit = if refused.is_empty() { Exit::Done } else { Exit::Partly };
+    context.ended(&render::account::imported(imported, &refused), exit)
+}
+
+fn request(ledger: &mut Ledger, line: &AccountLine, default: &CurrencyCode) -> Result<Create, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let user_id = UserId::parse(&line.user_id).map_err(|e| text(&e))?;
+    let code = match &line.currency {
+        Some(code) => CurrencyCode::parse(code).map_err(|e| text(&e))?,
+        None => default.clone(),
+    };
+    let currency = currency::resolve(ledger, &code).map_err(|e| text(&e))?;
+    let low_balance_threshold = match &line.low_balance_threshold {
+        Some(amount) => Some(threshold(amount, &currency).map_err(|e| text(&e))?),
+        None => None,
+    };
+    Ok(Create {
+        user_id,
+        currency,
+        low_balance_threshold,
+        limits: Limits::default(),
+    })
+}

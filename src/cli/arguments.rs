@@ -1,0 +1,148 @@
+//! Groups of arguments that several commands share, and how their texts are read.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use clap::Args;
+
+use super::context::invalid;
+use crate::domain::code::Code;
+use crate::domain::currency::Currency;
+use crate::domain::entry::Note;
+use crate::domain::money::{Amount, AmountError, Minor};
+use crate::domain::text::{Description, IdempotencyKey, Json, Reference, UserId};
+use crate::domain::time::Timestamp;
+use crate::ledger::LedgerError;
+
+/// Whose account.
+#[derive(Clone, Debug, Args)]
+pub struct UserArg {
+    /// Who owns the account: 5, a UUID
+    #[arg(long, value_name = "ID")]
+    user_id: String,
+}
+
+impl UserArg {
+    pub fn parse(&self) -> Result<UserId, LedgerError> {
+        UserId::parse(&self.user_id).map_err(invalid)
+    }
+}
+
+/// What is to be remembered with the entry.
+#[derive(Clone, Debug, Args)]
+pub struct NoteArgs {
+    /// Pointer into your own records, such as VpsUsage:123
+    #[arg(long)]
+    reference: Option<String>,
+    /// A line for people
+    #[arg(long, visible_alias = "reason")]
+    description: Option<String>,
+    /// Anything else, as JSON
+    #[arg(long, value_name = "JSON")]
+    metadata: Option<String>,
+}
+
+impl NoteArgs {
+    pub fn parse(&self) -> Result<Note, LedgerError> {
+        Ok(Note {
+            reference: self
+                .reference
+                .as_deref()
+                .map(Reference::parse)
+                .transpose()
+                .map_err(invalid)?,
+            description: self
+                .description
+                .as_deref()
+                .map(Description::parse)
+                .transpose()
+                .map_err(invalid)?,
+            metadata: json(self.metadata.as_deref(), "--metadata")?,
+        })
+    }
+
+    /// For operations that must not be done without saying why.
+    pub fn with_reason(&self) -> Result<Note, LedgerError> {
+        let note = self.parse()?;
+        if note.description.is_none() {
+            return Err(invalid("say why with --reason"));
+        }
+        Ok(note)
+    }
+}
+
+/// The caller's name for the operation.
+#[derive(Clone, Debug, Args)]
+pub struct KeyArg {
+    /// The same key again returns the first outcome and writes nothing; made up and printed unless given
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+}
+
+impl KeyArg {
+    pub fn parse(&self) -> Result<Option<IdempotencyKey>, LedgerError> {
+        self.idempotency_key
+            .as_deref()
+            .map(IdempotencyKey::parse)
+            .transpose()
+            .map_err(invalid)
+    }
+}
+
+pub fn amount_error(error: AmountError) -> LedgerError {
+    LedgerError::invalid(Code::InvalidAmount, error)
+}
+
+pub fn amount(text: &str, currency: &Currency) -> Result<Amount, LedgerError> {
+    Amount::parse(text, currency).map_err(amount_error)
+}
+
+/// An amount that may also be zero: a threshold.
+pub fn threshold(text: &str, currency: &Currency) -> Result<Minor, LedgerError> {
+    match Amount::parse(text, currency) {
+        Ok(amount) => Ok(amount.minor()),
+        Err(AmountError::Zero) => Ok(Minor::ZERO),
+        Err(error) => Err(amount_error(error)),
+    }
+}
+
+pub fn json(text: Option<&str>, what: &'static str) -> Result<Option<Json>, LedgerError> {
+    text.map(|text| Json::parse(text, what)).transpose().map_err(invalid)
+}
+
+pub fn time(text: Option<&str>, what: &'static str) -> Result<Option<Timestamp>, LedgerError> {
+    text.map(Timestamp::parse)
+        .transpose()
+        .map_err(|error| invalid(format!("{what}: {error}")))
+}
+
+/// Reads 500ms, 30s, 20m, 48h or 7d.
+pub fn span(text: &str, what: &'static str) -> Result<Duration, LedgerError> {
+    let wrong = || invalid(format!("{what} is a number with its unit: 500ms, 30s, 20m, 48h or 7d"));
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    let longest = 3650 * 86_400_000;
+    number
+        .checked_mul(unit)
+        .filter(|millis| *millis <= longest)
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
+}
+
+/// A span of at least a moment, from now on.
+pub fn expiry(text: Option<&str>) -> Result<Option<TimeDelta>, LedgerError> {
+    let Some(text) = text else { return Ok(None) };
+    let span = span(text, "--expires-in")?;
+    if span.is_zero() {
+        return Err(invalid("--expires-in must be longer than nothing"));
+    }
+    TimeDelta::from_std(span).map(Some).map_err(invalid)
+}

@@ -1,0 +1,70 @@
+//! `ledger history`
+
+use clap::Args;
+
+use super::arguments::{UserArg, time};
+use super::context::{Context, invalid};
+use super::help;
+use crate::domain::code::Exit;
+use crate::domain::entry::{CounterAccount, EntryKind};
+use crate::domain::text::Service;
+use crate::ledger::inspect::{self, HistoryFilter};
+use crate::render;
+
+/// Show an account's entries, newest first
+#[derive(Debug, Args)]
+#[command(after_help = help::reading("\
+    ledger history --user-id 5
+    ledger history --user-id 5 --kind service_fee --service vps --since 2026-03-01T00:00:00Z
+    ledger history --user-id 5 --before 120 --format csv"))]
+pub struct HistoryArgs {
+    #[command(flatten)]
+    user: UserArg,
+    /// Most to show
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+    /// From this moment on (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before this moment (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// recharge, service_fee, refund, adjustment, penalty, freeze, commit, release, credit, gift, clawback, debt_recovery
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only what was paid for this service
+    #[arg(long)]
+    service: Option<String>,
+    /// Only entries with a smaller sequence number: the next page
+    #[arg(long, value_name = "SEQ")]
+    before: Option<i64>,
+}
+
+pub fn run(context: &Context<'_>, args: &HistoryArgs) -> anyhow::Result<Exit> {
+    let user_id = args.user.parse()?;
+    let kind = match args.kind.as_deref() {
+        None => None,
+        Some(name) => Some(EntryKind::parse(name).ok_or_else(|| {
+            let names: Vec<&str> = EntryKind::ALL.iter().map(|kind| kind.name()).collect();
+            invalid(format!("--kind is one of {}", names.join(", ")))
+        })?),
+    };
+    let service = args
+        .service
+        .as_deref()
+        .map(Service::parse)
+        .transpose()
+        .map_err(invalid)?;
+    let filter = HistoryFilter {
+        since: time(args.since.as_deref(), "--since")?,
+        until: time(args.until.as_deref(), "--until")?,
+        kind,
+        counter_account: service.as_ref().map(CounterAccount::service),
+        before: args.before,
+        limit: i64::from(args.limit),
+    };
+    let mut ledger = context.ledger()?;
+    let history = inspect::history(&mut ledger, &user_id, &context.currency_code()?, &filter)?;
+    ledger.leave_open();
+    context.done(&render::inspect::history(&history))
+}

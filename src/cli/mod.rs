@@ -1,0 +1,160 @@
+//! Speaks to people: arguments in, outcomes out. Holds no rule.
+//!
+//! One file per command, each an `Args` whose doc comments are the help, and a `run` that builds a
+//! request, calls one operation and shows its outcome.
+
+mod account;
+mod arguments;
+mod balance;
+mod charge;
+mod context;
+mod correction;
+mod currency;
+mod demo;
+mod explain;
+mod help;
+mod history;
+mod migrate;
+mod rebuild;
+mod recharge;
+mod signals;
+mod verify_sync;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use self::context::{Context, Global};
+use crate::domain::code::{Code, Exit};
+use crate::ledger::LedgerError;
+use crate::render::failure::Failure;
+use crate::render::{Format, Writer};
+
+/// Administers the prepaid balances of a service's users.
+///
+/// Every money operation is an entry in an append-only journal; balances are kept beside it for speed,
+/// proven equal by `verify-sync`, and repaired from it by `verify-sync --fix`.
+#[derive(Debug, Parser)]
+#[command(name = "ledger", version, propagate_version = true, after_help = help::overview(), max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Create, show, lock and close accounts
+    #[command(subcommand)]
+    Account(account::AccountCommand),
+    Recharge(recharge::RechargeArgs),
+    Charge(charge::ChargeArgs),
+    Adjust(correction::AdjustArgs),
+    Penalty(correction::PenaltyArgs),
+    Balance(balance::BalanceArgs),
+    History(history::HistoryArgs),
+    Explain(explain::ExplainArgs),
+    VerifySync(verify_sync::VerifySyncArgs),
+    Rebuild(rebuild::RebuildArgs),
+    ExpireRecharges(recharge::ExpireRechargesArgs),
+    /// Add units beyond ISO 4217, such as POINTS
+    #[command(subcommand)]
+    Currency(currency::CurrencyCommand),
+    /// Show or bring up to date the database's schema
+    #[command(subcommand)]
+    Migrate(migrate::MigrateCommand),
+    Demo(demo::DemoArgs),
+}
+
+/// Parses, runs, and turns whatever came of it into an exit code.
+pub fn main() -> ExitCode {
+    // Options and the environment come before it: existing variables are not replaced.
+    let dotenv = dotenvy::from_path(".env");
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(usage(&error).code()),
+    };
+    let writer = cli.global.writer();
+    cli.global.start_log();
+    if let Err(dotenvy::Error::LineParse(_, position)) = dotenv {
+        log::warn!(".env is not valid near character {position}; it was read up to there");
+    }
+    signals::install();
+    let exit = run(&cli).unwrap_or_else(|error| report(&error, writer));
+    ExitCode::from(signals::exit_of(exit).code())
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Exit> {
+    let context = Context::new(&cli.global);
+    match &cli.command {
+        Command::Account(args) => account::run(&context, args),
+        Command::Recharge(args) => recharge::run(&context, args),
+        Command::Charge(args) => charge::run(&context, args),
+        Command::Adjust(args) => correction::run_adjust(&context, args),
+        Command::Penalty(args) => correction::run_penalty(&context, args),
+        Command::Balance(args) => balance::run(&context, args),
+        Command::History(args) => history::run(&context, args),
+        Command::Explain(args) => explain::run(&context, args),
+        Command::VerifySync(args) => verify_sync::run(&context, args),
+        Command::Rebuild(args) => rebuild::run(&context, args),
+        Command::ExpireRecharges(args) => recharge::run_expire(&context, args),
+        Command::Currency(args) => currency::run(&context, args),
+        Command::Migrate(args) => migrate::run(&context, args),
+        Command::Demo(args) => demo::run(&context, args),
+    }
+}
+
+/// The one place where an error becomes a message and a code.
+fn report(error: &anyhow::Error, writer: Writer) -> Exit {
+    let failure = match (error.downcast_ref::<Failure>(), error.downcast_ref::<LedgerError>()) {
+        (Some(failure), _) => failure.clone(),
+        (None, Some(error)) => Failure::new(error.code(), error),
+        (None, None) => Failure::new(Code::Internal, format!("{error:#}")),
+    };
+    // Standard error may be gone; the exit code still tells.
+    let _ = writer.fail(&failure.object(), &failure.sentence());
+    failure.code.exit()
+}
+
+/// Help and version are answers; everything else is wrong usage.
+fn usage(error: &clap::Error) -> Exit {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let _ = error.print();
+        return Exit::Done;
+    }
+    if wants_objects() {
+        let failure = Failure::new(Code::InvalidInput, error.render().to_string().trim());
+        let writer = Writer {
+            format: Format::Json,
+            quiet: false,
+        };
+        let _ = writer.fail(&failure.object(), &failure.sentence());
+    } else {
+        let _ = error.print();
+    }
+    Exit::Usage
+}
+
+/// Whether a program is reading, judged before the arguments could be parsed.
+fn wants_objects() -> bool {
+    let arguments: Vec<String> = std::env::args_os()
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    let given = arguments
+        .iter()
+        .enumerate()
+        .find_map(|(at, argument)| match argument.strip_prefix("--format") {
+            Some("") => arguments.get(at + 1).cloned(),
+            Some(value) => value.strip_prefix('=').map(str::to_string),
+            None => None,
+        });
+    let format = given.or_else(|| std::env::var("LEDGER_FORMAT").ok());
+    matches!(format.as_deref(), Some("json" | "ndjson" | "csv"))
+}
+
+/// The whole command tree, for help snapshots and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
+}

@@ -1,0 +1,201 @@
+//! `ledger recharge ...` and `ledger expire-recharges`
+
+use clap::{Args, Subcommand};
+
+use super::arguments::{KeyArg, NoteArgs, amount, expiry, json};
+use super::context::{Context, invalid};
+use super::help;
+use crate::domain::code::{Code, Exit};
+use crate::domain::posting::{Operation, Settle};
+use crate::domain::recharge::{RechargeId, RechargeStatus};
+use crate::domain::text::{PaymentMethod, UserId};
+use crate::ledger::post::{Request, post};
+use crate::ledger::recharge::RechargeQuery;
+use crate::ledger::{LedgerError, recharge};
+use crate::render;
+
+/// Top an account up, at once or in steps
+///
+/// By itself it records the payment and completes it. With --pending it only opens a recharge, which
+/// `recharge complete` turns into money once, whoever asks how often.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = help::money("\
+    ledger recharge --user-id 5 --amount 500000 --method zalo_pay
+    ledger recharge --user-id 5 --amount 20 --method momo --pending --expires-in 30m
+    ledger recharge complete r5-1 --gateway-response '{\"txn\":\"A1\"}'
+    ledger recharge list --user-id 5"))]
+pub struct RechargeArgs {
+    #[command(subcommand)]
+    step: Option<RechargeCommand>,
+    #[command(flatten)]
+    open: OpenArgs,
+}
+
+/// Required unless a step is given, which is why they are optional here.
+#[derive(Debug, Args)]
+struct OpenArgs {
+    /// Who owns the account: 5, a UUID
+    #[arg(long, value_name = "ID", required = true)]
+    user_id: Option<String>,
+    /// Plain decimal digits: 1500, 1500.50
+    #[arg(long, required = true, allow_hyphen_values = true)]
+    amount: Option<String>,
+    /// bank_transfer, credit_card, paypal, zalo_pay, momo, or any other name
+    #[arg(long, required = true)]
+    method: Option<String>,
+    /// Leave it pending until the gateway answers
+    #[arg(long)]
+    pending: bool,
+    /// With --pending: how long it may take, such as 30m
+    #[arg(long, requires = "pending", value_name = "SPAN")]
+    expires_in: Option<String>,
+    /// What the gateway said, as JSON
+    #[arg(long, value_name = "JSON")]
+    gateway_response: Option<String>,
+    #[command(flatten)]
+    note: NoteArgs,
+    #[command(flatten)]
+    key: KeyArg,
+}
+
+#[derive(Debug, Subcommand)]
+enum RechargeCommand {
+    /// The money has come: add it to the balance, once
+    Complete(StepArgs),
+    /// The gateway has taken it up; it no longer expires
+    Process(StepArgs),
+    /// The gateway has refused it
+    Fail(StepArgs),
+    /// The user has given it up
+    Cancel(StepArgs),
+    /// Show recharges, newest first
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+struct StepArgs {
+    /// The recharge, such as r12-7
+    id: String,
+    /// What the gateway said, as JSON
+    #[arg(long, value_name = "JSON")]
+    gateway_response: Option<String>,
+    #[command(flatten)]
+    key: KeyArg,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// Only this user's
+    #[arg(long, value_name = "ID")]
+    user_id: Option<String>,
+    /// pending, processing, completed, failed, cancelled or expired
+    #[arg(long)]
+    status: Option<String>,
+    /// Most to show
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+}
+
+/// Expire pending recharges whose time has run out
+#[derive(Debug, Args)]
+#[command(after_help = help::job("ledger expire-recharges -q"))]
+pub struct ExpireRechargesArgs {}
+
+pub fn run(context: &Context<'_>, args: &RechargeArgs) -> anyhow::Result<Exit> {
+    match &args.step {
+        Some(RechargeCommand::Complete(step)) => advance(context, step, RechargeStatus::Completed),
+        Some(RechargeCommand::Process(step)) => advance(context, step, RechargeStatus::Processing),
+        Some(RechargeCommand::Fail(step)) => advance(context, step, RechargeStatus::Failed),
+        Some(RechargeCommand::Cancel(step)) => advance(context, step, RechargeStatus::Cancelled),
+        Some(RechargeCommand::List(args)) => list(context, args),
+        None => open(context, &args.open),
+    }
+}
+
+fn open(context: &Context<'_>, args: &OpenArgs) -> anyhow::Result<Exit> {
+    let (note, key) = (args.note.parse()?, args.key.parse()?);
+    let user_id = UserId::parse(args.user_id.as_deref().unwrap_or_default()).map_err(invalid)?;
+    let method = PaymentMethod::parse(args.method.as_deref().unwrap_or_default())
+        .map_err(|e| LedgerError::invalid(Code::InvalidMethod, e))?;
+    let gateway_response = json(args.gateway_response.as_deref(), "--gateway-response")?;
+    let expires_in = expiry(args.expires_in.as_deref())?;
+    let settle = if args.pending {
+        Settle::Later { expires_in }
+    } else {
+        Settle::Now
+    };
+    let mut ledger = context.ledger()?;
+    let currency = context.currency(&mut ledger)?;
+    let amount = amount(args.amount.as_deref().unwrap_or_default(), &currency)?;
+    let operation = Operation::Recharge {
+        amount,
+        method,
+        settle,
+        gateway_response,
+    };
+    let answer = post(
+        &mut ledger,
+        &Request {
+            user_id,
+            currency,
+            operation,
+            note,
+            key,
+        },
+    )?;
+    ledger.leave_open();
+    context.answered("recharge", &answer)
+}
+
+fn advance(context: &Context<'_>, args: &StepArgs, to: RechargeStatus) -> anyhow::Result<Exit> {
+    let id: RechargeId = args.id.parse().map_err(invalid)?;
+    let gateway_response = json(args.gateway_response.as_deref(), "--gateway-response")?;
+    let key = args.key.parse()?;
+    let mut ledger = context.ledger()?;
+    let answer = recharge::advance(&mut ledger, id, to, gateway_response, key)?;
+    ledger.leave_open();
+    context.answered("recharge", &answer)
+}
+
+fn list(context: &Context<'_>, args: &ListArgs) -> anyhow::Result<Exit> {
+    let user_id = args
+        .user_id
+        .as_deref()
+        .map(UserId::parse)
+        .transpose()
+        .map_err(invalid)?;
+    let status =
+        match args.status.as_deref() {
+            None => None,
+            Some(name) => Some(RechargeStatus::parse(name).ok_or_else(|| {
+                invalid("--status is one of pending, processing, completed, failed, cancelled, expired")
+            })?),
+        };
+    let mut ledger = context.ledger()?;
+    let account = match user_id {
+        None => None,
+        Some(user_id) => Some((user_id, context.currency_code()?)),
+    };
+    let query = RechargeQuery {
+        account,
+        status,
+        limit: i64::from(args.limit),
+    };
+    let views = recharge::list(&mut ledger, &query)?;
+    let document = render::recharge::recharges(&views, ledger.now());
+    ledger.leave_open();
+    context.done(&document)
+}
+
+pub fn run_expire(context: &Context<'_>, _args: &ExpireRechargesArgs) -> anyhow::Result<Exit> {
+    super::signals::long_work();
+    let mut ledger = context.ledger()?;
+    let done = recharge::expire(&mut ledger)?;
+    ledger.leave_open();
+    let exit = if done.refused.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Partly
+    };
+    context.ended(&render::recharge::expired(&done), exit)
+}

@@ -1,0 +1,95 @@
+//! `ledger verify-sync`
+
+use clap::Args;
+
+use super::context::{Context, invalid};
+use super::{help, signals};
+use crate::domain::code::{Code, Exit};
+use crate::domain::text::UserId;
+use crate::ledger::verify::{Scope, Verify, verify};
+use crate::ledger::{LedgerError, rebuild};
+use crate::render;
+
+/// Prove that every balance is what its entries come to, and repair those that are not
+///
+/// Never blocks charging and is never fooled by it. --fix changes balance rows only, never an entry; each
+/// repair is made under the account's lock and recorded with what was there before.
+#[derive(Debug, Args)]
+#[command(after_help = help::job("\
+    ledger verify-sync
+    ledger verify-sync --fix --max-fixes 10 --max-delta 1000
+    ledger verify-sync --user-id 5 --format json"))]
+pub struct VerifySyncArgs {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Repair the balance rows that differ
+    #[arg(long)]
+    fix: bool,
+    /// Recompute every balance row from scratch, as `ledger rebuild` does
+    #[arg(long)]
+    rebuild: bool,
+    /// With --fix: write nothing if more accounts than this would be repaired
+    #[arg(long, value_name = "N", requires = "fix")]
+    max_fixes: Option<u64>,
+    /// With --fix: write nothing if any amount differs by more than this
+    #[arg(long, value_name = "AMOUNT", requires = "fix", allow_hyphen_values = true)]
+    max_delta: Option<String>,
+    /// Do not copy a SQLite ledger before repairing it
+    #[arg(long)]
+    no_backup: bool,
+}
+
+/// Which accounts.
+#[derive(Debug, Args)]
+pub struct ScopeArgs {
+    /// Only this user: in --currency if given, else in every currency
+    #[arg(long, value_name = "ID")]
+    user_id: Option<String>,
+}
+
+impl ScopeArgs {
+    pub fn parse(&self, context: &Context<'_>) -> Result<Scope, LedgerError> {
+        let Some(user_id) = &self.user_id else {
+            return Ok(Scope::All);
+        };
+        let user_id = UserId::parse(user_id).map_err(invalid)?;
+        Ok(Scope::User {
+            user_id,
+            currency: context.given_currency()?,
+        })
+    }
+}
+
+pub fn run(context: &Context<'_>, args: &VerifySyncArgs) -> anyhow::Result<Exit> {
+    let scope = args.scope.parse(context)?;
+    if args.max_delta.as_deref().is_some_and(|text| !is_plain_decimal(text)) {
+        return Err(
+            LedgerError::invalid(Code::InvalidAmount, "--max-delta is plain decimal digits, such as 1000").into(),
+        );
+    }
+    signals::long_work();
+    let mut ledger = context.ledger()?;
+    let progress = context.progress();
+    let report = if args.rebuild {
+        rebuild::rebuild(&mut ledger, &scope, !args.no_backup, &progress)?
+    } else {
+        let request = Verify {
+            scope,
+            fix: args.fix,
+            max_fixes: args.max_fixes,
+            max_delta: args.max_delta.clone(),
+            backup: !args.no_backup,
+        };
+        verify(&mut ledger, &request, &progress)?
+    };
+    ledger.leave_open();
+    let fixing = args.fix || args.rebuild;
+    context.ended(&render::verify::report("verify-sync", &report, fixing), report.exit())
+}
+
+/// Accounts of several currencies are compared with it, each with its own digits.
+fn is_plain_decimal(text: &str) -> bool {
+    text.bytes().any(|b| b.is_ascii_digit())
+        && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && text.bytes().filter(|b| *b == b'.').count() <= 1
+}

@@ -1,0 +1,3 @@
+//! Reading files of accounts, line by line.
+
+pub mod accounts;

@@ -1,0 +1,142 @@
+//! History and explanation of an account.
+
+use serde_json::{Value, json};
+
+use super::document::{Block, Document};
+use super::posting::entry_fields;
+use crate::ledger::account::AccountView;
+use crate::ledger::inspect::{Explanation, History};
+
+pub fn history(history: &History) -> Document {
+    let currency = &history.account.currency;
+    let rows: Vec<Value> = history
+        .entries
+        .iter()
+        .map(|entry| entry_fields(entry, currency))
+        .collect();
+    let table = Block::Table {
+        headers: vec![
+            "Seq",
+            "Time",
+            "Kind",
+            "Amount",
+            "Balance",
+            "Counter-account",
+            "Reference",
+            "Description",
+        ],
+        rows: history
+            .entries
+            .iter()
+            .map(|entry| {
+                let note = &entry.stamp.note;
+                vec![
+                    entry.seq.to_string(),
+                    entry.stamp.at.to_string(),
+                    entry.movement.kind.to_string(),
+                    currency.show(entry.movement.deltas.balance).to_string(),
+                    currency.show(entry.after.balance).to_string(),
+                    entry.movement.counter_account.as_str().into(),
+                    note.reference.as_ref().map(ToString::to_string).unwrap_or_default(),
+                    note.description.as_ref().map(ToString::to_string).unwrap_or_default(),
+                ]
+            })
+            .collect(),
+    };
+    let mut human = vec![table];
+    if let Some(before) = history.next_before {
+        human.push(Block::Line(format!("Older entries: add --before {before}")));
+    }
+    let data = json!({
+        "user_id": history.account.user_id.as_str(),
+        "currency": currency.code().as_str(),
+        "entries": rows,
+        "next_before": history.next_before,
+    });
+    Document {
+        command: "history",
+        data,
+        rows,
+        human,
+    }
+}
+
+pub fn explanation(explanation: &Explanation) -> Document {
+    let Explanation { view, parts } = explanation;
+    let AccountView {
+        account,
+        figures,
+        last_seq,
+    } = view;
+    let currency = &account.currency;
+    let amount = |minor| currency.show(minor).to_string();
+    let rows: Vec<Value> = parts
+        .iter()
+        .map(|part| {
+            json!({
+                "kind": part.kind.name(),
+                "counter_account": part.counter_account,
+                "entries": part.entries,
+                "balance": amount(part.balance),
+                "held": amount(part.held),
+                "debt": amount(part.debt),
+                "currency": currency.code().as_str(),
+            })
+        })
+        .collect();
+    let table = Block::Table {
+        headers: vec!["Kind", "Counter-account", "Entries", "Balance", "Held", "Debt"],
+        rows: parts
+            .iter()
+            .map(|part| {
+                vec![
+                    part.kind.to_string(),
+                    part.counter_account.clone(),
+                    part.entries.to_string(),
+                    amount(part.balance),
+                    amount(part.held),
+                    amount(part.debt),
+                ]
+            })
+            .collect(),
+    };
+    let mut reasons = vec![format!(
+        "{} {} is available after {last_seq} entries, {} is held, {} is owed.",
+        amount(figures.balance),
+        currency.code(),
+        amount(figures.held),
+        amount(figures.debt),
+    )];
+    if account.closed {
+        reasons.push("The account is closed: nothing can be charged or paid in.".into());
+    } else if account.locked {
+        reasons.push("The account is locked: nothing can be charged, money in is still taken.".into());
+    }
+    if let Some(threshold) = account
+        .low_balance_threshold
+        .filter(|threshold| figures.balance < *threshold)
+    {
+        reasons.push(format!(
+            "The balance is below the threshold of {} {}.",
+            amount(threshold),
+            currency.code()
+        ));
+    }
+    let data = json!({
+        "user_id": account.user_id.as_str(),
+        "currency": currency.code().as_str(),
+        "balance": amount(figures.balance),
+        "held": amount(figures.held),
+        "debt": amount(figures.debt),
+        "parts": rows,
+        "reasons": reasons,
+    });
+    let mut human = vec![table];
+    human.extend(reasons.into_iter().map(Block::Line));
+    Document {
+        command: "explain",
+        data,
+        rows,
+        human,
+    }
+}

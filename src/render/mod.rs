@@ -1,0 +1,18 @@
+//! Showing typed outcomes: tables for people, JSON, NDJSON and CSV for programs.
+//!
+//! The only place that writes to standard output and standard error, and so the only place that
+//! escapes what goes there.
+
+pub mod account;
+pub mod document;
+pub mod failure;
+pub mod inspect;
+pub mod posting;
+pub mod progress;
+pub mod recharge;
+pub mod terminal;
+pub mod verify;
+pub mod writer;
+
+pub use document::{Block, Document};
+pub use writer::{Format, Writer};

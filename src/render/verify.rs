@@ -1,0 +1,162 @@
+//! Reports of `verify-sync` and `rebuild`.
+
+use serde_json::{Value, json};
+
+use super::document::{Block, Document};
+use crate::domain::account::Account;
+use crate::domain::drift::Drift;
+use crate::domain::money::Minor;
+use crate::ledger::verify::{Finding, Report};
+
+pub fn report(command: &'static str, report: &Report, fixing: bool) -> Document {
+    let rows: Vec<Value> = report.findings.iter().flat_map(differences).collect();
+    let data = json!({
+        "run_id": report.run_id,
+        "checked": report.checked,
+        "in_sync": report.in_sync,
+        "fixed": report.fixed,
+        "needs_attention": report.needs_attention,
+        "entries": report.entries,
+        "digest": report.digest.to_string(),
+        "backup": report.backup.as_ref().map(|path| path.display().to_string()),
+        "differences": rows,
+    });
+    Document {
+        command,
+        data,
+        rows,
+        human: told(report, fixing),
+    }
+}
+
+/// One row per difference; a damaged journal is a difference of its own.
+fn differences(finding: &Finding) -> Vec<Value> {
+    let row = |field: &str, stored: Value, actual: Value, difference: Value| {
+        json!({
+            "user_id": finding.account.as_ref().map(|account| account.user_id.as_str()),
+            "currency": finding.account.as_ref().map(|account| account.currency.code().as_str()),
+            "account": finding.id.get(),
+            "field": field,
+            "stored": stored,
+            "actual": actual,
+            "difference": difference,
+            "first_broken_entry": finding.broken.map(|broken| broken.seq),
+            "fixed": finding.fixed,
+        })
+    };
+    let mut rows: Vec<Value> = finding
+        .drifts
+        .iter()
+        .map(|drift| {
+            let (stored, actual, difference) = sides(finding.account.as_ref(), drift);
+            row(drift.field(), stored.into(), actual.into(), difference.into())
+        })
+        .collect();
+    if let Some(broken) = finding.broken {
+        rows.push(row("chain", Value::Null, broken.reason.meaning().into(), Value::Null));
+    }
+    if finding.orphaned {
+        rows.push(row(
+            "entries",
+            Value::Null,
+            "entries of an account that does not exist".into(),
+            Value::Null,
+        ));
+    }
+    rows
+}
+
+/// Stored, actual and difference as text; amounts with the account's digits.
+fn sides(account: Option<&Account>, drift: &Drift) -> (Option<String>, Option<String>, Option<String>) {
+    let show = |minor: Minor| account.map_or_else(|| minor.get().to_string(), |a| a.currency.show(minor).to_string());
+    match drift {
+        Drift::Amount { stored, actual, .. } => (
+            Some(show(*stored)),
+            Some(show(*actual)),
+            actual.minus(*stored).ok().map(show),
+        ),
+        Drift::Number { stored, actual, .. } => (
+            Some(stored.to_string()),
+            Some(actual.to_string()),
+            actual.checked_sub(*stored).map(|difference| difference.to_string()),
+        ),
+        Drift::Head { stored, actual } => (Some(stored.to_string()), Some(actual.to_string()), None),
+        Drift::Missing { actual } => (None, Some(show(*actual)), Some(show(*actual))),
+        Drift::Extra { stored } => (Some(show(*stored)), None, stored.negated().ok().map(show)),
+    }
+}
+
+fn told(report: &Report, fixing: bool) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    if !report.findings.is_empty() {
+        blocks.push(Block::Table {
+            headers: vec!["User", "Currency", "Field", "Stored", "Actual", "Difference", "Outcome"],
+            rows: report.findings.iter().flat_map(table_rows).collect(),
+        });
+    }
+    if let Some(path) = &report.backup {
+        blocks.push(Block::Line(format!("Backup: {}", path.display())));
+    }
+    blocks.push(Block::Line(format!("Checked: {} accounts", report.checked)));
+    blocks.push(Block::Line(format!("In sync: {}", report.in_sync)));
+    blocks.push(Block::Line(format!("Fixed: {}", report.fixed)));
+    blocks.push(Block::Line(format!("Needs attention: {}", report.needs_attention)));
+    blocks.push(Block::Line(format!(
+        "Digest: {} ({} entries)",
+        report.digest, report.entries
+    )));
+    if report.findings.iter().any(Finding::is_integrity) {
+        blocks.push(Block::Line(
+            "The journal itself is damaged where an outcome says so; restore those entries from a backup.".into(),
+        ));
+    } else if report.needs_attention > 0 && !fixing {
+        blocks.push(Block::Line("Repair with: ledger verify-sync --fix".into()));
+    }
+    blocks
+}
+
+fn table_rows(finding: &Finding) -> Vec<Vec<String>> {
+    let outcome = match (finding.fixed, finding.broken, finding.orphaned) {
+        (true, _, _) => "fixed".to_string(),
+        (_, Some(broken), _) => format!("entry {}: {}", broken.seq, broken.reason.meaning()),
+        (_, _, true) => "entries without account".into(),
+        _ => "differs".into(),
+    };
+    let who = finding
+        .account
+        .as_ref()
+        .map_or_else(|| format!("account {}", finding.id), |a| a.user_id.to_string());
+    let currency = finding
+        .account
+        .as_ref()
+        .map(|a| a.currency.code().to_string())
+        .unwrap_or_default();
+    let row = |field: &str, sides: (Option<String>, Option<String>, Option<String>)| {
+        let (stored, actual, difference) = sides;
+        let short = |text: Option<String>| {
+            let text = text.unwrap_or_else(|| "-".into());
+            if field == "chain_head" {
+                text.chars().take(12).collect()
+            } else {
+                text
+            }
+        };
+        vec![
+            who.clone(),
+            currency.clone(),
+            field.to_string(),
+            short(stored),
+            short(actual),
+            difference.unwrap_or_default(),
+            outcome.clone(),
+        ]
+    };
+    if finding.drifts.is_empty() {
+        return vec![row("entries", (None, None, None))];
+    }
+    finding
+        .drifts
+        .iter()
+        .map(|drift| row(drift.field(), sides(finding.account.as_ref(), drift)))
+        .collect()
+}
