@@ -69,6 +69,10 @@ pub enum Operation {
     Lock,
     Unlock,
     Close,
+    SetLimits {
+        charges_per_minute: Option<u32>,
+        spend_per_day: Option<i64>,
+    },
     Recharge {
         amount: i64,
         method: String,
@@ -76,7 +80,8 @@ pub enum Operation {
     RechargePending {
         amount: i64,
         method: String,
-        expires_at: Option<i64>,
+        /// Asked as a span of seconds, so that a later retry is the same request.
+        expires_in: Option<i64>,
     },
     RechargeProcess {
         number: usize,
@@ -103,6 +108,17 @@ pub enum Operation {
     Penalty {
         amount: i64,
     },
+    Credit {
+        amount: i64,
+    },
+    Gift {
+        amount: i64,
+    },
+    /// Where the balance is too small, the rest becomes debt, or nothing is taken at all.
+    Clawback {
+        amount: i64,
+        may_become_debt: bool,
+    },
 }
 
 impl Operation {
@@ -111,19 +127,12 @@ impl Operation {
             Self::Recharge { amount, .. }
             | Self::RechargePending { amount, .. }
             | Self::Charge { amount, .. }
-            | Self::Penalty { amount } => *amount > 0,
+            | Self::Penalty { amount }
+            | Self::Credit { amount }
+            | Self::Gift { amount }
+            | Self::Clawback { amount, .. } => *amount > 0,
             Self::Adjust { amount } => *amount != 0,
             _ => true,
-        }
-    }
-
-    fn recharge_number(&self) -> Option<usize> {
-        match self {
-            Self::RechargeProcess { number }
-            | Self::RechargeComplete { number }
-            | Self::RechargeFail { number }
-            | Self::RechargeCancel { number } => Some(*number),
-            _ => None,
         }
     }
 }
@@ -242,9 +251,7 @@ impl Model {
 
     /// All zero for an unknown account.
     pub fn figures(&self, name: &AccountName) -> Figures {
-        self.account(name)
-            .map(|account| account.figures)
-            .unwrap_or_default()
+        self.account(name).map(|account| account.figures).unwrap_or_default()
     }
 
     pub fn entries(&self, name: &AccountName) -> &[Entry] {
@@ -276,13 +283,11 @@ impl Model {
     }
 
     fn account(&self, name: &AccountName) -> Option<&Account> {
-        self.accounts.iter().find(|account| account.name == *name)
+        self.accounts.iter().rfind(|account| account.name == *name)
     }
 
     fn account_mut(&mut self, name: &AccountName) -> Option<&mut Account> {
-        self.accounts
-            .iter_mut()
-            .find(|account| account.name == *name)
+        self.accounts.iter_mut().rfind(|account| account.name == *name)
     }
 
     fn create(&mut self, name: &AccountName) -> Answer {
@@ -293,8 +298,9 @@ impl Model {
         Answer::Applied
     }
 
+    /// A closed account is left as it is: nothing of it moves any more.
     fn expire_recharges(&mut self, now: i64) -> Answer {
-        for account in &mut self.accounts {
+        for account in self.accounts.iter_mut().filter(|account| !account.closed) {
             for recharge in &mut account.recharges {
                 if recharge.is_due(now) {
                     recharge.status = RechargeStatus::Expired;
@@ -311,6 +317,8 @@ struct Account {
     figures: Figures,
     locked: bool,
     closed: bool,
+    charges_per_minute: Option<u32>,
+    spend_per_day: Option<i64>,
     entries: Vec<Entry>,
     recharges: Vec<Recharge>,
     attempts: HashMap<String, Attempt>,
@@ -360,6 +368,8 @@ impl Account {
             figures: Figures::default(),
             locked: false,
             closed: false,
+            charges_per_minute: None,
+            spend_per_day: None,
             entries: Vec::new(),
             recharges: Vec::new(),
             attempts: HashMap::new(),
@@ -367,11 +377,6 @@ impl Account {
     }
 
     fn apply(&mut self, step: &Step) -> Answer {
-        if let Some(number) = step.operation.recharge_number()
-            && !(1..=self.recharges.len()).contains(&number)
-        {
-            return Answer::Refused("not_found");
-        }
         let Some(key) = &step.key else {
             return self.judge(step);
         };
@@ -385,8 +390,7 @@ impl Account {
             _ => {
                 let answer = self.judge(step);
                 let applied = !matches!(answer, Answer::Refused(_));
-                self.attempts
-                    .insert(key.clone(), Attempt { payload, applied });
+                self.attempts.insert(key.clone(), Attempt { payload, applied });
                 answer
             }
         }
@@ -402,33 +406,33 @@ impl Account {
             Operation::Lock => Ok(switch(&mut self.locked, true)),
             Operation::Unlock => Ok(switch(&mut self.locked, false)),
             Operation::Close => self.close(),
+            Operation::SetLimits {
+                charges_per_minute,
+                spend_per_day,
+            } => Ok(self.limit(*charges_per_minute, *spend_per_day)),
             _ if self.closed => Err("account_closed"),
             Operation::Recharge { amount, method } => self.recharge(*amount, method, step),
             Operation::RechargePending {
                 amount,
                 method,
-                expires_at,
+                expires_in,
             } => {
-                self.remember(*amount, method, RechargeStatus::Pending, *expires_at, step);
+                let expires_at = expires_in.map(|seconds| step.at_micros + seconds * 1_000_000);
+                self.remember(*amount, method, RechargeStatus::Pending, expires_at, step);
                 Ok(Answer::Applied)
             }
-            Operation::RechargeProcess { number } => {
-                self.advance(*number, RechargeStatus::Processing, step)
-            }
-            Operation::RechargeComplete { number } => {
-                self.advance(*number, RechargeStatus::Completed, step)
-            }
-            Operation::RechargeFail { number } => {
-                self.advance(*number, RechargeStatus::Failed, step)
-            }
-            Operation::RechargeCancel { number } => {
-                self.advance(*number, RechargeStatus::Cancelled, step)
-            }
+            Operation::RechargeProcess { number } => self.advance(*number, RechargeStatus::Processing, step),
+            Operation::RechargeComplete { number } => self.advance(*number, RechargeStatus::Completed, step),
+            Operation::RechargeFail { number } => self.advance(*number, RechargeStatus::Failed, step),
+            Operation::RechargeCancel { number } => self.advance(*number, RechargeStatus::Cancelled, step),
             Operation::Charge { .. } if self.locked => Err("account_locked"),
-            Operation::Charge { amount, service } => self.take(
-                Movement::new("service_fee", -amount, format!("revenue:{service}"), step),
-                step,
-            ),
+            Operation::Charge { amount, service } => {
+                self.stays_within_limits(*amount, step.at_micros)?;
+                self.take(
+                    Movement::new("service_fee", -amount, format!("revenue:{service}"), step),
+                    step,
+                )
+            }
             Operation::Penalty { amount } => self.take(
                 Movement::new("penalty", -amount, "revenue:penalty".to_owned(), step),
                 step,
@@ -442,15 +446,71 @@ impl Account {
                     self.put(movement, step)
                 }
             }
+            Operation::Credit { amount } => self.put(
+                Movement::new("credit", *amount, "promotions:credit".to_owned(), step),
+                step,
+            ),
+            Operation::Gift { amount } => {
+                self.put(Movement::new("gift", *amount, "promotions:gift".to_owned(), step), step)
+            }
+            Operation::Clawback {
+                amount,
+                may_become_debt,
+            } => self.claw_back(*amount, *may_become_debt, step),
         }
+    }
+
+    fn limit(&mut self, charges_per_minute: Option<u32>, spend_per_day: Option<i64>) -> Answer {
+        if (self.charges_per_minute, self.spend_per_day) == (charges_per_minute, spend_per_day) {
+            return Answer::AlreadyApplied;
+        }
+        self.charges_per_minute = charges_per_minute;
+        self.spend_per_day = spend_per_day;
+        Answer::Applied
+    }
+
+    fn stays_within_limits(&self, amount: i64, now: i64) -> Result<(), Code> {
+        const MINUTE: i64 = 60 * 1_000_000;
+        const DAY: i64 = 24 * 60 * MINUTE;
+        let charges = self
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == "service_fee" && entry.at_micros > now - MINUTE);
+        if self
+            .charges_per_minute
+            .is_some_and(|allowed| charges.count() >= allowed as usize)
+        {
+            return Err("limit_exceeded");
+        }
+        let Some(allowed) = self.spend_per_day else {
+            return Ok(());
+        };
+        let spent: i64 = self
+            .entries
+            .iter()
+            .filter(|entry| ["service_fee", "penalty"].contains(&entry.kind) && entry.at_micros >= now - now % DAY)
+            .map(|entry| -entry.balance_delta)
+            .sum();
+        if sum(spent, amount)? > allowed {
+            return Err("limit_exceeded");
+        }
+        Ok(())
+    }
+
+    fn claw_back(&mut self, amount: i64, may_become_debt: bool, step: &Step) -> Result<Answer, Code> {
+        let taken = amount.min(self.figures.balance);
+        if taken < amount && !may_become_debt {
+            return Err("insufficient_balance");
+        }
+        let mut movement = Movement::new("clawback", -taken, "promotions:clawback".to_owned(), step);
+        movement.debt_delta = amount - taken;
+        self.append(movement, step)?;
+        Ok(Answer::Applied)
     }
 
     fn close(&mut self) -> Result<Answer, Code> {
         let Figures {
-            balance,
-            held,
-            debt,
-            ..
+            balance, held, debt, ..
         } = self.figures;
         if (balance, held, debt) != (0, 0, 0) {
             return Err("account_not_empty");
@@ -467,14 +527,7 @@ impl Account {
         Ok(answer)
     }
 
-    fn remember(
-        &mut self,
-        amount: i64,
-        method: &str,
-        status: RechargeStatus,
-        expires_at: Option<i64>,
-        step: &Step,
-    ) {
+    fn remember(&mut self, amount: i64, method: &str, status: RechargeStatus, expires_at: Option<i64>, step: &Step) {
         self.recharges.push(Recharge {
             amount,
             method: method.to_owned(),
@@ -484,20 +537,13 @@ impl Account {
         });
     }
 
-    fn advance(
-        &mut self,
-        number: usize,
-        wanted: RechargeStatus,
-        step: &Step,
-    ) -> Result<Answer, Code> {
-        let index = number - 1;
+    fn advance(&mut self, number: usize, wanted: RechargeStatus, step: &Step) -> Result<Answer, Code> {
+        let Some(index) = number.checked_sub(1).filter(|index| *index < self.recharges.len()) else {
+            return Err("not_found");
+        };
         let recharge = self.recharges[index].clone();
-        let goes_on = matches!(
-            wanted,
-            RechargeStatus::Processing | RechargeStatus::Completed
-        );
-        if goes_on && recharge.is_due(step.at_micros) {
-            self.recharges[index].status = RechargeStatus::Expired;
+        // It counts as expired; that it has is written down by the job alone.
+        if recharge.is_due(step.at_micros) {
             return Err("already_final");
         }
         if recharge.status == wanted {
@@ -524,8 +570,9 @@ impl Account {
         Ok(Answer::Applied)
     }
 
-    /// Money in is booked in full; then what it recovers of a debt.
+    /// Money in is booked in full; then what it recovers of a debt, under the same key and note.
     fn put(&mut self, movement: Movement, step: &Step) -> Result<Answer, Code> {
+        let (note, key) = (movement.note.clone(), movement.key.clone());
         self.append(movement, step)?;
         let recovered = self.figures.debt.min(self.figures.balance);
         if recovered > 0 {
@@ -534,8 +581,8 @@ impl Account {
                 balance_delta: -recovered,
                 debt_delta: -recovered,
                 counter_account: "receivable:debt".to_owned(),
-                note: Note::default(),
-                key: None,
+                note,
+                key,
             };
             self.append(recovery, step)?;
         }
@@ -708,12 +755,12 @@ mod examples {
         Operation::Recharge { amount, method }
     }
 
-    fn pending(amount: i64, expires_at: Option<i64>) -> Operation {
+    fn pending(amount: i64, expires_in: Option<i64>) -> Operation {
         let method = "momo".to_owned();
         Operation::RechargePending {
             amount,
             method,
-            expires_at,
+            expires_in,
         }
     }
 
@@ -726,10 +773,7 @@ mod examples {
     fn two_charges_of_80_at_a_balance_of_100() {
         let mut model = ledger_with(100);
         assert_eq!(tell(&mut model, charge(80)), Answer::Applied);
-        assert_eq!(
-            tell(&mut model, charge(80)),
-            Answer::Refused("insufficient_balance")
-        );
+        assert_eq!(tell(&mut model, charge(80)), Answer::Refused("insufficient_balance"));
         let expected = Figures {
             balance: 20,
             total_recharged: 100,
@@ -744,19 +788,10 @@ mod examples {
     fn a_locked_account_refuses_charges_and_takes_money_in() {
         let mut model = ledger_with(100);
         assert_eq!(tell(&mut model, Operation::Lock), Answer::Applied);
-        assert_eq!(
-            tell(&mut model, charge(10)),
-            Answer::Refused("account_locked")
-        );
+        assert_eq!(tell(&mut model, charge(10)), Answer::Refused("account_locked"));
         assert_eq!(tell(&mut model, recharge(50)), Answer::Applied);
-        assert_eq!(
-            tell(&mut model, Operation::Adjust { amount: -30 }),
-            Answer::Applied
-        );
-        assert_eq!(
-            tell(&mut model, Operation::Penalty { amount: 20 }),
-            Answer::Applied
-        );
+        assert_eq!(tell(&mut model, Operation::Adjust { amount: -30 }), Answer::Applied);
+        assert_eq!(tell(&mut model, Operation::Penalty { amount: 20 }), Answer::Applied);
         assert_eq!(model.figures(&five()).balance, 100);
     }
 
@@ -771,10 +806,7 @@ mod examples {
         assert_eq!(tell(&mut model, recharge(100)), Answer::Applied);
         assert_eq!(tell_with_key(&mut model, charge(80), "k"), Answer::Applied);
         assert_eq!(tell(&mut model, Operation::Lock), Answer::Applied);
-        assert_eq!(
-            tell_with_key(&mut model, charge(80), "k"),
-            Answer::AlreadyApplied
-        );
+        assert_eq!(tell_with_key(&mut model, charge(80), "k"), Answer::AlreadyApplied);
         assert_eq!(tell_with_key(&mut model, charge(70), "k"), conflict);
         assert_eq!(model.figures(&five()).balance, 20);
     }
@@ -801,47 +833,77 @@ mod examples {
     }
 
     #[test]
-    fn a_due_recharge_expires_by_the_job_or_when_somebody_goes_on_with_it() {
+    fn an_overdue_recharge_counts_as_expired_and_the_job_writes_it_down() {
         let mut model = ledger_with(0);
-        for expires_at in [NOW, NOW, NOW + 1] {
-            assert_eq!(
-                tell(&mut model, pending(500, Some(expires_at))),
-                Answer::Applied
-            );
+        for expires_in in [60, 61] {
+            assert_eq!(tell(&mut model, pending(500, Some(expires_in))), Answer::Applied);
         }
-        let too_late = Operation::RechargeComplete { number: 1 };
-        assert_eq!(tell(&mut model, too_late), Answer::Refused("already_final"));
-        assert_eq!(
-            tell(&mut model, Operation::ExpireRecharges),
-            Answer::Applied
-        );
-        let statuses = model
-            .recharges(&five())
-            .iter()
-            .map(|recharge| recharge.status);
-        let expected = [
-            RechargeStatus::Expired,
-            RechargeStatus::Expired,
-            RechargeStatus::Pending,
-        ];
-        assert!(statuses.eq(expected));
+        let statuses = |model: &Model| -> Vec<RechargeStatus> {
+            model
+                .recharges(&five())
+                .iter()
+                .map(|recharge| recharge.status)
+                .collect()
+        };
+        let later = |operation| Step::new(&five(), operation, NOW + 60_000_000);
+        for too_late in [
+            Operation::RechargeComplete { number: 1 },
+            Operation::RechargeProcess { number: 1 },
+            Operation::RechargeFail { number: 1 },
+            Operation::RechargeCancel { number: 1 },
+        ] {
+            assert_eq!(model.apply(&later(too_late)), Answer::Refused("already_final"));
+        }
+        assert_eq!(statuses(&model), [RechargeStatus::Pending; 2]);
+
+        assert_eq!(model.apply(&later(Operation::ExpireRecharges)), Answer::Applied);
+
+        assert_eq!(statuses(&model), [RechargeStatus::Expired, RechargeStatus::Pending]);
         assert_eq!(model.figures(&five()), Figures::default());
+    }
+
+    #[test]
+    fn a_charge_stays_within_the_limits_of_the_account() {
+        let mut model = ledger_with(1_000);
+        let limit = |charges_per_minute, spend_per_day| Operation::SetLimits {
+            charges_per_minute,
+            spend_per_day,
+        };
+        let refused = Answer::Refused("limit_exceeded");
+        assert_eq!(tell(&mut model, limit(Some(2), Some(100))), Answer::Applied);
+        assert_eq!(tell(&mut model, charge(30)), Answer::Applied);
+        assert_eq!(tell(&mut model, charge(71)), refused);
+        assert_eq!(tell(&mut model, charge(30)), Answer::Applied);
+        assert_eq!(tell(&mut model, charge(30)), refused);
+        let minute_later = Step::new(&five(), charge(30), NOW + 60_000_000);
+        assert_eq!(model.apply(&minute_later), Answer::Applied);
+        assert_eq!(tell(&mut model, limit(None, None)), Answer::Applied);
+        assert_eq!(tell(&mut model, charge(900)), Answer::Applied);
+    }
+
+    #[test]
+    fn a_clawback_of_what_was_spent_is_refused_or_becomes_debt() {
+        let mut model = ledger_with(100);
+        let claw_back = |may_become_debt| Operation::Clawback {
+            amount: 130,
+            may_become_debt,
+        };
+        let refused = Answer::Refused("insufficient_balance");
+        assert_eq!(tell(&mut model, claw_back(false)), refused);
+        assert_eq!(tell(&mut model, claw_back(true)), Answer::Applied);
+        assert_eq!((model.figures(&five()).balance, model.figures(&five()).debt), (0, 30));
+        assert_eq!(tell(&mut model, Operation::Gift { amount: 50 }), Answer::Applied);
+        assert_eq!((model.figures(&five()).balance, model.figures(&five()).debt), (20, 0));
     }
 
     #[test]
     fn only_an_empty_account_closes_and_then_refuses_money() {
         let mut model = ledger_with(100);
-        assert_eq!(
-            tell(&mut model, Operation::Close),
-            Answer::Refused("account_not_empty")
-        );
+        assert_eq!(tell(&mut model, Operation::Close), Answer::Refused("account_not_empty"));
         assert_eq!(tell(&mut model, charge(100)), Answer::Applied);
         assert_eq!(tell(&mut model, Operation::Close), Answer::Applied);
         assert_eq!(tell(&mut model, Operation::Close), Answer::AlreadyApplied);
-        assert_eq!(
-            tell(&mut model, recharge(1)),
-            Answer::Refused("account_closed")
-        );
+        assert_eq!(tell(&mut model, recharge(1)), Answer::Refused("account_closed"));
     }
 
     #[test]
@@ -849,21 +911,11 @@ mod examples {
         let mut model = ledger_with(0);
         model.accounts[0].figures.debt = 30;
         assert_eq!(tell(&mut model, recharge(20)), Answer::Applied);
-        assert_eq!(
-            tell(&mut model, Operation::Adjust { amount: 25 }),
-            Answer::Applied
-        );
+        assert_eq!(tell(&mut model, Operation::Adjust { amount: 25 }), Answer::Applied);
         let booked: Vec<_> = model
             .entries(&five())
             .iter()
-            .map(|entry| {
-                (
-                    entry.kind,
-                    entry.balance_delta,
-                    entry.debt_delta,
-                    entry.balance_after,
-                )
-            })
+            .map(|entry| (entry.kind, entry.balance_delta, entry.debt_delta, entry.balance_after))
             .collect();
         let expected = [
             ("recharge", 20, 0, 20),
@@ -883,16 +935,10 @@ mod examples {
         assert_eq!(tell(&mut model, Operation::Adjust { amount: 1 }), refused);
         assert_eq!(tell(&mut model, charge(i64::MAX)), Answer::Applied);
         assert_eq!(tell(&mut model, recharge(1)), refused);
-        assert_eq!(
-            tell(&mut model, Operation::Adjust { amount: 1 }),
-            Answer::Applied
-        );
+        assert_eq!(tell(&mut model, Operation::Adjust { amount: 1 }), Answer::Applied);
         assert_eq!(tell(&mut model, charge(1)), refused);
         let beyond = Operation::Adjust { amount: i64::MIN };
-        assert_eq!(
-            tell(&mut model, beyond),
-            Answer::Refused("insufficient_balance")
-        );
+        assert_eq!(tell(&mut model, beyond), Answer::Refused("insufficient_balance"));
         assert_eq!(model.entries(&five()).len(), 3);
     }
 

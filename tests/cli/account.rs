@@ -1,0 +1,76 @@
+//! `account` and `currency`.
+
+use crate::common::on_both_engines;
+use super::{balance, with_balance};
+
+on_both_engines! {
+    fn creating_twice_leaves_the_account_alone(db: TestDatabase) {
+        let create = "account create --user-id 5 --low-balance-threshold 10000 --format json";
+        assert_eq!(db.ledger().run_words(create).expect_code(0).data()["created"], true);
+        let again = db.ledger().run_words("account create --user-id 5 --format json").expect_code(0).data();
+        assert_eq!(again["created"], false);
+        assert_eq!(again["low_balance_threshold"], "10000.00");
+    }
+
+    fn an_account_is_a_user_in_one_currency(db: TestDatabase) {
+        db.ledger().run_words("account create --user-id 5").expect_code(0);
+        db.ledger().run_words("account create --user-id 5 --currency VND").expect_code(0);
+        db.ledger().run_words("recharge --user-id 5 --amount 1500 --method momo --currency VND").expect_code(0);
+        let vnd = db.ledger().run_words("balance --user-id 5 --currency VND --format json").data();
+        assert_eq!((vnd["balance"].as_str(), vnd["currency"].as_str()), (Some("1500"), Some("VND")));
+        assert_eq!(balance(&db), "0.00");
+        let eur = db.ledger().run_words("charge --user-id 5 --amount 1 --service vps --currency EUR --format json");
+        assert_eq!(eur.expect_code(1).error_code(), "not_found");
+    }
+
+    fn units_beyond_iso_are_added(db: TestDatabase) {
+        let unknown = db.ledger().run_words("account create --user-id 5 --currency FCFA --format json").expect_code(2);
+        assert!(unknown.stderr.contains("ledger currency add FCFA"), "{}", unknown.stderr);
+        db.ledger().run_words("currency add FCFA --exponent 2").expect_code(0);
+        db.ledger().run_words("currency add FCFA --exponent 2").expect_code(0);
+        db.ledger().run_words("currency add FCFA --exponent 3").expect_code(2);
+        db.ledger().run_words("currency add USD --exponent 3").expect_code(2);
+        db.ledger().run_words("account create --user-id 5 --currency FCFA").expect_code(0);
+        db.ledger().run_words("recharge --user-id 5 --amount 41.84 --method momo --currency FCFA").expect_code(0);
+        let view = db.ledger().run_words("balance --user-id 5 --currency FCFA --format json").data();
+        assert_eq!(view["balance"], "41.84");
+        assert_eq!(db.ledger().run_words("currency list --format ndjson").stdout, "{\"code\":\"FCFA\",\"exponent\":2}\n");
+    }
+
+    fn only_an_empty_account_closes(db: TestDatabase) {
+        with_balance(&db, "10");
+        let refused = db.ledger().run_words("account close --user-id 5 --format json").expect_code(1);
+        assert_eq!(refused.error_code(), "account_not_empty");
+        crate::cli::charge(&db, "10", "k").expect_code(0);
+        db.ledger().run_words("account close --user-id 5").expect_code(0);
+        let closed = db.ledger().run_words("recharge --user-id 5 --amount 1 --method momo --format json").expect_code(1);
+        assert_eq!(closed.error_code(), "account_closed");
+    }
+
+    fn settings_are_set_removed_and_recorded(db: TestDatabase) {
+        with_balance(&db, "10");
+        db.ledger().run_words("account set --user-id 5 --low-balance-threshold 12.50 --charges-per-minute 60").expect_code(0);
+        let view = db.ledger().run_words("account show --user-id 5 --format json").data();
+        assert_eq!((view["low_balance_threshold"].as_str(), view["low_balance"].as_bool()), (Some("12.50"), Some(true)));
+        assert_eq!(view["charges_per_minute"], 60);
+        db.ledger().run_words("account set --user-id 5 --charges-per-minute none").expect_code(0);
+        let view = db.ledger().run_words("account show --user-id 5 --format json").data();
+        assert!(view["charges_per_minute"].is_null());
+        assert_eq!(db.sql("SELECT command, actor FROM operations ORDER BY id"), "account set|tester\naccount set|tester");
+    }
+
+    fn imports_new_users_and_names_the_lines_it_refuses(db: TestDatabase) {
+        db.ledger().run_words("account create --user-id 5").expect_code(0);
+        let csv = "user_id,currency,low_balance_threshold\n5,USD,\n6,,10\n7,VND,\n,USD,\n8,NOPE,\n9,USD,-1\n";
+        let output = db.ledger().run_with_stdin(&["account", "import", "-", "--format", "json"], csv).expect_code(7);
+        let data = output.data();
+        assert_eq!((data["created"].as_u64(), data["existing"].as_u64()), (Some(2), Some(1)));
+        let lines: Vec<u64> = data["refused"].as_array().unwrap().iter().map(|r| r["line"].as_u64().unwrap()).collect();
+        assert_eq!(lines, [5, 6, 7]);
+        let again = db.ledger().run_with_stdin(&["account", "import", "-"], "{\"user_id\":6}\n{\"user_id\":\"10\"}\n");
+        assert_eq!(again.expect_code(0).stdout, "Created   1 accounts\nExisting  1 accounts\nRefused   0 lines\n");
+        let list = db.ledger().run_words("account list --format json").data();
+        let users: Vec<_> = list["accounts"].as_array().unwrap().iter().map(|a| a["user_id"].as_str().unwrap().to_string()).collect();
+        assert_eq!(users, ["5", "6", "7", "10"]);
+    }
+}

@@ -1,0 +1,103 @@
+//! Bad input: a clear error with its code, and a ledger that is as it was.
+
+use crate::common::on_both_engines;
+use super::{digest, with_balance};
+
+/// Arguments and the code they must end with; `{}` stands for the hostile text.
+const REFUSED: &[(&[&str], i32, &str)] = &[
+    (&["charge", "--user-id", "404", "--amount", "1", "--service", "vps"], 1, "not_found"),
+    (&["balance", "--user-id", "404"], 1, "not_found"),
+    (&["charge", "--user-id", "5", "--amount", "1", "--service", ""], 2, "invalid_input"),
+    (&["charge", "--user-id", "", "--amount", "1", "--service", "vps"], 2, "invalid_input"),
+    (&["charge", "--user-id", "a\u{7}b", "--amount", "1", "--service", "vps"], 2, "invalid_input"),
+    (&["charge", "--user-id", "a\u{202e}b", "--amount", "1", "--service", "vps"], 2, "invalid_input"),
+    (&["charge", "--user-id", "5", "--amount", "1", "--service", "v\nps"], 2, "invalid_input"),
+    (&["charge", "--user-id", "5", "--amount", "1", "--service", "vps", "--metadata", "{"], 2, "invalid_input"),
+    (&["charge", "--user-id", "5", "--amount", "1", "--service", "vps", "--currency", "usd"], 2, "invalid_input"),
+    (&["charge", "--user-id", "5", "--amount", "1", "--service", "vps", "--currency", "EUR"], 1, "not_found"),
+    (&["charge", "--user-id", "5", "--amount", "1", "--service", "vps", "--now", "yesterday"], 2, "invalid_input"),
+    (&["charge", "--user-id", "5", "--amount", "1", "--service", "vps", "--lock-timeout", "5"], 2, "invalid_input"),
+    (&["charge", "--user-id", "5", "--amount", "1", "--service", "vps", "--idempotency-key", ""], 2, "invalid_input"),
+    (&["charge", "--user-id", "5", "--amount", "1"], 2, "invalid_input"),
+    (&["recharge", "--user-id", "5", "--amount", "1", "--method", "Zalo Pay"], 2, "invalid_method"),
+    (&["recharge", "--user-id", "5", "--amount", "1", "--method", ""], 2, "invalid_method"),
+    (&["recharge", "--user-id", "5", "--amount", "1", "--method", "momo", "--pending", "--expires-in", "soon"], 2, "invalid_input"),
+    (&["recharge", "--user-id", "5", "--amount", "1", "--method", "momo", "--expires-in", "5m"], 2, "invalid_input"),
+    (&["recharge", "complete", "r1-1x"], 2, "invalid_input"),
+    (&["history", "--user-id", "5", "--kind", "theft"], 2, "invalid_input"),
+    (&["balance", "--user-id", "5", "--at", "2026-02-30T00:00:00Z"], 2, "invalid_input"),
+    (&["account", "create", "--user-id", "9", "--low-balance-threshold", "-1"], 2, "invalid_amount"),
+    (&["verify-sync", "--fix", "--max-delta", "1e3"], 2, "invalid_amount"),
+    (&["no-such-command"], 2, "invalid_input"),
+];
+
+on_both_engines! {
+    fn is_refused_with_its_code_and_changes_nothing(db: TestDatabase) {
+        with_balance(&db, "100");
+        let before = digest(&db);
+        for (args, code, name) in REFUSED {
+            let output = db.ledger().run(&[*args, &["--format", "json"]].concat());
+            assert_eq!((output.code, output.error_code().as_str()), (*code, *name), "{args:?}\n{}", output.stderr);
+            assert!(!output.stderr.trim_end().chars().any(char::is_control), "{args:?}");
+        }
+        assert_eq!(digest(&db), before);
+    }
+
+    fn amounts_of_every_wrong_shape_are_refused(db: TestDatabase) {
+        with_balance(&db, "100");
+        let before = digest(&db);
+        let huge = "9".repeat(400);
+        for amount in ["0", "0.00", "-5", "+5", "1e3", "1,000", "1 000", "1.005", "NaN", "inf", "", " 5", "٣", "0x1", "1.", ".5",
+            "92233720368547758.08", "--", "1;DROP TABLE entries", huge.as_str()] {
+            for command in ["charge", "recharge", "penalty"] {
+                let mut args = vec![command, "--user-id", "5", "--amount", amount, "--format", "json"];
+                args.extend(match command {
+                    "charge" => ["--service", "vps"],
+                    "recharge" => ["--method", "momo"],
+                    _ => ["--reason", "x"],
+                });
+                let output = db.ledger().run(&args);
+                assert_eq!((output.code, output.error_code().as_str()), (2, "invalid_amount"), "{command} {amount:?}");
+            }
+        }
+        assert_eq!(digest(&db), before);
+    }
+
+    fn a_figure_beyond_the_range_is_refused(db: TestDatabase) {
+        with_balance(&db, "92233720368547758.07");
+        let before = digest(&db);
+        let output = db.ledger().run_words("recharge --user-id 5 --amount 0.01 --method momo --format json").expect_code(2);
+        assert_eq!(output.error_code(), "invalid_amount");
+        assert_eq!(digest(&db), before);
+    }
+
+    fn sql_in_every_text_field_is_only_text(db: TestDatabase) {
+        let evil = "x'); DROP TABLE entries; -- \" ? $1 %s \\";
+        db.ledger().run(&["account", "create", "--user-id", evil]).expect_code(0);
+        db.ledger().run(&["recharge", "--user-id", evil, "--amount", "9", "--method", "momo", "--reference", evil,
+            "--description", evil, "--gateway-response", &format!("{evil:?}").replace("\\'", "'")]).expect_code(0);
+        let args = ["charge", "--user-id", evil, "--amount", "4", "--service", evil, "--reference", evil, "--description", evil,
+            "--metadata", "{\"k\":\"'; DROP TABLE balances; --\"}", "--idempotency-key", evil, "--actor", evil, "--format", "json"];
+        let data = db.ledger().run(&args).expect_code(0).data();
+        assert_eq!(data["entries"][0]["service"], evil);
+        assert_eq!(data["entries"][0]["actor"], evil);
+        assert_eq!(data["balance"], "5.00");
+        let found = db.ledger().run(&["history", "--user-id", evil, "--service", evil, "--format", "json"]).expect_code(0).data();
+        assert_eq!(found["entries"].as_array().unwrap().len(), 1);
+        db.ledger().run_words("verify-sync").expect_code(0);
+    }
+
+    fn a_text_of_ten_kilobytes_is_too_long(db: TestDatabase) {
+        with_balance(&db, "100");
+        let long = "x".repeat(10_240);
+        for option in ["--user-id", "--service", "--reference", "--description", "--idempotency-key", "--actor"] {
+            let mut args = vec!["charge", "--amount", "1", option, &long, "--format", "json"];
+            for (name, value) in [("--user-id", "5"), ("--service", "vps")] {
+                if name != option {
+                    args.extend([name, value]);
+                }
+            }
+            assert_eq!(db.ledger().run(&args).expect_code(2).error_code(), "invalid_input", "{option}");
+        }
+    }
+}

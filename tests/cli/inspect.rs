@@ -1,0 +1,50 @@
+//! `balance --at`, `history`, `explain`.
+
+use crate::common::on_both_engines;
+use super::{charge, with_balance};
+
+on_both_engines! {
+    fn a_past_balance_is_what_the_entries_said_then(db: TestDatabase) {
+        with_balance(&db, "100");
+        let args = ["charge", "--user-id", "5", "--amount", "40", "--service", "vps"];
+        db.ledger().at("2026-03-02T00:00:00Z").run(&args).expect_code(0);
+        let at = |time: &str| {
+            let data = db.ledger().run(&["balance", "--user-id", "5", "--at", time, "--format", "json"]).expect_code(0).data();
+            (data["balance"].as_str().unwrap().to_string(), data["total_spent"].as_str().unwrap().to_string())
+        };
+        assert_eq!(at("2026-03-01T11:59:59.999999Z"), ("0.00".into(), "0.00".into()));
+        assert_eq!(at("2026-03-01T12:00:00Z"), ("100.00".into(), "0.00".into()));
+        assert_eq!(at("2026-03-02T00:00:00Z"), ("60.00".into(), "40.00".into()));
+    }
+
+    fn history_is_newest_first_filtered_and_paged(db: TestDatabase) {
+        with_balance(&db, "100");
+        for n in 1..=5 {
+            charge(&db, &n.to_string(), &format!("k{n}")).expect_code(0);
+        }
+        let page = |more: &str| db.ledger().run_words(&format!("history --user-id 5 --format json {more}")).expect_code(0).data();
+        let seqs = |data: &serde_json::Value| -> Vec<i64> {
+            data["entries"].as_array().unwrap().iter().map(|e| e["seq"].as_i64().unwrap()).collect()
+        };
+        let first = page("--limit 4");
+        assert_eq!((seqs(&first), first["next_before"].as_i64()), (vec![6, 5, 4, 3], Some(3)));
+        let second = page("--limit 4 --before 3");
+        assert_eq!((seqs(&second), second["next_before"].as_i64()), (vec![2, 1], None));
+        assert_eq!(seqs(&page("--kind recharge")), [1]);
+        assert_eq!(seqs(&page("--service vps --limit 1")), [6]);
+        assert_eq!(seqs(&page("--since 2026-03-01T12:00:00.000001Z")), Vec::<i64>::new());
+        assert_eq!(seqs(&page("--until 2026-03-01T12:00:00Z")), Vec::<i64>::new());
+        db.ledger().run_words("history --user-id 5 --kind nonsense").expect_code(2);
+    }
+
+    fn explain_says_what_the_balance_is_made_of(db: TestDatabase) {
+        with_balance(&db, "100");
+        charge(&db, "30", "a").expect_code(0);
+        charge(&db, "20", "b").expect_code(0);
+        let data = db.ledger().run_words("explain --user-id 5 --format json").expect_code(0).data();
+        assert_eq!(data["balance"], "50.00");
+        let parts = data["parts"].as_array().unwrap();
+        assert_eq!((parts[0]["kind"].as_str(), parts[0]["balance"].as_str()), (Some("recharge"), Some("100.00")));
+        assert_eq!((parts[1]["counter_account"].as_str(), parts[1]["entries"].as_i64()), (Some("revenue:vps"), Some(2)));
+    }
+}

@@ -1,0 +1,185 @@
+//! `verify-sync` and `rebuild`: what is wrong is found, named, and mended from the entries.
+
+use super::{balance, charge, digest, with_balance};
+use crate::common::{TestDatabase, on_both_engines};
+
+/// An entry written and the balance row not: the row is put back to what it was before the charge.
+fn crash_between_entry_and_row(db: &TestDatabase) {
+    let columns = "balance, held, debt, total_recharged, total_spent, last_seq, chain_head, settings_revision";
+    db.sql(&format!("CREATE TABLE kept AS SELECT account_id, {columns} FROM balances"));
+    charge(db, "100000", "crashed").expect_code(0);
+    db.sql(&format!(
+        "UPDATE balances SET ({columns}) = (SELECT {columns} FROM kept WHERE kept.account_id = balances.account_id); DROP TABLE kept"
+    ));
+}
+
+fn report(db: &TestDatabase, words: &str) -> (i32, serde_json::Value) {
+    let output = db.ledger().run_words(&format!("{words} --format json"));
+    (output.code, output.data())
+}
+
+fn all_rows(db: &TestDatabase) -> String {
+    db.sql("SELECT * FROM balances ORDER BY account_id")
+}
+
+/// Three accounts with some history, one of them locked.
+fn three_accounts(db: &TestDatabase) {
+    with_balance(db, "1000000");
+    charge(db, "1", "a").expect_code(0);
+    for user in ["6", "7"] {
+        db.ledger().run(&["account", "create", "--user-id", user]).expect_code(0);
+        db.ledger().run(&["recharge", "--user-id", user, "--amount", "50", "--method", "paypal"]).expect_code(0);
+    }
+    db.ledger().run_words("account lock --user-id 7").expect_code(0);
+}
+
+on_both_engines! {
+    fn a_crash_between_entry_and_row_is_found_fixed_and_logged(db: TestDatabase) {
+        with_balance(&db, "1000000");
+        crash_between_entry_and_row(&db);
+        let (code, found) = report(&db, "verify-sync");
+        assert_eq!((code, found["needs_attention"].as_u64()), (1, Some(1)));
+        let drift = &found["differences"][0];
+        assert_eq!(drift["field"], "balance");
+        assert_eq!(drift["stored"], "1000000.00");
+        assert_eq!(drift["actual"], "900000.00");
+        assert_eq!(drift["difference"], "-100000.00");
+        // Until then nothing is built upon the wrong row.
+        assert_eq!(charge(&db, "1", "early").expect_code(6).error_code(), "integrity");
+        let (code, fixed) = report(&db, "verify-sync --fix");
+        assert_eq!((code, fixed["fixed"].as_u64(), fixed["needs_attention"].as_u64()), (0, Some(1), Some(0)));
+        assert_eq!(balance(&db), "900000.00");
+        assert_eq!(report(&db, "verify-sync --fix").1["fixed"], 0);
+        let log = db.sql("SELECT actor, command, run_id, before, after FROM operations");
+        let parts: Vec<&str> = log.split('|').collect();
+        assert_eq!(&parts[..3], &["tester", "verify-sync --fix", fixed["run_id"].as_str().unwrap()]);
+        assert!(parts[3].contains("\"balance\":100000000") && parts[4].contains("\"balance\":90000000"), "{log}");
+    }
+
+    fn every_figure_is_compared(db: TestDatabase) {
+        three_accounts(&db);
+        let good = all_rows(&db);
+        for (field, value) in [("balance", "1"), ("held", "1"), ("debt", "1"), ("total_recharged", "1"), ("total_spent", "7"), ("last_seq", "9"), ("settings_revision", "5")] {
+            db.sql(&format!("UPDATE balances SET {field} = {value} WHERE account_id = 1"));
+            let (code, found) = report(&db, "verify-sync");
+            assert_eq!((code, found["differences"][0]["field"].as_str()), (1, Some(field)));
+            assert_eq!(found["differences"].as_array().unwrap().len(), 1, "{field}");
+            assert_eq!(report(&db, "verify-sync --fix --no-backup").0, 0);
+            assert_eq!(all_rows(&db), good, "{field}");
+        }
+    }
+
+    fn rebuild_restores_scrambled_deleted_and_invented_rows_to_the_byte(db: TestDatabase) {
+        three_accounts(&db);
+        let (good, before) = (all_rows(&db), digest(&db));
+        db.sql("UPDATE balances SET balance = 77, held = 3, total_spent = 5 WHERE account_id = 1");
+        db.sql("DELETE FROM balances WHERE account_id = 3");
+        match db.engine {
+            crate::common::Engine::Sqlite => db.sql("PRAGMA foreign_keys = OFF; INSERT INTO balances (account_id, balance, chain_head) VALUES (99, 5, zeroblob(32))"),
+            crate::common::Engine::Postgres => db.sql("ALTER TABLE balances DROP CONSTRAINT balances_account_id_fkey; INSERT INTO balances (account_id, balance, chain_head) VALUES (99, 5, decode(repeat('00', 32), 'hex'))"),
+        };
+        assert_eq!(report(&db, "verify-sync").0, 1);
+        let (code, rebuilt) = report(&db, "rebuild");
+        assert_eq!((code, rebuilt["fixed"].as_u64()), (0, Some(3)));
+        assert_eq!(all_rows(&db), good);
+        assert_eq!(digest(&db), before);
+        assert_eq!(charge_user_7(&db), "account_locked");
+        db.sql("UPDATE balances SET balance = 77 WHERE account_id = 2");
+        assert_eq!(report(&db, "verify-sync --rebuild").1["fixed"], 1);
+        assert_eq!(all_rows(&db), good);
+    }
+
+    fn one_user_can_be_looked_at_alone(db: TestDatabase) {
+        three_accounts(&db);
+        db.sql("UPDATE balances SET balance = 1 WHERE account_id IN (1, 2)");
+        let (code, found) = report(&db, "verify-sync --user-id 6");
+        assert_eq!((code, found["checked"].as_u64(), found["needs_attention"].as_u64()), (1, Some(1), Some(1)));
+        assert_eq!(report(&db, "verify-sync --user-id 6 --fix").0, 0);
+        assert_eq!(report(&db, "rebuild --user-id 5").1["fixed"], 1);
+        assert_eq!(report(&db, "verify-sync").0, 0);
+        db.ledger().run_words("verify-sync --user-id 404").expect_code(1);
+    }
+
+    fn repairs_stop_at_the_limits_given(db: TestDatabase) {
+        three_accounts(&db);
+        db.sql("UPDATE balances SET balance = balance - 1500 WHERE account_id IN (2, 3)");
+        let wrong = all_rows(&db);
+        for limit in ["--max-fixes 1", "--max-delta 14.99"] {
+            let output = db.ledger().run_words(&format!("verify-sync --fix {limit} --format json")).expect_code(1);
+            assert_eq!(output.error_code(), "repair_limit");
+            assert_eq!(all_rows(&db), wrong);
+        }
+        assert_eq!(report(&db, "verify-sync --fix --max-fixes 2 --max-delta 15").1["fixed"], 2);
+    }
+
+    fn a_changed_entry_is_named_and_never_adopted(db: TestDatabase) {
+        three_accounts(&db);
+        charge(&db, "2", "b").expect_code(0);
+        charge(&db, "3", "c").expect_code(0);
+        match db.engine {
+            crate::common::Engine::Sqlite => db.sql("DROP TRIGGER entries_no_update"),
+            crate::common::Engine::Postgres => db.sql("ALTER TABLE entries DISABLE TRIGGER ALL"),
+        };
+        db.sql("UPDATE entries SET balance_delta = -1 , balance_after = balance_after + 199 WHERE account_id = 1 AND seq = 3");
+        let before = all_rows(&db);
+        let (code, found) = report(&db, "verify-sync --fix");
+        assert_eq!(code, 6);
+        assert_eq!(found["differences"][0]["first_broken_entry"], 3);
+        assert_eq!(found["fixed"], 0);
+        assert_eq!(all_rows(&db), before);
+        let (code, _) = report(&db, "rebuild");
+        assert_eq!(code, 6);
+        assert_eq!(all_rows(&db), before);
+    }
+
+    fn a_deleted_entry_is_a_gap(db: TestDatabase) {
+        three_accounts(&db);
+        charge(&db, "2", "b").expect_code(0);
+        match db.engine {
+            crate::common::Engine::Sqlite => db.sql("DROP TRIGGER entries_no_delete"),
+            crate::common::Engine::Postgres => db.sql("ALTER TABLE entries DISABLE TRIGGER ALL"),
+        };
+        db.sql("DELETE FROM entries WHERE account_id = 1 AND seq = 2");
+        let (code, found) = report(&db, "verify-sync");
+        assert_eq!((code, found["differences"][0]["first_broken_entry"].as_i64()), (6, Some(3)));
+    }
+
+    fn the_summary_counts_1250_accounts(db: TestDatabase) {
+        let csv: String = std::iter::once("user_id\n".to_string()).chain((1..=1250).map(|n| format!("{n}\n"))).collect();
+        db.ledger().run_with_stdin(&["account", "import", "-"], &csv).expect_code(0);
+        for user in ["5", "6"] {
+            db.ledger().run(&["recharge", "--user-id", user, "--amount", "10", "--method", "momo"]).expect_code(0);
+        }
+        db.sql("UPDATE balances SET balance = 7 WHERE account_id IN (5, 6)");
+        let told = db.ledger().run_words("verify-sync --fix --no-backup").expect_code(0).stdout;
+        for line in ["Checked: 1250 accounts\n", "In sync: 1248\n", "Fixed: 2\n", "Needs attention: 0\n"] {
+            assert!(told.contains(line), "{told}");
+        }
+    }
+
+    fn every_run_leaves_a_record(db: TestDatabase) {
+        three_accounts(&db);
+        let (_, found) = report(&db, "verify-sync");
+        db.sql("UPDATE balances SET balance = 1 WHERE account_id = 1");
+        report(&db, "verify-sync");
+        let runs = db.sql("SELECT job, actor, exit_code, digest FROM job_runs ORDER BY id");
+        let digest = found["digest"].as_str().unwrap();
+        assert_eq!(runs, format!("verify-sync|tester|0|{digest}\nverify-sync|tester|1|{digest}"));
+    }
+}
+
+fn charge_user_7(db: &TestDatabase) -> String {
+    db.ledger().run_words("charge --user-id 7 --amount 1 --service vps --format json").expect_code(1).error_code()
+}
+
+#[test]
+fn sqlite_is_copied_before_it_is_repaired() {
+    let db = TestDatabase::fresh(crate::common::Engine::Sqlite);
+    three_accounts(&db);
+    db.sql("UPDATE balances SET balance = 1 WHERE account_id = 1");
+    let (_, fixed) = report(&db, "verify-sync --fix");
+    let copy = std::path::PathBuf::from(fixed["backup"].as_str().unwrap());
+    let copy = rusqlite::Connection::open(if copy.is_absolute() { copy } else { db.directory().join(copy) }).unwrap();
+    let balance: i64 = copy.query_row("SELECT balance FROM balances WHERE account_id = 1", [], |row| row.get(0)).unwrap();
+    assert_eq!(balance, 1);
+}

@@ -1,0 +1,18 @@
+//! The one test binary: every promise on SQLite and on PostgreSQL.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::pedantic,
+    dead_code
+)]
+
+mod common;
+
+mod architecture;
+mod cli;
+mod concurrency;
+mod faults;
+mod properties;
+mod schema;
