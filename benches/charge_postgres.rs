@@ -3,7 +3,12 @@
 //! The floor is a single prepared statement per charge, which moves a guarded balance and inserts an entry
 //! in tables of its own: no idempotency key, no record of the attempt, no hash chain, no account rules.
 //! `LEDGER_BENCH_SECONDS` (per side and round), `LEDGER_BENCH_ACCOUNTS`, `LEDGER_BENCH_THREADS`.
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::unwrap_used,
+    clippy::expect_used
+)]
 
 mod common;
 #[path = "common/server.rs"]
@@ -145,7 +150,7 @@ fn main() {
 
 fn migrate(url: &str) {
     let done = Command::new(env!("CARGO_BIN_EXE_ledger"))
-        .args(["migrate", "--database-url", url])
+        .args(["migrate", "up", "--database-url", url])
         .output()
         .unwrap();
     assert!(

@@ -3,7 +3,12 @@
 //! The floor is one durable transaction per charge with two prepared statements: no idempotency key, no
 //! record of the attempt, no hash chain, no rules beyond `balance >= amount`.
 //! `LEDGER_BENCH_SECONDS` (per side and round), `LEDGER_BENCH_ACCOUNTS`.
-#![allow(clippy::disallowed_methods, clippy::disallowed_macros, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::unwrap_used,
+    clippy::expect_used
+)]
 
 mod common;
 

@@ -11,7 +11,7 @@ use ledger::domain::account::Limits;
 use ledger::domain::currency::Currency;
 use ledger::domain::entry::Note;
 use ledger::domain::money::Amount;
-use ledger::domain::posting::{Operation, Settle};
+use ledger::domain::operation::{Operation, Settle};
 use ledger::domain::text::{Actor, IdempotencyKey, PaymentMethod, Reference, Service, UserId};
 use ledger::ledger::account::{Create, create};
 use ledger::ledger::post::{Answer, Outcome, Request, post};
@@ -62,10 +62,7 @@ impl Target {
 
 pub fn title(text: impl Display) {
     println!("\n{text}");
-    println!(
-        "  {:<44} {:>12} {:>12} {:>8}  target",
-        "", "ours", "floor", "ratio"
-    );
+    println!("  {:<44} {:>12} {:>12} {:>8}  target", "", "ours", "floor", "ratio");
 }
 
 pub fn row(what: &str, unit: &str, ours: f64, floor: f64, target: Target) {

@@ -6,7 +6,7 @@ use super::arguments::{KeyArg, NoteArgs, UserArg, amount};
 use super::context::{Context, invalid};
 use super::help;
 use crate::domain::code::Exit;
-use crate::domain::posting::Operation;
+use crate::domain::operation::Operation;
 use crate::domain::text::Service;
 use crate::ledger::post::{Request, post};
 

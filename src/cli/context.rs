@@ -167,14 +167,13 @@ impl<'a> Context<'a> {
     }
 
     fn actor(&self) -> Result<Actor, LedgerError> {
-        match &self.global.actor {
-            Some(name) => Actor::parse(name).map_err(invalid),
-            None => {
-                let name = whoami::username().unwrap_or_else(|_| "unknown".into());
-                Actor::parse(name.trim())
-                    .or_else(|_| Actor::parse("unknown"))
-                    .map_err(invalid)
-            }
+        if let Some(name) = &self.global.actor {
+            Actor::parse(name).map_err(invalid)
+        } else {
+            let name = whoami::username().unwrap_or_else(|_| "unknown".into());
+            Actor::parse(name.trim())
+                .or_else(|_| Actor::parse("unknown"))
+                .map_err(invalid)
         }
     }
 

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::help;
 use crate::domain::code::Exit;
 use crate::domain::money::SignedAmount;
-use crate::domain::posting::Operation;
+use crate::domain::operation::Operation;
 use crate::ledger::post::{Request, post};
 
 /// Correct a balance by hand, up or down

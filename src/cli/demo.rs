@@ -10,7 +10,7 @@ use crate::domain::code::Exit;
 use crate::domain::currency::Currency;
 use crate::domain::entry::Note;
 use crate::domain::money::Amount;
-use crate::domain::posting::{Operation, Settle};
+use crate::domain::operation::{Operation, Settle};
 use crate::domain::text::{Actor, PaymentMethod, Service, UserId};
 use crate::ledger::account::{Create, create};
 use crate::ledger::post::{Answer, Outcome, Request, post};
@@ -153,10 +153,9 @@ impl Demo<'_> {
         };
         let report = verify(ledger, &request, &Unwatched)?;
         if self.context.writer.format == render::Format::Table {
-            self.context.writer.show(
-                &render::verify::report("verify-sync", &report, fix),
-                !self.context.writer.quiet,
-            )?;
+            self.context
+                .writer
+                .show(&render::verify::report("verify-sync", &report, fix), true)?;
         }
         Ok(report)
     }

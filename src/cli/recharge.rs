@@ -6,7 +6,7 @@ use super::arguments::{KeyArg, NoteArgs, amount, expiry, json};
 use super::context::{Context, invalid};
 use super::help;
 use crate::domain::code::{Code, Exit};
-use crate::domain::posting::{Operation, Settle};
+use crate::domain::operation::{Operation, Settle};
 use crate::domain::recharge::{RechargeId, RechargeStatus};
 use crate::domain::text::{PaymentMethod, UserId};
 use crate::ledger::post::{Request, post};

@@ -57,8 +57,9 @@ impl From<Error> for DbError {
         match &error {
             Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Taken(text),
             Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Retry(text),
-            Error::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => Self::Lost(text),
-            Error::DatabaseError(DatabaseErrorKind::UnableToSendCommand, _) => Self::Lost(text),
+            Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _) => {
+                Self::Lost(text)
+            }
             Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => Self::Denied(text),
             _ if LOST.iter().any(|needle| says(needle)) => Self::Lost(text),
             _ if says("UNIQUE constraint failed") => Self::Taken(text),

@@ -44,6 +44,8 @@ where
 /// Tells an error that running the transaction again may cure.
 pub trait Transient {
     fn is_transient(&self) -> bool;
+    /// The same error, saying that waiting has been given up.
+    #[must_use]
     fn still_busy(self, waited: Duration) -> Self;
 }
 

@@ -1,8 +1,8 @@
 //! The rules of the ledger as pure values and functions.
 //!
 //! Nothing here reads a clock, a file or a database: what is needed to judge an
-//! operation comes in as a [`posting::Snapshot`], what follows from it goes out as
-//! [`posting::Effects`]. That is what makes the rule book testable by a model and
+//! operation comes in as a [`snapshot::Snapshot`], what follows from it goes out as
+//! [`effects::Effects`]. That is what makes the rule book testable by a model and
 //! usable unchanged by single commands, jobs and bulk runs.
 
 pub mod account;
@@ -11,12 +11,15 @@ pub mod chain;
 pub mod code;
 pub mod currency;
 pub mod drift;
+pub mod effects;
 pub mod entry;
 pub mod hold;
 pub mod intent;
 pub mod money;
+pub mod operation;
 pub mod posting;
 pub mod recharge;
 pub mod refusal;
+pub mod snapshot;
 pub mod text;
 pub mod time;

@@ -2,7 +2,7 @@
 //!
 //! What passes here can be stored, chained and shown anywhere without surprises.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// What is wrong with a text; `what` names the field as the user knows it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -163,7 +163,7 @@ pub fn escape_unprintable(json: &str) -> String {
     for c in json.chars() {
         if is_unprintable(c) && c != '\n' {
             for unit in c.encode_utf16(&mut [0; 2]) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
+                let _ = write!(escaped, "\\u{unit:04x}");
             }
         } else {
             escaped.push(c);

@@ -55,7 +55,7 @@ pub fn history(
         ..filter.clone()
     };
     let mut entries = entries::entries_history(&mut ledger.db, account.id, &wanted)?;
-    let more = entries.len() as i64 > filter.limit;
+    let more = i64::try_from(entries.len()).is_ok_and(|found| found > filter.limit);
     if more {
         entries.pop();
     }

@@ -1,13 +1,15 @@
 //! The payload of an intent: what was asked, as fields that can be compared.
 
+use chrono::TimeDelta;
 use serde_json::{Map, Value};
 
 use crate::domain::currency::Currency;
 use crate::domain::entry::Note;
 use crate::domain::intent::Payload;
-use crate::domain::money::Minor;
-use crate::domain::posting::{IfSpent, Operation, Settle};
+use crate::domain::money::{Amount, Minor};
+use crate::domain::operation::{IfSpent, Operation, Settle};
 use crate::domain::recharge::RechargeStatus;
+use crate::domain::text::{Description, Json, Reference};
 
 /// The name under which an operation is recorded, and by which `apply` calls it.
 pub fn operation_name(operation: &Operation) -> &'static str {
@@ -36,100 +38,108 @@ pub fn operation_name(operation: &Operation) -> &'static str {
 
 /// What was asked. Times that are given as spans stay spans, so that a later retry is the same request.
 pub fn payload(operation: &Operation, note: &Note, currency: &Currency) -> Payload {
-    let mut fields = Map::new();
-    let amount = |minor: Minor| Value::from(currency.show(minor).to_string());
-    fields.insert("op".into(), operation_name(operation).into());
-    let mut put = |name: &str, value: Value| {
-        if !value.is_null() {
-            fields.insert(name.into(), value);
-        }
+    let mut fields = Fields {
+        map: Map::new(),
+        currency,
     };
-    match operation {
-        Operation::Charge {
-            amount: charged,
-            service,
-        } => {
-            put("amount", amount(charged.minor()));
-            put("service", service.as_str().into());
-        }
-        Operation::Adjust { amount: moved } => put("amount", amount(moved.minor())),
-        Operation::Penalty { amount: taken }
-        | Operation::Credit { amount: taken }
-        | Operation::Gift { amount: taken } => put("amount", amount(taken.minor())),
-        Operation::Recharge {
-            amount: paid,
-            method,
-            settle,
-            gateway_response,
-        } => {
-            put("amount", amount(paid.minor()));
-            put("method", method.as_str().into());
-            if let Settle::Later { expires_in } = settle {
-                put("pending", true.into());
-                put("expires_in_seconds", expires_in.map(|span| span.num_seconds()).into());
-            }
-            put(
-                "gateway_response",
-                gateway_response.as_ref().map(|json| json.value()).into(),
-            );
-        }
-        Operation::MoveRecharge {
-            number,
-            gateway_response,
-            ..
-        } => {
-            put("recharge", (*number).into());
-            put(
-                "gateway_response",
-                gateway_response.as_ref().map(|json| json.value()).into(),
-            );
-        }
-        Operation::Freeze {
-            amount: frozen,
-            expires_in,
-        } => {
-            put("amount", amount(frozen.minor()));
-            put("expires_in_seconds", expires_in.map(|span| span.num_seconds()).into());
-        }
-        Operation::Commit {
-            hold,
-            amount: spent,
-            keep_open,
-        } => {
-            put("hold", (*hold).into());
-            put("amount", spent.map(|a| amount(a.minor())).into());
-            put("keep_open", keep_open.then_some(true).into());
-        }
-        Operation::Release { hold, amount: released } => {
-            put("hold", (*hold).into());
-            put("amount", released.map(|a| amount(a.minor())).into());
-        }
-        Operation::Reverse { entry, amount: part } => {
-            put("entry", (*entry).into());
-            put("amount", part.map(|a| amount(a.minor())).into());
-        }
-        Operation::Clawback {
-            amount: taken,
-            reverses,
-            if_spent,
-        } => {
-            put("amount", amount(taken.minor()));
-            put("entry", (*reverses).into());
-            put(
-                "if_spent",
-                if *if_spent == IfSpent::Debt {
-                    "debt".into()
-                } else {
-                    Value::Null
-                },
-            );
+    fields.put("op", operation_name(operation));
+    fields.operation(operation);
+    fields.put("reference", note.reference.as_ref().map(Reference::as_str));
+    fields.put("description", note.description.as_ref().map(Description::as_str));
+    fields.put("metadata", note.metadata.as_ref().map(Json::value));
+    Payload::new(&fields.map)
+}
+
+/// The fields so far; what was not given is left out.
+struct Fields<'a> {
+    map: Map<String, Value>,
+    currency: &'a Currency,
+}
+
+impl Fields<'_> {
+    fn put(&mut self, name: &str, value: impl Into<Value>) {
+        let value = value.into();
+        if !value.is_null() {
+            self.map.insert(name.into(), value);
         }
     }
-    put("reference", note.reference.as_ref().map(|text| text.as_str()).into());
-    put(
-        "description",
-        note.description.as_ref().map(|text| text.as_str()).into(),
-    );
-    put("metadata", note.metadata.as_ref().map(|json| json.value()).into());
-    Payload::new(&fields)
+
+    fn amount(&mut self, amount: Minor) {
+        self.put("amount", self.currency.show(amount).to_string());
+    }
+
+    fn part(&mut self, amount: Option<Amount>) {
+        if let Some(amount) = amount {
+            self.amount(amount.minor());
+        }
+    }
+
+    fn span(&mut self, span: Option<TimeDelta>) {
+        self.put("expires_in_seconds", span.map(|span| span.num_seconds()));
+    }
+
+    fn operation(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Charge { amount, service } => {
+                self.amount(amount.minor());
+                self.put("service", service.as_str());
+            }
+            Operation::Adjust { amount } => self.amount(amount.minor()),
+            Operation::Penalty { amount } | Operation::Credit { amount } | Operation::Gift { amount } => {
+                self.amount(amount.minor());
+            }
+            Operation::Recharge {
+                amount,
+                method,
+                settle,
+                gateway_response,
+            } => {
+                self.amount(amount.minor());
+                self.put("method", method.as_str());
+                if let Settle::Later { expires_in } = settle {
+                    self.put("pending", true);
+                    self.span(*expires_in);
+                }
+                self.put("gateway_response", gateway_response.as_ref().map(Json::value));
+            }
+            Operation::MoveRecharge {
+                number,
+                gateway_response,
+                ..
+            } => {
+                self.put("recharge", *number);
+                self.put("gateway_response", gateway_response.as_ref().map(Json::value));
+            }
+            Operation::Freeze { amount, expires_in } => {
+                self.amount(amount.minor());
+                self.span(*expires_in);
+            }
+            Operation::Commit {
+                hold,
+                amount,
+                keep_open,
+            } => {
+                self.put("hold", *hold);
+                self.part(*amount);
+                self.put("keep_open", keep_open.then_some(true));
+            }
+            Operation::Release { hold, amount } => {
+                self.put("hold", *hold);
+                self.part(*amount);
+            }
+            Operation::Reverse { entry, amount } => {
+                self.put("entry", *entry);
+                self.part(*amount);
+            }
+            Operation::Clawback {
+                amount,
+                reverses,
+                if_spent,
+            } => {
+                self.amount(amount.minor());
+                self.put("entry", *reverses);
+                self.put("if_spent", (*if_spent == IfSpent::Debt).then_some("debt"));
+            }
+        }
+    }
 }

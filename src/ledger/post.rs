@@ -14,14 +14,14 @@ use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::Figures;
 use crate::domain::code::Code;
 use crate::domain::currency::Currency;
+use crate::domain::effects::{Effects, Posting, RechargeWrite, Verdict, contradiction, seal};
 use crate::domain::entry::{Entry, Note, Stamp};
 use crate::domain::intent::{Intent, IntentState, Payload};
-use crate::domain::posting::{
-    Effects, Found, Operation, Posting, RATE_SPAN, RechargeWrite, Snapshot, Subject, Usage, Verdict, contradiction,
-    decide, seal,
-};
+use crate::domain::operation::{Operation, Subject};
+use crate::domain::posting::decide;
 use crate::domain::recharge::{Recharge, RechargeId};
 use crate::domain::refusal::Refusal;
+use crate::domain::snapshot::{Found, RATE_SPAN, Snapshot, Usage};
 use crate::domain::text::{IdempotencyKey, UserId};
 use crate::domain::time::Timestamp;
 

@@ -13,7 +13,7 @@ use crate::domain::account::Account;
 use crate::domain::code::Exit;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::entry::Note;
-use crate::domain::posting::Operation;
+use crate::domain::operation::Operation;
 use crate::domain::recharge::{Recharge, RechargeId, RechargeStatus};
 use crate::domain::text::{IdempotencyKey, Json, UserId};
 

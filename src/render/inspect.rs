@@ -66,7 +66,7 @@ pub fn explanation(explanation: &Explanation) -> Document {
     let AccountView {
         account,
         figures,
-        last_seq,
+        last_seq: _,
     } = view;
     let currency = &account.currency;
     let amount = |minor| currency.show(minor).to_string();
@@ -100,6 +100,35 @@ pub fn explanation(explanation: &Explanation) -> Document {
             })
             .collect(),
     };
+    let reasons = reasons(view);
+    let data = json!({
+        "user_id": account.user_id.as_str(),
+        "currency": currency.code().as_str(),
+        "balance": amount(figures.balance),
+        "held": amount(figures.held),
+        "debt": amount(figures.debt),
+        "parts": rows,
+        "reasons": reasons,
+    });
+    let mut human = vec![table];
+    human.extend(reasons.into_iter().map(Block::Line));
+    Document {
+        command: "explain",
+        data,
+        rows,
+        human,
+    }
+}
+
+/// The figures and what stands in the way of them, in sentences.
+fn reasons(view: &AccountView) -> Vec<String> {
+    let AccountView {
+        account,
+        figures,
+        last_seq,
+    } = view;
+    let currency = &account.currency;
+    let amount = |minor| currency.show(minor).to_string();
     let mut reasons = vec![format!(
         "{} {} is available after {last_seq} entries, {} is held, {} is owed.",
         amount(figures.balance),
@@ -122,21 +151,5 @@ pub fn explanation(explanation: &Explanation) -> Document {
             currency.code()
         ));
     }
-    let data = json!({
-        "user_id": account.user_id.as_str(),
-        "currency": currency.code().as_str(),
-        "balance": amount(figures.balance),
-        "held": amount(figures.held),
-        "debt": amount(figures.debt),
-        "parts": rows,
-        "reasons": reasons,
-    });
-    let mut human = vec![table];
-    human.extend(reasons.into_iter().map(Block::Line));
-    Document {
-        command: "explain",
-        data,
-        rows,
-        human,
-    }
+    reasons
 }

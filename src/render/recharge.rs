@@ -21,7 +21,7 @@ pub fn recharge_fields(account: &Account, recharge: &Recharge) -> Value {
         "expires_at": recharge.expires_at.map(|at| at.to_string()),
         "finished_at": recharge.finished_at.map(|at| at.to_string()),
         "entry": recharge.entry_seq,
-        "reference": recharge.note.reference.as_ref().map(|text| text.as_str()),
+        "reference": recharge.note.reference.as_ref().map(super::super::domain::text::Reference::as_str),
         "gateway_response": recharge.gateway_response.as_ref().map(Json::value),
     })
 }

@@ -28,21 +28,13 @@ const HOMES_OF_CRATES: [(&str, &[&str], &str); 8] = [
         &["src/db/"],
         "the other layers get domain types, never rows or queries",
     ),
-    (
-        "diesel_migrations",
-        &["src/db/"],
-        "the schema is the business of db",
-    ),
+    ("diesel_migrations", &["src/db/"], "the schema is the business of db"),
     (
         "libsqlite3_sys",
         &["src/db/"],
         "differences between the engines stay in db",
     ),
-    (
-        "pq_sys",
-        &["src/db/"],
-        "differences between the engines stay in db",
-    ),
+    ("pq_sys", &["src/db/"], "differences between the engines stay in db"),
     (
         "clap",
         &["src/cli/"],
@@ -72,10 +64,7 @@ const HOMES_OF_CLOCKS: [([&str; 2], &[&str]); 4] = [
     (["Utc", "now"], &["src/ledger/clock.rs"]),
     (["Local", "now"], &[]),
     (["SystemTime", "now"], &["src/ledger/clock.rs"]),
-    (
-        ["Instant", "now"],
-        &["src/ledger/clock.rs", "src/db/", "src/render/"],
-    ),
+    (["Instant", "now"], &["src/ledger/clock.rs", "src/db/", "src/render/"]),
 ];
 
 /// What of the standard library reaches outside the process's memory.
@@ -260,8 +249,7 @@ fn files_stay_readable(file: &str, source: &str) -> Vec<Finding> {
     if lines <= LINES_AT_MOST {
         return Vec::new();
     }
-    let reason =
-        format!("{lines} lines, at most {LINES_AT_MOST}: this file is about several things");
+    let reason = format!("{lines} lines, at most {LINES_AT_MOST}: this file is about several things");
     vec![finding(file, lines, reason)]
 }
 
@@ -302,10 +290,7 @@ fn assert_holds(rule: Rule) {
     );
     for path in files {
         let inside = path.strip_prefix(root).expect("listed below the root");
-        let file = inside
-            .to_str()
-            .expect("a file name in ASCII")
-            .replace('\\', "/");
+        let file = inside.to_str().expect("a file name in ASCII").replace('\\', "/");
         let source = fs::read_to_string(&path).expect("a source file can be read");
         found.extend(rule(&file, &source).iter().map(Finding::to_string));
     }

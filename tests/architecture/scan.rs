@@ -178,11 +178,7 @@ pub fn places_of(tokens: &[Token], path: &[&str]) -> Vec<usize> {
     let pattern: Vec<&str> = joined.split(' ').collect();
     let lines: BTreeSet<usize> = tokens
         .windows(pattern.len())
-        .filter(|part| {
-            part.iter()
-                .zip(&pattern)
-                .all(|(token, word)| token.text == *word)
-        })
+        .filter(|part| part.iter().zip(&pattern).all(|(token, word)| token.text == *word))
         .map(|part| part[0].line)
         .collect();
     lines.into_iter().collect()

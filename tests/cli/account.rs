@@ -1,7 +1,7 @@
 //! `account` and `currency`.
 
-use crate::common::on_both_engines;
 use super::{balance, with_balance};
+use crate::common::on_both_engines;
 
 on_both_engines! {
     fn creating_twice_leaves_the_account_alone(db: TestDatabase) {

@@ -1,7 +1,7 @@
 //! `charge`, `adjust`, `penalty`: all or nothing, once per key.
 
-use crate::common::on_both_engines;
 use super::{balance, charge, digest, with_balance};
+use crate::common::on_both_engines;
 
 on_both_engines! {
     fn takes_the_amount_and_says_what_was_before_and_after(db: TestDatabase) {

@@ -8,7 +8,10 @@ use crate::common::{Engine, Ledger, TestDatabase, on_both_engines, postgres};
 fn a_sqlite_file_is_created_private_migrated_and_in_write_ahead_mode() {
     let db = TestDatabase::unmigrated(Engine::Sqlite);
     db.ledger().run_words("account create --user-id 5").expect_code(0);
-    let mode = std::fs::metadata(db.directory().join("ledger.db")).unwrap().permissions().mode();
+    let mode = std::fs::metadata(db.directory().join("ledger.db"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(db.sql("PRAGMA journal_mode"), "wal");
 }
@@ -16,7 +19,10 @@ fn a_sqlite_file_is_created_private_migrated_and_in_write_ahead_mode() {
 #[test]
 fn a_postgres_database_is_migrated_only_when_asked() {
     let db = TestDatabase::unmigrated(Engine::Postgres);
-    let refused = db.ledger().run_words("account create --user-id 5 --format json").expect_code(3);
+    let refused = db
+        .ledger()
+        .run_words("account create --user-id 5 --format json")
+        .expect_code(3);
     assert_eq!(refused.error_code(), "schema");
     assert!(refused.stderr.contains("ledger migrate up"), "{}", refused.stderr);
     db.ledger().run_words("migrate status").expect_code(1);
@@ -55,25 +61,48 @@ fn an_address_that_cannot_be_used_says_why_without_the_password() {
     for (url, code, name) in cases {
         for verbosity in ["-q", "-vv"] {
             let output = Ledger::new(&url).run(&["balance", "--user-id", "5", "--format", "json", verbosity]);
-            assert_eq!((output.code, output.error_code().as_str()), (code, name), "{url}\n{}", output.stderr);
-            assert!(!output.stderr.contains("s3c") && !output.stdout.contains("s3c"), "{}", output.stderr);
+            assert_eq!(
+                (output.code, output.error_code().as_str()),
+                (code, name),
+                "{url}\n{}",
+                output.stderr
+            );
+            assert!(
+                !output.stderr.contains("s3c") && !output.stdout.contains("s3c"),
+                "{}",
+                output.stderr
+            );
         }
     }
-    let help = Ledger::new("postgres://bob:s3cret@127.0.0.1/ledger").run(&["charge", "--help"]).expect_code(0);
+    let help = Ledger::new("postgres://bob:s3cret@127.0.0.1/ledger")
+        .run(&["charge", "--help"])
+        .expect_code(0);
     assert!(!help.stdout.contains("s3cret"), "{}", help.stdout);
 }
 
 #[test]
 fn a_file_that_is_no_database_is_refused() {
     let db = TestDatabase::unmigrated(Engine::Sqlite);
-    std::fs::write(db.directory().join("ledger.db"), "this is not a database, it only looks like a file of some size").unwrap();
-    assert_eq!(db.ledger().run_words("verify-sync --format json").expect_code(3).error_code(), "configuration");
+    std::fs::write(
+        db.directory().join("ledger.db"),
+        "this is not a database, it only looks like a file of some size",
+    )
+    .unwrap();
+    assert_eq!(
+        db.ledger()
+            .run_words("verify-sync --format json")
+            .expect_code(3)
+            .error_code(),
+        "configuration"
+    );
 }
 
 #[test]
 fn a_database_or_role_that_does_not_exist_is_a_configuration_error() {
     let url = postgres::shared().url("nobody_made_this");
-    let output = Ledger::new(&url).run_words("balance --user-id 5 --format json").expect_code(3);
+    let output = Ledger::new(&url)
+        .run_words("balance --user-id 5 --format json")
+        .expect_code(3);
     assert!(output.stderr.contains("does not exist"), "{}", output.stderr);
 }
 
@@ -102,7 +131,11 @@ fn a_closed_pipe_is_no_error() {
     let db = TestDatabase::fresh(Engine::Sqlite);
     let binary = env!("CARGO_BIN_EXE_ledger");
     let pipeline = format!("{binary} --help | true; exit ${{PIPESTATUS[0]}}");
-    let status = std::process::Command::new("bash").args(["-c", &pipeline]).current_dir(db.directory()).status().unwrap();
+    let status = std::process::Command::new("bash")
+        .args(["-c", &pipeline])
+        .current_dir(db.directory())
+        .status()
+        .unwrap();
     assert_eq!(status.code(), Some(0));
 }
 

@@ -1,7 +1,7 @@
 //! `balance --at`, `history`, `explain`.
 
-use crate::common::on_both_engines;
 use super::{charge, with_balance};
+use crate::common::on_both_engines;
 
 on_both_engines! {
     fn a_past_balance_is_what_the_entries_said_then(db: TestDatabase) {

@@ -14,16 +14,31 @@ use crate::common::{Output, TestDatabase};
 /// An account of user 5 with that balance, in USD.
 fn with_balance(db: &TestDatabase, amount: &str) {
     db.ledger().run(&["account", "create", "--user-id", "5"]).expect_code(0);
-    db.ledger().run(&["recharge", "--user-id", "5", "--amount", amount, "--method", "momo"]).expect_code(0);
+    db.ledger()
+        .run(&["recharge", "--user-id", "5", "--amount", amount, "--method", "momo"])
+        .expect_code(0);
 }
 
 fn balance(db: &TestDatabase) -> String {
-    let output = db.ledger().run_words("balance --user-id 5 --format json").expect_code(0);
+    let output = db
+        .ledger()
+        .run_words("balance --user-id 5 --format json")
+        .expect_code(0);
     output.data()["balance"].as_str().unwrap().to_string()
 }
 
 fn charge(db: &TestDatabase, amount: &str, key: &str) -> Output {
-    let args = ["charge", "--user-id", "5", "--amount", amount, "--service", "vps", "--idempotency-key", key];
+    let args = [
+        "charge",
+        "--user-id",
+        "5",
+        "--amount",
+        amount,
+        "--service",
+        "vps",
+        "--idempotency-key",
+        key,
+    ];
     db.ledger().run(&[&args[..], &["--format", "json"]].concat())
 }
 

@@ -5,9 +5,15 @@ use crate::common::{Engine, TestDatabase, on_both_engines};
 
 /// A small ledger with nothing random in it.
 fn small_ledger(db: &TestDatabase) {
-    db.ledger().run_words("account create --user-id 5 --low-balance-threshold 100").expect_code(0);
-    db.ledger().run_words("recharge --user-id 5 --amount 500 --method zalo_pay --reference Invoice:1 --idempotency-key r").expect_code(0);
-    db.ledger().run_words("charge --user-id 5 --amount 12.5 --service vps --reference VpsUsage:123 --idempotency-key c").expect_code(0);
+    db.ledger()
+        .run_words("account create --user-id 5 --low-balance-threshold 100")
+        .expect_code(0);
+    db.ledger()
+        .run_words("recharge --user-id 5 --amount 500 --method zalo_pay --reference Invoice:1 --idempotency-key r")
+        .expect_code(0);
+    db.ledger()
+        .run_words("charge --user-id 5 --amount 12.5 --service vps --reference VpsUsage:123 --idempotency-key c")
+        .expect_code(0);
 }
 
 /// The same story in every format; both engines must tell it alike, to the byte.
@@ -30,7 +36,10 @@ fn every_format_is_the_same_on_both_engines() {
         ] {
             for format in ["table", "json", "ndjson", "csv"] {
                 let output = db.ledger().run_words(&format!("{command} --format {format}"));
-                told.push_str(&format!("$ ledger {command} --format {format}\n{}\n", output.transcript()));
+                told.push_str(&format!(
+                    "$ ledger {command} --format {format}\n{}\n",
+                    output.transcript()
+                ));
             }
         }
         told
@@ -44,10 +53,33 @@ fn the_whole_help() {
     let db = TestDatabase::unmigrated(Engine::Sqlite);
     let mut told = String::new();
     for command in [
-        "", "account", "account create", "account show", "account list", "account import", "account lock",
-        "account unlock", "account close", "account set", "recharge", "recharge complete", "recharge list",
-        "expire-recharges", "charge", "adjust", "penalty", "balance", "history", "explain", "currency add",
-        "currency list", "verify-sync", "rebuild", "migrate status", "migrate up", "demo",
+        "",
+        "account",
+        "account create",
+        "account show",
+        "account list",
+        "account import",
+        "account lock",
+        "account unlock",
+        "account close",
+        "account set",
+        "recharge",
+        "recharge complete",
+        "recharge list",
+        "expire-recharges",
+        "charge",
+        "adjust",
+        "penalty",
+        "balance",
+        "history",
+        "explain",
+        "currency add",
+        "currency list",
+        "verify-sync",
+        "rebuild",
+        "migrate status",
+        "migrate up",
+        "demo",
     ] {
         let output = db.ledger().run_words(&format!("{command} --help")).expect_code(0);
         assert!(output.stdout.contains("Usage:"), "{command}");

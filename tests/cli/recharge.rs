@@ -1,7 +1,7 @@
 //! `recharge`: money in, once.
 
-use crate::common::on_both_engines;
 use super::{balance, with_balance};
+use crate::common::on_both_engines;
 
 on_both_engines! {
     fn completes_at_once_by_itself(db: TestDatabase) {

@@ -6,7 +6,9 @@ use crate::common::{TestDatabase, on_both_engines};
 /// An entry written and the balance row not: the row is put back to what it was before the charge.
 fn crash_between_entry_and_row(db: &TestDatabase) {
     let columns = "balance, held, debt, total_recharged, total_spent, last_seq, chain_head, settings_revision";
-    db.sql(&format!("CREATE TABLE kept AS SELECT account_id, {columns} FROM balances"));
+    db.sql(&format!(
+        "CREATE TABLE kept AS SELECT account_id, {columns} FROM balances"
+    ));
     charge(db, "100000", "crashed").expect_code(0);
     db.sql(&format!(
         "UPDATE balances SET ({columns}) = (SELECT {columns} FROM kept WHERE kept.account_id = balances.account_id); DROP TABLE kept"
@@ -27,8 +29,12 @@ fn three_accounts(db: &TestDatabase) {
     with_balance(db, "1000000");
     charge(db, "1", "a").expect_code(0);
     for user in ["6", "7"] {
-        db.ledger().run(&["account", "create", "--user-id", user]).expect_code(0);
-        db.ledger().run(&["recharge", "--user-id", user, "--amount", "50", "--method", "paypal"]).expect_code(0);
+        db.ledger()
+            .run(&["account", "create", "--user-id", user])
+            .expect_code(0);
+        db.ledger()
+            .run(&["recharge", "--user-id", user, "--amount", "50", "--method", "paypal"])
+            .expect_code(0);
     }
     db.ledger().run_words("account lock --user-id 7").expect_code(0);
 }
@@ -169,7 +175,10 @@ on_both_engines! {
 }
 
 fn charge_user_7(db: &TestDatabase) -> String {
-    db.ledger().run_words("charge --user-id 7 --amount 1 --service vps --format json").expect_code(1).error_code()
+    db.ledger()
+        .run_words("charge --user-id 7 --amount 1 --service vps --format json")
+        .expect_code(1)
+        .error_code()
 }
 
 #[test]
@@ -179,7 +188,16 @@ fn sqlite_is_copied_before_it_is_repaired() {
     db.sql("UPDATE balances SET balance = 1 WHERE account_id = 1");
     let (_, fixed) = report(&db, "verify-sync --fix");
     let copy = std::path::PathBuf::from(fixed["backup"].as_str().unwrap());
-    let copy = rusqlite::Connection::open(if copy.is_absolute() { copy } else { db.directory().join(copy) }).unwrap();
-    let balance: i64 = copy.query_row("SELECT balance FROM balances WHERE account_id = 1", [], |row| row.get(0)).unwrap();
+    let copy = rusqlite::Connection::open(if copy.is_absolute() {
+        copy
+    } else {
+        db.directory().join(copy)
+    })
+    .unwrap();
+    let balance: i64 = copy
+        .query_row("SELECT balance FROM balances WHERE account_id = 1", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
     assert_eq!(balance, 1);
 }

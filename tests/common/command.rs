@@ -99,11 +99,7 @@ impl Ledger {
         self.run(&words)
     }
 
-    pub fn run_with_stdin<A: AsRef<OsStr>>(
-        &self,
-        arguments: &[A],
-        input: impl AsRef<[u8]> + Send,
-    ) -> Output {
+    pub fn run_with_stdin<A: AsRef<OsStr>>(&self, arguments: &[A], input: impl AsRef<[u8]> + Send) -> Output {
         let mut child = self.spawn(arguments);
         let mut stdin = child.stdin.take().expect("stdin is piped");
         thread::scope(|scope| {
@@ -195,26 +191,21 @@ impl Output {
     pub fn error_code(&self) -> String {
         let error = self.error();
         let code = error["error"]["code"].as_str();
-        code.unwrap_or_else(|| panic!("no code in {error}"))
-            .to_owned()
+        code.unwrap_or_else(|| panic!("no code in {error}")).to_owned()
     }
 
     /// Everything that a snapshot should show.
     pub fn transcript(&self) -> String {
         let Self {
-            code,
-            stdout,
-            stderr,
-            ..
+            code, stdout, stderr, ..
         } = self;
         format!("exit {code}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
     }
 
     #[track_caller]
     fn parse(&self, text: &str) -> Value {
-        serde_json::from_str(text).unwrap_or_else(|error| {
-            panic!("{error} in `{}`\n{}", self.command_line, self.transcript())
-        })
+        serde_json::from_str(text)
+            .unwrap_or_else(|error| panic!("{error} in `{}`\n{}", self.command_line, self.transcript()))
     }
 }
 

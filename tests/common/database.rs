@@ -196,9 +196,7 @@ fn sqlite_rows(file: &Path, text: &str) -> rusqlite::Result<String> {
 }
 
 fn line(row: &Row<'_>, columns: usize) -> rusqlite::Result<String> {
-    let fields: rusqlite::Result<Vec<String>> = (0..columns)
-        .map(|column| row.get_ref(column).map(shown))
-        .collect();
+    let fields: rusqlite::Result<Vec<String>> = (0..columns).map(|column| row.get_ref(column).map(shown)).collect();
     Ok(fields?.join("|"))
 }
 

@@ -39,7 +39,7 @@ while read -r command; do
         ;;
     start)
         "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= \
-            -c fsync=on -c synchronous_commit=on -c full_page_writes=on \
+            \
             -c max_connections=200 -c shared_buffers=128MB >>"$dir/log" 2>&1 &
         server=$!
         echo "$server"
@@ -283,9 +283,7 @@ fn newest_packaged() -> Option<PathBuf> {
 /// `9.6` is older than `15`.
 fn version(directory: &Path) -> Vec<u32> {
     let name = directory.file_name().unwrap_or_default().to_string_lossy();
-    name.split('.')
-        .filter_map(|part| part.parse().ok())
-        .collect()
+    name.split('.').filter_map(|part| part.parse().ok()).collect()
 }
 
 fn on_path() -> Option<PathBuf> {

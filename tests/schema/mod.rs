@@ -11,8 +11,12 @@ const NOT_BY_ACCOUNT: [&str; 4] = ["accounts", "currencies", "jobs", "job_runs"]
 
 fn tables(db: &TestDatabase) -> BTreeSet<String> {
     let query = match db.engine {
-        Engine::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'",
-        Engine::Postgres => "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_name NOT LIKE '\\_\\_%'",
+        Engine::Sqlite => {
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'"
+        }
+        Engine::Postgres => {
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_name NOT LIKE '\\_\\_%'"
+        }
     };
     db.sql(query).lines().map(str::to_string).collect()
 }
@@ -38,7 +42,11 @@ fn keys(db: &TestDatabase) -> BTreeSet<String> {
         }).collect::<Vec<_>>().join("\n"),
         Engine::Postgres => db.sql("SELECT c.relname || '(' || string_agg(a.attname, ',' ORDER BY k.n) || ')' FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace s ON s.oid = c.relnamespace AND s.nspname = 'public', unnest(i.indkey) WITH ORDINALITY k(att, n) JOIN pg_attribute a ON true WHERE a.attrelid = i.indrelid AND a.attnum = k.att AND i.indisunique AND c.relname NOT LIKE '\\_\\_%' GROUP BY i.indexrelid, c.relname"),
     };
-    lines.lines().filter(|line| !line.is_empty()).map(str::to_string).collect()
+    lines
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(str::to_string)
+        .collect()
 }
 
 #[test]
@@ -54,7 +62,10 @@ fn both_engines_have_the_same_tables_columns_and_keys() {
 fn both_engines_have_migrations_of_the_same_names() {
     let names = |engine: &str| -> BTreeSet<String> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(engine);
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
     };
     assert_eq!(names("sqlite"), names("postgres"));
     assert!(!names("sqlite").is_empty());

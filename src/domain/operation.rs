@@ -1,0 +1,108 @@
+//! What can be asked of an account.
+
+use chrono::TimeDelta;
+
+use super::money::{Amount, SignedAmount};
+use super::recharge::RechargeStatus;
+use super::text::{Json, PaymentMethod, Service};
+
+/// Everything that moves an account's figures or the records that stand for money on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Charge {
+        amount: Amount,
+        service: Service,
+    },
+    Adjust {
+        amount: SignedAmount,
+    },
+    Penalty {
+        amount: Amount,
+    },
+    /// Opens a recharge; `Settle::Now` completes it in the same breath.
+    Recharge {
+        amount: Amount,
+        method: PaymentMethod,
+        settle: Settle,
+        gateway_response: Option<Json>,
+    },
+    /// Takes the recharge of that number to another status.
+    MoveRecharge {
+        number: i64,
+        to: RechargeStatus,
+        gateway_response: Option<Json>,
+    },
+    Freeze {
+        amount: Amount,
+        expires_in: Option<TimeDelta>,
+    },
+    /// Spends what is held, all of it unless an amount is given; the rest is released, or kept open.
+    Commit {
+        hold: i64,
+        amount: Option<Amount>,
+        keep_open: bool,
+    },
+    /// Gives back what is held, all of it unless an amount is given.
+    Release {
+        hold: i64,
+        amount: Option<Amount>,
+    },
+    /// Takes back an entry, what is left of it unless an amount is given.
+    Reverse {
+        entry: i64,
+        amount: Option<Amount>,
+    },
+    Credit {
+        amount: Amount,
+    },
+    Gift {
+        amount: Amount,
+    },
+    Clawback {
+        amount: Amount,
+        reverses: Option<i64>,
+        if_spent: IfSpent,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settle {
+    Now,
+    Later { expires_in: Option<TimeDelta> },
+}
+
+/// What a clawback does where the credits are no longer there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfSpent {
+    Refuse,
+    Debt,
+}
+
+/// The record besides the account that an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    None,
+    NewRecharge,
+    Recharge(i64),
+    NewHold,
+    Hold(i64),
+    Entry(i64),
+}
+
+impl Operation {
+    pub const fn subject(&self) -> Subject {
+        match self {
+            Self::Charge { .. }
+            | Self::Adjust { .. }
+            | Self::Penalty { .. }
+            | Self::Credit { .. }
+            | Self::Gift { .. }
+            | Self::Clawback { .. } => Subject::None,
+            Self::Recharge { .. } => Subject::NewRecharge,
+            Self::MoveRecharge { number, .. } => Subject::Recharge(*number),
+            Self::Freeze { .. } => Subject::NewHold,
+            Self::Commit { hold, .. } | Self::Release { hold, .. } => Subject::Hold(*hold),
+            Self::Reverse { entry, .. } => Subject::Entry(*entry),
+        }
+    }
+}

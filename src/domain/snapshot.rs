@@ -1,0 +1,50 @@
+//! What a decision sees.
+
+use chrono::TimeDelta;
+
+use super::account::Account;
+use super::balance::State;
+use super::entry::Movement;
+use super::hold::Hold;
+use super::money::Minor;
+use super::recharge::Recharge;
+
+/// An entry and how much of it earlier reversals have already taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reversible {
+    pub seq: i64,
+    pub movement: Movement,
+    pub reversed: Minor,
+}
+
+/// What the account has done lately, for its limits; counted only where it has limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub charges_last_minute: u64,
+    pub spent_today: Minor,
+}
+
+/// The span over which `charges_per_minute` counts.
+pub const RATE_SPAN: TimeDelta = TimeDelta::minutes(1);
+
+/// All that a decision needs to see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    pub account: Account,
+    pub state: State,
+    pub suspended: bool,
+    pub usage: Usage,
+    pub found: Found,
+}
+
+/// The subject of the operation as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The operation has no subject, or it does not exist.
+    Nothing,
+    /// The number that a new recharge or hold gets.
+    NextNumber(i64),
+    Recharge(Recharge),
+    Hold(Hold),
+    Entry(Reversible),
+}
