@@ -15,7 +15,7 @@ use crate::domain::code::Exit;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::text::UserId;
 use crate::input::accounts::AccountLine;
-use crate::ledger::account::{self, AccountFilter, Change, Changed, Create, Settings};
+use crate::ledger::account::{self, AccountFilter, Change, Changed, Create, Setting, Settings};
 use crate::ledger::{Ledger, LedgerError, currency, import};
 use crate::render;
 use crate::render::failure::Failure;
@@ -125,9 +125,27 @@ pub fn run(context: &Context<'_>, command: &AccountCommand) -> anyhow::Result<Ex
         AccountCommand::Show(args) => show(context, args),
         AccountCommand::List(args) => list(context, args),
         AccountCommand::Import(args) => import_file(context, args),
-        AccountCommand::Lock(args) => change(context, "account-lock", &args.user, &args.reason, Change::Lock),
-        AccountCommand::Unlock(args) => change(context, "account-unlock", &args.user, &args.reason, Change::Unlock),
-        AccountCommand::Close(args) => change(context, "account-close", &args.user, &args.reason, Change::Close),
+        AccountCommand::Lock(args) => change(
+            context,
+            "account-lock",
+            &args.user,
+            args.reason.as_deref(),
+            Change::Lock,
+        ),
+        AccountCommand::Unlock(args) => change(
+            context,
+            "account-unlock",
+            &args.user,
+            args.reason.as_deref(),
+            Change::Unlock,
+        ),
+        AccountCommand::Close(args) => change(
+            context,
+            "account-close",
+            &args.user,
+            args.reason.as_deref(),
+            Change::Close,
+        ),
         AccountCommand::Set(args) => set(context, args),
     }
 }
@@ -187,13 +205,13 @@ fn change(
     context: &Context<'_>,
     command: &'static str,
     user: &UserArg,
-    reason: &Option<String>,
+    reason: Option<&str>,
     change: Change,
 ) -> anyhow::Result<Exit> {
     let user_id = user.parse()?;
     let mut ledger = context.ledger()?;
     let code = context.currency_code()?;
-    let changed = account::change(&mut ledger, &user_id, &code, &change, reason.as_deref())?;
+    let changed = account::change(&mut ledger, &user_id, &code, &change, reason)?;
     ledger.leave_open();
     let (view, done) = match changed {
         Changed::Done(view) => (view, true),
@@ -218,27 +236,30 @@ fn set(context: &Context<'_>, args: &SetArgs) -> anyhow::Result<Exit> {
     let currency = context.currency(&mut ledger)?;
     ledger.leave_open();
     let settings = Settings {
-        low_balance_threshold: optional(&args.low_balance_threshold, |text| threshold(text, &currency))?,
-        charges_per_minute: optional(&args.charges_per_minute, |text| {
+        low_balance_threshold: setting(args.low_balance_threshold.as_deref(), |text| threshold(text, &currency))?,
+        charges_per_minute: setting(args.charges_per_minute.as_deref(), |text| {
             text.parse()
                 .ok()
                 .filter(|n| *n > 0)
                 .ok_or_else(|| invalid("--charges-per-minute is a number above zero"))
         })?,
-        spend_per_day: optional(&args.spend_per_day, |text| amount(text, &currency))?,
+        spend_per_day: setting(args.spend_per_day.as_deref(), |text| amount(text, &currency))?,
     };
-    change(context, "account-set", &args.user, &args.reason, Change::Set(settings))
+    change(
+        context,
+        "account-set",
+        &args.user,
+        args.reason.as_deref(),
+        Change::Set(settings),
+    )
 }
 
-/// Not given: leave it; `none`: remove it; else what it says.
-fn optional<T>(
-    text: &Option<String>,
-    read: impl Fn(&str) -> Result<T, LedgerError>,
-) -> Result<Option<Option<T>>, LedgerError> {
-    match text.as_deref() {
-        None => Ok(None),
-        Some("none") => Ok(Some(None)),
-        Some(text) => read(text).map(|value| Some(Some(value))),
+/// Not given: keep it; `none`: remove it; else what it says.
+fn setting<T>(text: Option<&str>, read: impl Fn(&str) -> Result<T, LedgerError>) -> Result<Setting<T>, LedgerError> {
+    match text {
+        None => Ok(Setting::Keep),
+        Some("none") => Ok(Setting::Remove),
+        Some(text) => read(text).map(Setting::To),
     }
 }
 

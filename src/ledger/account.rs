@@ -111,12 +111,30 @@ pub enum Change {
     Set(Settings),
 }
 
-/// What `account set` changes; `None` leaves a setting, `Some(None)` removes it.
+/// What `account set` does with one setting.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Setting<T> {
+    #[default]
+    Keep,
+    Remove,
+    To(T),
+}
+
+impl<T> Setting<T> {
+    fn apply(self, current: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => current,
+            Self::Remove => None,
+            Self::To(value) => Some(value),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings {
-    pub low_balance_threshold: Option<Option<Minor>>,
-    pub charges_per_minute: Option<Option<u32>>,
-    pub spend_per_day: Option<Option<Amount>>,
+    pub low_balance_threshold: Setting<Minor>,
+    pub charges_per_minute: Setting<u32>,
+    pub spend_per_day: Setting<Amount>,
 }
 
 #[derive(Clone, Debug)]
@@ -198,15 +216,14 @@ fn changed(before: &Account, figures: &Figures, change: &Change) -> Result<Accou
             after.closed = true;
         }
         Change::Set(settings) => {
-            if let Some(threshold) = settings.low_balance_threshold {
-                after.low_balance_threshold = threshold;
-            }
-            if let Some(limit) = settings.charges_per_minute {
-                after.limits.charges_per_minute = limit;
-            }
-            if let Some(limit) = settings.spend_per_day {
-                after.limits.spend_per_day = limit;
-            }
+            let Settings {
+                low_balance_threshold,
+                charges_per_minute,
+                spend_per_day,
+            } = *settings;
+            after.low_balance_threshold = low_balance_threshold.apply(before.low_balance_threshold);
+            after.limits.charges_per_minute = charges_per_minute.apply(before.limits.charges_per_minute);
+            after.limits.spend_per_day = spend_per_day.apply(before.limits.spend_per_day);
         }
     }
     Ok(after)

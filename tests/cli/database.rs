@@ -60,7 +60,7 @@ fn an_address_that_cannot_be_used_says_why_without_the_password() {
     ];
     for (url, code, name) in cases {
         for verbosity in ["-q", "-vv"] {
-            let output = Ledger::new(&url).run(&["balance", "--user-id", "5", "--format", "json", verbosity]);
+            let output = Ledger::new(url).run(&["balance", "--user-id", "5", "--format", "json", verbosity]);
             assert_eq!(
                 (output.code, output.error_code().as_str()),
                 (code, name),
