@@ -1,7 +1,7 @@
 //! An open ledger: a connection whose schema has been checked.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::backend::{Connection, Engine};
 use super::error::DbError;
@@ -45,14 +45,14 @@ impl Db {
 
     /// Replaces a broken connection, waiting for a server that is just starting again.
     pub fn reconnect(&mut self) -> Result<(), DbError> {
-        let deadline = std::time::Instant::now() + self.lock_timeout;
+        let deadline = Instant::now() + self.lock_timeout;
         loop {
             match Connection::open(&self.url, self.lock_timeout) {
                 Ok(connection) => {
                     self.connection = connection;
                     return Ok(());
                 }
-                Err(error) if std::time::Instant::now() >= deadline => return Err(error),
+                Err(error) if Instant::now() >= deadline => return Err(error),
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }
         }
@@ -83,24 +83,41 @@ impl Db {
     }
 
     pub(super) fn execute(&mut self, statement: &Statement<'_>) -> Result<usize, DbError> {
-        self.connection.execute(statement)
+        self.patiently(|connection| connection.execute(statement))
     }
 
     pub(super) fn rows<T: FromRow>(&mut self, statement: &Statement<'_>) -> Result<Vec<T>, DbError> {
-        self.connection.rows(statement)
+        self.patiently(|connection| connection.rows(statement))
     }
 
     pub(super) fn row<T: FromRow>(&mut self, statement: &Statement<'_>) -> Result<Option<T>, DbError> {
-        self.connection.row(statement)
+        self.patiently(|connection| connection.row(statement))
+    }
+
+    /// SQLite locks readers out for a moment while another process recovers or folds in the log: the statement has
+    /// done nothing then and is repeated. On PostgreSQL a lock that timed out has ended its transaction.
+    fn patiently<T>(&mut self, mut run: impl FnMut(&mut Connection) -> Result<T, DbError>) -> Result<T, DbError> {
+        let first = run(&mut self.connection);
+        if !matches!(first, Err(DbError::Busy(_))) || !self.is_sqlite() {
+            return first;
+        }
+        let deadline = Instant::now() + self.lock_timeout;
+        loop {
+            std::thread::sleep(Duration::from_micros(fastrand::u64(500..3_000)));
+            match run(&mut self.connection) {
+                Err(DbError::Busy(_)) if Instant::now() < deadline => {}
+                result => return result,
+            }
+        }
     }
 }
 
 /// Several processes that create the file at once wait for each other.
 fn retried_open(url: &DatabaseUrl, lock_timeout: Duration) -> Result<Connection, DbError> {
-    let deadline = std::time::Instant::now() + lock_timeout;
+    let deadline = Instant::now() + lock_timeout;
     loop {
         match Connection::open(url, lock_timeout) {
-            Err(error) if error.is_transient() && std::time::Instant::now() < deadline => {
+            Err(error) if error.is_transient() && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(5));
             }
             opened => return opened,
