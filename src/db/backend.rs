@@ -190,7 +190,10 @@ fn open_sqlite(path: &Path) -> Result<Connection, DbError> {
     let mut connection = SqliteConnection::establish(&text).map_err(|error| unusable(&error))?;
     // Waiting for the lock is the unit of work's, which is fair and can tell how long it waited.
     connection
-        .batch_execute("PRAGMA busy_timeout = 2000; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL;")
+        .batch_execute(
+            "PRAGMA busy_timeout = 2000; PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; \
+             PRAGMA cache_size = -32000;",
+        )
         .map_err(DbError::from)?;
     let mut opened = Connection::Sqlite {
         connection,
@@ -241,6 +244,8 @@ fn unreachable_server(error: &diesel::ConnectionError, url: &DatabaseUrl) -> DbE
         DbError::Configuration(format!("{url}: the role does not exist"))
     } else if says("database") && says("does not exist") {
         DbError::Configuration(format!("{url}: the database does not exist; create it with `createdb`"))
+    } else if says("server closed the connection") {
+        DbError::Unreachable(format!("{url}: the server closed the connection"))
     } else if says("invalid") || says("missing") || says("unexpected") || says("URI") {
         DbError::Configuration(format!(
             "{url} is not a usable address; write postgres://USER@HOST:PORT/DATABASE"

@@ -24,6 +24,10 @@ pub struct StoredRow {
     pub settings_revision: i64,
 }
 
+/// Moves a balance row; takes the values that [`bind_state`] binds.
+pub(super) const MOVE_ROW: &str = "UPDATE balances SET balance = ?, held = ?, debt = ?, total_recharged = ?, \
+     total_spent = ?, last_seq = ?, chain_head = ?";
+
 pub(super) fn bind_state<'a>(statement: Statement<'a>, state: &'a State) -> Statement<'a> {
     let figures = &state.figures;
     statement
@@ -38,10 +42,7 @@ pub(super) fn bind_state<'a>(statement: Statement<'a>, state: &'a State) -> Stat
 
 /// Moves the row on from `before`; `false` when it is no longer there: somebody was faster.
 pub fn balance_move(db: &mut Db, account: AccountId, before: &State, after: &State) -> Result<bool, DbError> {
-    let update = sql(
-        "UPDATE balances SET balance = ?, held = ?, debt = ?, total_recharged = ?, total_spent = ?, \
-         last_seq = ?, chain_head = ? WHERE account_id = ? AND last_seq = ?",
-    );
+    let update = sql(format!("{MOVE_ROW} WHERE account_id = ? AND last_seq = ?"));
     let update = bind_state(update, after).bind(account.get()).bind(before.last_seq);
     Ok(db.execute(&update)? == 1)
 }

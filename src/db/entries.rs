@@ -174,38 +174,55 @@ pub fn entries_history(db: &mut Db, account: AccountId, filter: &HistoryFilter) 
     db.rows(&statement.bind(filter.limit))
 }
 
-/// Number and sums of the entries of one kind and counter-account.
+/// Number and sums of the entries of one kind and counter-account, in minor units.
+///
+/// One kind's sum may be beyond 64 bits although no figure of the account ever is.
 #[derive(Clone, Debug)]
 pub struct Breakdown {
     pub kind: EntryKind,
     pub counter_account: String,
     pub entries: i64,
-    pub balance: Minor,
-    pub held: Minor,
-    pub debt: Minor,
+    pub balance: i128,
+    pub held: i128,
+    pub debt: i128,
 }
 
 impl FromRow for Breakdown {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let kind = EntryKind::parse(&columns.text()?).ok_or("an entry has an unknown kind")?;
+        let (counter_account, entries) = (columns.text()?, columns.int()?);
+        let mut wide = || -> deserialize::Result<i128> {
+            let (high, low) = (columns.int()?, columns.int()?);
+            Ok((i128::from(high) << 32) + i128::from(low))
+        };
+        let (balance, held, debt) = (wide()?, wide()?, wide()?);
         Ok(Self {
-            kind: EntryKind::parse(&columns.text()?).ok_or("an entry has an unknown kind")?,
-            counter_account: columns.text()?,
-            entries: columns.int()?,
-            balance: Minor::new(columns.int()?),
-            held: Minor::new(columns.int()?),
-            debt: Minor::new(columns.int()?),
+            kind,
+            counter_account,
+            entries,
+            balance,
+            held,
+            debt,
         })
     }
 }
 
 /// What an account's figures are made of.
 pub fn entries_breakdown(db: &mut Db, account: AccountId) -> Result<Vec<Breakdown>, DbError> {
+    // The upper and the lower 32 bits are summed apart: neither sum can overflow.
+    let wide = |of: &str| {
+        format!(
+            "{}, {}",
+            sum(&format!("{of} >> 32")),
+            sum(&format!("{of} & 4294967295"))
+        )
+    };
     let select = format!(
         "SELECT kind, counter_account, COUNT(*), {}, {}, {} FROM entries WHERE account_id = ? \
          GROUP BY kind, counter_account ORDER BY kind, counter_account",
-        sum("balance_delta"),
-        sum("held_delta"),
-        sum("debt_delta"),
+        wide("balance_delta"),
+        wide("held_delta"),
+        wide("debt_delta"),
     );
     db.rows(&sql(select).bind(account.get()))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use diesel::deserialize;
 
 use super::backend::Engine;
-use super::balances::{balance_move, bind_state};
+use super::balances::{MOVE_ROW, balance_move, bind_state};
 use super::connection::Db;
 use super::entries::{self, bind_entry, entry_insert};
 use super::error::DbError;
@@ -122,14 +122,15 @@ fn post_in_transaction(
 ) -> Result<bool, DbError> {
     let id = before.account.id;
     write(db, "post", |db| {
-        let unmoved = sql(format!("SELECT 1 FROM balances WHERE {GUARD}"))
+        let update = sql(format!("{MOVE_ROW} WHERE {GUARD}"));
+        let update = bind_state(update, after)
             .bind(id.get())
             .bind(before.state.last_seq)
             .bind(before.account.revision);
-        if db.row::<i64>(&unmoved)?.is_none() {
+        if db.execute(&update)? == 0 {
             return Ok(false);
         }
-        append(db, id, &before.state, std::slice::from_ref(entry), after)?;
+        entry_insert(db, id, entry)?;
         let made = Made {
             entries: Some((entry.seq, entry.seq)),
             subject: None,
@@ -156,8 +157,7 @@ fn post_in_one_statement(
     took: Duration,
 ) -> Result<bool, DbError> {
     let statement = sql(format!(
-        "WITH moved AS (UPDATE balances SET balance = ?, held = ?, debt = ?, total_recharged = ?, total_spent = ?, \
-         last_seq = ?, chain_head = ? WHERE {GUARD} RETURNING account_id), \
+        "WITH moved AS ({MOVE_ROW} WHERE {GUARD} RETURNING account_id), \
          written AS (INSERT INTO entries (account_id, {}) \
          SELECT account_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM moved RETURNING seq), \
          settled AS (UPDATE intents SET state = 'applied', first_seq = ?, last_seq = ?, duration_us = ? FROM moved \

@@ -72,6 +72,11 @@ impl Currency {
     pub const fn show(&self, minor: Minor) -> Shown {
         Shown::new(minor, self.exponent)
     }
+
+    /// A sum of minor units, which may be beyond the range of a figure.
+    pub const fn show_sum(&self, units: i128) -> Shown {
+        Shown::wide(units, self.exponent)
+    }
 }
 
 #[cfg(test)]

@@ -153,19 +153,27 @@ fn minor_of(decimal: Decimal, exponent: u8) -> Option<Minor> {
 /// An amount with the digits of its currency: `1500.00`, `-0.01`, `13`.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown {
-    minor: Minor,
+    units: i128,
     exponent: u8,
 }
 
 impl Shown {
     pub const fn new(minor: Minor, exponent: u8) -> Self {
-        Self { minor, exponent }
+        Self {
+            units: minor.0 as i128,
+            exponent,
+        }
+    }
+
+    /// A sum that may be beyond the range of a figure.
+    pub const fn wide(units: i128, exponent: u8) -> Self {
+        Self { units, exponent }
     }
 }
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decimal = Decimal::from_i128_with_scale(i128::from(self.minor.0), u32::from(self.exponent));
+        let decimal = Decimal::from_i128_with_scale(self.units, u32::from(self.exponent));
         // Decimal keeps the scale it was built with, so the currency's digits stay.
         decimal.fmt(f)
     }

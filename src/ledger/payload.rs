@@ -75,7 +75,7 @@ impl Fields<'_> {
     }
 
     fn span(&mut self, span: Option<TimeDelta>) {
-        self.put("expires_in_seconds", span.map(|span| span.num_seconds()));
+        self.put("expires_in_ms", span.map(|span| span.num_milliseconds()));
     }
 
     fn operation(&mut self, operation: &Operation) {

@@ -5,7 +5,7 @@ use super::clock::{Stopwatch, unique_name};
 use super::error::LedgerError;
 use super::payload::{operation_name, payload};
 use crate::db::intents::{self, Made, NewIntent};
-use crate::db::posting::{append, open_attempt, post_guarded, settle};
+use crate::db::posting::{Opened, append, open_attempt, post_guarded, settle};
 use crate::db::recharges::{self, RechargeStep};
 use crate::db::snapshot::{self, Located};
 use crate::db::unit_of_work::{write, write_relaxed};
@@ -131,19 +131,22 @@ impl Attempt<'_> {
                 user_id: user_id.to_string(),
             }));
         };
-        if opened.key_is_new {
-            if let Some(outcome) = self.at_once(ledger, &opened.located, now)? {
-                return Ok(outcome);
-            }
-        } else {
-            self.record_again(ledger, opened.located.account.id, &intent)?;
-        }
         let id = opened.located.account.id;
-        let done = self.under_lock(ledger, id, now);
+        let done = self.carry_out(ledger, &opened, &intent);
         if let Err(error) = &done {
             self.record_failure(ledger, id, error);
         }
         done
+    }
+
+    fn carry_out(&self, ledger: &mut Ledger, opened: &Opened, intent: &NewIntent<'_>) -> Result<Outcome, LedgerError> {
+        let (id, now) = (opened.located.account.id, intent.created_at);
+        if !opened.key_is_new {
+            self.record_again(ledger, id, intent)?;
+        } else if let Some(outcome) = self.at_once(ledger, &opened.located, now)? {
+            return Ok(outcome);
+        }
+        self.under_lock(ledger, id, now)
     }
 
     fn stamp(&self, ledger: &Ledger, note: &Note, at: Timestamp) -> Stamp {
@@ -252,7 +255,7 @@ impl Attempt<'_> {
                     _ => None,
                 };
                 let made = Made {
-                    entries: recharge.as_ref().and_then(|r| r.entry_seq).map(|seq| (seq, seq)),
+                    entries: None,
                     subject: recharge.as_ref().map(|r| r.id.number),
                 };
                 settle(db, id, self.key, attempt, made, self.started.elapsed())?;

@@ -70,6 +70,7 @@ pub fn explanation(explanation: &Explanation) -> Document {
     } = view;
     let currency = &account.currency;
     let amount = |minor| currency.show(minor).to_string();
+    let sum = |units| currency.show_sum(units).to_string();
     let rows: Vec<Value> = parts
         .iter()
         .map(|part| {
@@ -77,9 +78,9 @@ pub fn explanation(explanation: &Explanation) -> Document {
                 "kind": part.kind.name(),
                 "counter_account": part.counter_account,
                 "entries": part.entries,
-                "balance": amount(part.balance),
-                "held": amount(part.held),
-                "debt": amount(part.debt),
+                "balance": sum(part.balance),
+                "held": sum(part.held),
+                "debt": sum(part.debt),
                 "currency": currency.code().as_str(),
             })
         })
@@ -93,9 +94,9 @@ pub fn explanation(explanation: &Explanation) -> Document {
                     part.kind.to_string(),
                     part.counter_account.clone(),
                     part.entries.to_string(),
-                    amount(part.balance),
-                    amount(part.held),
-                    amount(part.debt),
+                    sum(part.balance),
+                    sum(part.held),
+                    sum(part.debt),
                 ]
             })
             .collect(),

@@ -1,1 +1,55 @@
-//! Tests.
+//! Many processes at the same accounts: nothing is lost, doubled, overdrawn or mistaken.
+
+mod jobs;
+mod locks;
+mod races;
+
+use serde_json::Value;
+
+use crate::common::{Ledger, Output};
+
+/// Creates the user's account and puts money on it.
+#[track_caller]
+fn funded(ledger: &Ledger, user_id: &str, amount: &str) {
+    ledger.run(&["account", "create", "--user-id", user_id]).expect_code(0);
+    ledger
+        .run(&["recharge", "--user-id", user_id, "--amount", amount, "--method", "momo"])
+        .expect_code(0);
+}
+
+fn charge<'a>(user_id: &'a str, amount: &'a str) -> Vec<&'a str> {
+    let words = "charge --service vps --format json".split(' ');
+    words.chain(["--user-id", user_id, "--amount", amount]).collect()
+}
+
+/// Runs one process per command line, all at the same time.
+fn at_once(ledger: &Ledger, command_lines: &[Vec<&str>]) -> Vec<Output> {
+    let started: Vec<_> = command_lines.iter().map(|line| ledger.spawn(line)).collect();
+    started.into_iter().map(Output::of).collect()
+}
+
+fn with_code(outputs: &[Output], code: i32) -> Vec<&Output> {
+    outputs.iter().filter(|output| output.code == code).collect()
+}
+
+/// How many of them say that outcome; every one must have succeeded.
+#[track_caller]
+fn with_outcome(outputs: &[Output], outcome: &str) -> usize {
+    let told = outputs.iter().map(|output| output.clone().expect_code(0).data());
+    told.filter(|data| data["outcome"] == outcome).count()
+}
+
+#[track_caller]
+fn balance(ledger: &Ledger, user_id: &str) -> String {
+    let shown = ledger.run(&["balance", "--format", "json", "--user-id", user_id]);
+    let data = shown.expect_code(0).data();
+    data["balance"].as_str().expect("an amount is text").to_owned()
+}
+
+/// All in sync, or the test fails; what it said.
+#[track_caller]
+fn verified(ledger: &Ledger) -> Value {
+    let data = ledger.run(&["verify-sync", "--format", "json"]).expect_code(0).data();
+    assert_eq!(data["in_sync"], data["checked"], "{data}");
+    data
+}

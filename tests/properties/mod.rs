@@ -43,7 +43,7 @@ fn live(database: &TestDatabase, histories: u32, seed: u64) -> String {
 
 on_both_engines! {
     fn every_history_ends_as_the_model_says(database: TestDatabase) {
-        live(&database, 500, seed());
+        live(&database, 900, seed());
     }
 }
 

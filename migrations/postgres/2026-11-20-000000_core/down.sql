@@ -8,3 +8,4 @@ DROP TABLE balances;
 DROP TABLE accounts;
 DROP TABLE currencies;
 DROP FUNCTION entries_are_append_only();
+DROP FUNCTION entry_is_sound(TEXT, BIGINT, BIGINT, BIGINT, BIGINT, BIGINT, BIGINT, BIGINT, BIGINT, BYTEA);

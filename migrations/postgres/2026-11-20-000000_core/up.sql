@@ -27,38 +27,33 @@ CREATE TABLE accounts (
 -- settings_revision repeats accounts.revision, so that a change of the settings shows under this row's lock.
 CREATE TABLE balances (
     account_id BIGINT NOT NULL PRIMARY KEY REFERENCES accounts (id),
-    balance BIGINT NOT NULL DEFAULT 0 CHECK (balance >= 0),
-    held BIGINT NOT NULL DEFAULT 0 CHECK (held >= 0),
-    debt BIGINT NOT NULL DEFAULT 0 CHECK (debt >= 0),
-    total_recharged BIGINT NOT NULL DEFAULT 0 CHECK (total_recharged >= 0),
+    balance BIGINT NOT NULL DEFAULT 0,
+    held BIGINT NOT NULL DEFAULT 0,
+    debt BIGINT NOT NULL DEFAULT 0,
+    total_recharged BIGINT NOT NULL DEFAULT 0,
     total_spent BIGINT NOT NULL DEFAULT 0,
-    last_seq BIGINT NOT NULL DEFAULT 0 CHECK (last_seq >= 0),
-    chain_head BYTEA NOT NULL CHECK (octet_length(chain_head) = 32),
-    settings_revision BIGINT NOT NULL DEFAULT 0 CHECK (settings_revision >= 0)
+    last_seq BIGINT NOT NULL DEFAULT 0,
+    chain_head BYTEA NOT NULL,
+    settings_revision BIGINT NOT NULL DEFAULT 0,
+    CONSTRAINT balances_figures CHECK (
+        LEAST(balance, held, debt, total_recharged, last_seq, settings_revision) >= 0 AND octet_length(chain_head) = 32
+    )
 ) WITH (fillfactor = 70);
 
--- The journal: the source of truth, append-only.
-CREATE TABLE entries (
-    account_id BIGINT NOT NULL REFERENCES accounts (id),
-    seq BIGINT NOT NULL CHECK (seq > 0),
-    balance_delta BIGINT NOT NULL,
-    held_delta BIGINT NOT NULL,
-    debt_delta BIGINT NOT NULL,
-    kind TEXT NOT NULL,
-    balance_after BIGINT NOT NULL CHECK (balance_after >= 0),
-    held_after BIGINT NOT NULL CHECK (held_after >= 0),
-    debt_after BIGINT NOT NULL CHECK (debt_after >= 0),
-    reverses BIGINT CHECK (reverses > 0 AND reverses < seq),
-    at BIGINT NOT NULL,
-    hash BYTEA NOT NULL CHECK (octet_length(hash) = 32),
-    counter_account TEXT NOT NULL,
-    actor TEXT NOT NULL,
-    idempotency_key TEXT,
-    reference TEXT,
-    description TEXT,
-    metadata TEXT,
-    PRIMARY KEY (account_id, seq),
-    CONSTRAINT entries_arithmetic CHECK (CASE kind
+-- What each kind of entry may do to the figures. PostgreSQL reads the text of a CHECK anew for every statement, and a
+-- function's only once per session: that is why these rules stand in one.
+CREATE FUNCTION entry_is_sound(
+    kind TEXT, seq BIGINT, reverses BIGINT, balance_delta BIGINT, held_delta BIGINT, debt_delta BIGINT,
+    balance_after BIGINT, held_after BIGINT, debt_after BIGINT, hash BYTEA
+) RETURNS BOOLEAN LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    -- The figures are never negative, neither after the entry nor before it, and the first starts from nothing.
+    RETURN seq > 0 AND octet_length(hash) = 32
+    AND (reverses IS NULL OR (reverses > 0 AND reverses < seq))
+    AND balance_after >= 0 AND held_after >= 0 AND debt_after >= 0
+    AND balance_after - balance_delta >= 0 AND held_after - held_delta >= 0 AND debt_after - debt_delta >= 0
+    AND (seq > 1 OR (balance_after = balance_delta AND held_after = held_delta AND debt_after = debt_delta))
+    AND CASE kind
         WHEN 'recharge' THEN balance_delta > 0 AND held_delta = 0 AND debt_delta = 0
         WHEN 'service_fee' THEN balance_delta < 0 AND held_delta = 0 AND debt_delta = 0
         WHEN 'refund' THEN balance_delta > 0 AND held_delta = 0 AND debt_delta = 0
@@ -71,12 +66,33 @@ CREATE TABLE entries (
         WHEN 'gift' THEN balance_delta > 0 AND held_delta = 0 AND debt_delta = 0
         WHEN 'clawback' THEN balance_delta <= 0 AND held_delta = 0 AND debt_delta >= 0 AND balance_delta - debt_delta < 0
         WHEN 'debt_recovery' THEN balance_delta < 0 AND held_delta = 0 AND debt_delta = balance_delta
-        ELSE false END),
-    -- The figures before the entry were not negative either, and the first entry starts from nothing.
-    CONSTRAINT entries_continuity CHECK (
-        balance_after - balance_delta >= 0 AND held_after - held_delta >= 0 AND debt_after - debt_delta >= 0
-        AND (seq > 1 OR (balance_after = balance_delta AND held_after = held_delta AND debt_after = debt_delta))
-    )
+        ELSE false END;
+END $$;
+
+-- The journal: the source of truth, append-only.
+CREATE TABLE entries (
+    account_id BIGINT NOT NULL REFERENCES accounts (id),
+    seq BIGINT NOT NULL,
+    balance_delta BIGINT NOT NULL,
+    held_delta BIGINT NOT NULL,
+    debt_delta BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    balance_after BIGINT NOT NULL,
+    held_after BIGINT NOT NULL,
+    debt_after BIGINT NOT NULL,
+    reverses BIGINT,
+    at BIGINT NOT NULL,
+    hash BYTEA NOT NULL,
+    counter_account TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    idempotency_key TEXT,
+    reference TEXT,
+    description TEXT,
+    metadata TEXT,
+    PRIMARY KEY (account_id, seq),
+    CONSTRAINT entries_arithmetic CHECK (entry_is_sound(
+        kind, seq, reverses, balance_delta, held_delta, debt_delta, balance_after, held_after, debt_after, hash
+    ))
 );
 
 CREATE FUNCTION entries_are_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -94,20 +110,23 @@ CREATE TRIGGER entries_no_truncate BEFORE TRUNCATE ON entries
 CREATE TABLE intents (
     account_id BIGINT NOT NULL REFERENCES accounts (id),
     idempotency_key TEXT NOT NULL,
-    attempt BIGINT NOT NULL CHECK (attempt > 0),
+    attempt BIGINT NOT NULL,
     operation TEXT NOT NULL,
     payload TEXT NOT NULL,
     actor TEXT NOT NULL,
     created_at BIGINT NOT NULL,
-    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'applied', 'refused', 'failed')),
+    state TEXT NOT NULL DEFAULT 'pending',
     first_seq BIGINT,
     last_seq BIGINT,
     subject BIGINT,
     reason TEXT,
     duration_us BIGINT,
     PRIMARY KEY (account_id, idempotency_key, attempt),
-    CHECK ((first_seq IS NULL) = (last_seq IS NULL) AND (first_seq IS NULL OR state = 'applied')),
-    CHECK ((reason IS NULL) = (state IN ('pending', 'applied')))
+    CONSTRAINT intents_outcome CHECK (CASE state
+        WHEN 'pending' THEN num_nonnulls(first_seq, last_seq, reason) = 0
+        WHEN 'applied' THEN reason IS NULL AND num_nonnulls(first_seq, last_seq) <> 1
+        ELSE state IN ('refused', 'failed') AND reason IS NOT NULL AND num_nonnulls(first_seq, last_seq) = 0
+    END AND attempt > 0)
 ) WITH (fillfactor = 70);
 
 -- Money on its way in; the entry it became, once completed.

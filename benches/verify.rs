@@ -1,0 +1,342 @@
+//! `ledger verify-sync` over many entries, against the plain sum of the entries by the same database.
+//!
+//! The entries are written directly, with figures and hashes as the ledger would have made them; for
+//! PostgreSQL in turn over all accounts, so that no account's entries lie together.
+//! `LEDGER_BENCH_ENTRIES`, `LEDGER_BENCH_ACCOUNTS`.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::unwrap_used,
+    clippy::expect_used
+)]
+
+mod common;
+#[path = "common/server.rs"]
+mod server;
+
+use std::fmt::Write as _;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{ROUNDS, Target, median, size};
+use ledger::domain::balance::{State, append};
+use ledger::domain::entry::{CounterAccount, Deltas, Entry, EntryKind, Movement, Note, Stamp};
+use ledger::domain::money::Minor;
+use ledger::domain::text::{Actor, IdempotencyKey, PaymentMethod, Reference, Service};
+use ledger::domain::time::Timestamp;
+use rusqlite::{Connection, params};
+use server::Server;
+
+const FLOOR: &str = "SELECT account_id, SUM(balance_delta) FROM entries GROUP BY account_id";
+const COLUMNS: &str = "account_id, seq, balance_delta, held_delta, debt_delta, kind, balance_after, held_after, \
+     debt_after, at, hash, counter_account, actor, idempotency_key, reference";
+
+/// A journal in which every fiftieth entry of an account is a recharge and the others are charges.
+struct Maker {
+    states: Vec<State>,
+    entries: usize,
+    actor: Actor,
+    gateway: CounterAccount,
+    service: CounterAccount,
+}
+
+impl Maker {
+    fn new(accounts: usize, entries: usize) -> Self {
+        Self {
+            states: vec![State::default(); accounts],
+            entries,
+            actor: Actor::parse("billing").unwrap(),
+            gateway: CounterAccount::gateway(&PaymentMethod::parse("momo").unwrap()),
+            service: CounterAccount::service(&Service::parse("vps").unwrap()),
+        }
+    }
+
+    /// How many entries an account gets.
+    fn share(&self, index: usize) -> usize {
+        let accounts = self.states.len();
+        self.entries / accounts + usize::from(index < self.entries % accounts)
+    }
+
+    fn next(&mut self, index: usize, turn: usize) -> Entry {
+        let before = self.states[index];
+        let (kind, delta, counter_account) = if before.last_seq % 50 == 0 {
+            (EntryKind::Recharge, 1_000_000, self.gateway.clone())
+        } else {
+            let amount = 100 + i64::try_from(turn % 900).unwrap();
+            (EntryKind::ServiceFee, -amount, self.service.clone())
+        };
+        let movement = Movement {
+            kind,
+            deltas: Deltas::of_balance(Minor::new(delta)),
+            counter_account,
+            reverses: None,
+        };
+        let stamp = Stamp {
+            note: Note {
+                reference: Some(Reference::parse(&format!("Usage:{turn}")).unwrap()),
+                ..Note::default()
+            },
+            actor: self.actor.clone(),
+            key: Some(IdempotencyKey::parse(&format!("usage-{turn}")).unwrap()),
+            at: Timestamp::from_micros(1_772_366_400_000_000 + i64::try_from(turn).unwrap() * 1_000),
+        };
+        let user = (index + 1).to_string();
+        let (entry, after) = append(&before, (&user, "USD"), movement, &stamp).unwrap();
+        self.states[index] = after;
+        entry
+    }
+}
+
+fn number(index: usize) -> i64 {
+    i64::try_from(index).unwrap() + 1
+}
+
+fn fill_sqlite(path: &Path, maker: &mut Maker) {
+    drop(common::open(&path.display().to_string()));
+    let connection = Connection::open(path).unwrap();
+    connection
+        .execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; BEGIN")
+        .unwrap();
+    for index in 0..maker.states.len() {
+        let mut insert = connection
+            .prepare_cached(&format!(
+                "INSERT INTO entries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            ))
+            .unwrap();
+        let accounts = maker.states.len();
+        for round in 0..maker.share(index) {
+            let entry = maker.next(index, round * accounts + index);
+            let Entry {
+                movement, after, stamp, ..
+            } = &entry;
+            insert
+                .execute(params![
+                    number(index),
+                    entry.seq,
+                    movement.deltas.balance.get(),
+                    movement.deltas.held.get(),
+                    movement.deltas.debt.get(),
+                    movement.kind.name(),
+                    after.balance.get(),
+                    after.held.get(),
+                    after.debt.get(),
+                    stamp.at.micros(),
+                    entry.hash.as_bytes(),
+                    movement.counter_account.as_str(),
+                    stamp.actor.as_str(),
+                    stamp.key.as_ref().map(IdempotencyKey::as_str),
+                    stamp.note.reference.as_ref().map(Reference::as_str),
+                ])
+                .unwrap();
+        }
+        if index % 100 == 99 {
+            connection.execute_batch("COMMIT; BEGIN").unwrap();
+        }
+    }
+    for (index, state) in maker.states.iter().enumerate() {
+        connection.execute(
+            "INSERT INTO accounts (id, user_id, currency, exponent, created_at) VALUES (?, ?, 'USD', 2, 1772366400000000)",
+            params![number(index), number(index).to_string()],
+        )
+        .unwrap();
+        connection
+            .execute(
+                "INSERT INTO balances (account_id, balance, held, debt, total_recharged, total_spent, last_seq, chain_head) \
+                 VALUES (?, ?, 0, 0, ?, ?, ?, ?)",
+                params![
+                    number(index),
+                    state.figures.balance.get(),
+                    state.figures.total_recharged.get(),
+                    state.figures.total_spent.get(),
+                    state.last_seq,
+                    state.chain_head.as_bytes(),
+                ],
+            )
+            .unwrap();
+    }
+    connection.execute_batch("COMMIT; PRAGMA synchronous = FULL;").unwrap();
+    connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+}
+
+/// Feeds `write` to psql as the data of a COPY, without the look-ups and triggers that are for single rows.
+fn copy(server: &Server, table: &str, write: impl FnOnce(&mut dyn std::io::Write)) {
+    let mut psql = Command::new(server::program("psql"))
+        .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &server.url("ledger")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = BufWriter::with_capacity(1 << 20, psql.stdin.take().unwrap());
+    write!(
+        input,
+        "SET session_replication_role = replica;\nSET synchronous_commit = off;\nCOPY {table} FROM STDIN;\n"
+    )
+    .unwrap();
+    write(&mut input);
+    input.write_all(b"\\.\n").unwrap();
+    input.flush().unwrap();
+    drop(input);
+    assert!(psql.wait().unwrap().success(), "COPY {table} failed");
+}
+
+fn fill_postgres(server: &Server, maker: &mut Maker) {
+    let accounts = maker.states.len();
+    copy(
+        server,
+        "accounts (id, user_id, currency, exponent, created_at)",
+        |out| {
+            for id in 1..=accounts {
+                writeln!(out, "{id}\t{id}\tUSD\t2\t1772366400000000").unwrap();
+            }
+        },
+    );
+    copy(server, &format!("entries ({COLUMNS})"), |out| {
+        for turn in 0..maker.entries {
+            let entry = maker.next(turn % accounts, turn);
+            let line = copy_line(number(turn % accounts), &entry);
+            out.write_all(line.as_bytes()).unwrap();
+        }
+    });
+    let columns = "balances (account_id, balance, held, debt, total_recharged, total_spent, last_seq, chain_head)";
+    copy(server, columns, |out| {
+        for (index, state) in maker.states.iter().enumerate() {
+            let figures = &state.figures;
+            writeln!(
+                out,
+                "{}\t{}\t0\t0\t{}\t{}\t{}\t\\\\x{}",
+                number(index),
+                figures.balance.get(),
+                figures.total_recharged.get(),
+                figures.total_spent.get(),
+                state.last_seq,
+                state.chain_head,
+            )
+            .unwrap();
+        }
+    });
+    server.psql("ledger", "VACUUM ANALYZE");
+    server.psql("ledger", "CHECKPOINT");
+}
+
+fn copy_line(account: i64, entry: &Entry) -> String {
+    let Entry {
+        seq,
+        movement,
+        after,
+        stamp,
+        hash,
+    } = entry;
+    let mut line = format!("{account}\t{seq}");
+    for figure in [movement.deltas.balance, movement.deltas.held, movement.deltas.debt] {
+        write!(line, "\t{}", figure.get()).unwrap();
+    }
+    write!(line, "\t{}", movement.kind.name()).unwrap();
+    for figure in [after.balance, after.held, after.debt] {
+        write!(line, "\t{}", figure.get()).unwrap();
+    }
+    let (counter, actor) = (movement.counter_account.as_str(), stamp.actor.as_str());
+    write!(line, "\t{}\t\\\\x{hash}\t{counter}\t{actor}", stamp.at.micros()).unwrap();
+    let key = stamp.key.as_ref().map_or("\\N", IdempotencyKey::as_str);
+    let reference = stamp.note.reference.as_ref().map_or("\\N", Reference::as_str);
+    writeln!(line, "\t{key}\t{reference}").unwrap();
+    line
+}
+
+/// Runs `ledger verify-sync`; its seconds and its peak memory in MB.
+fn verify(url: &str, accounts: usize, entries: usize) -> (f64, f64) {
+    let started = Instant::now();
+    let mut process = Command::new(env!("CARGO_BIN_EXE_ledger"))
+        .args(["verify-sync", "--format", "json"])
+        .env("DATABASE_URL", url)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", process.id());
+    let mut peak = 0.0_f64;
+    let ended = loop {
+        if let Some(ended) = process.try_wait().unwrap() {
+            break ended;
+        }
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes = line.and_then(|rest| rest.trim().split(' ').next()?.parse().ok());
+        peak = peak.max(kilobytes.unwrap_or(0.0));
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let took = started.elapsed().as_secs_f64();
+    let said = std::io::read_to_string(process.stdout.take().unwrap()).unwrap();
+    assert!(ended.success(), "verify-sync: {ended}: {said}");
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    for (name, expected) in [("checked", accounts), ("in_sync", accounts), ("entries", entries)] {
+        let found = find(&said, name).and_then(serde_json::Value::as_u64);
+        assert!(found == Some(expected as u64), "{name} should be {expected}: {said}");
+    }
+    (took, peak / 1024.0)
+}
+
+/// The member of that name, wherever the document has it.
+fn find<'v>(value: &'v serde_json::Value, name: &str) -> Option<&'v serde_json::Value> {
+    let members = value.as_object()?;
+    members
+        .get(name)
+        .or_else(|| members.values().find_map(|inner| find(inner, name)))
+}
+
+fn compare(what: &str, mut floor: impl FnMut() -> usize, url: &str, accounts: usize, entries: usize) {
+    let (mut floors, mut ours, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
+    for _ in 0..ROUNDS {
+        let started = Instant::now();
+        assert!(floor() == accounts, "the floor sums every account");
+        floors.push(started.elapsed().as_secs_f64() * 1_000.0);
+        let (took, memory) = verify(url, accounts, entries);
+        ours.push(took * 1_000.0);
+        peak = peak.max(memory);
+    }
+    common::row(what, "ms", median(ours), median(floors), Target::AtMost(3.0));
+    println!(
+        "  {:<44} {peak:>12.1} {:>12} {:>8}  < 100 {}",
+        format!("{what}, peak memory in MB"),
+        "",
+        "",
+        if peak < 100.0 { "met" } else { "MISSED" }
+    );
+}
+
+fn sum_by_rusqlite(path: &Path) -> usize {
+    let connection = Connection::open(path).unwrap();
+    let mut select = connection.prepare(FLOOR).unwrap();
+    let rows = select.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+    rows.unwrap().map(Result::unwrap).count()
+}
+
+fn sum_by_psql(server: &Server) -> usize {
+    server.psql("ledger", FLOOR).lines().count()
+}
+
+fn main() {
+    let entries = size("LEDGER_BENCH_ENTRIES", 2_000_000);
+    let accounts = size("LEDGER_BENCH_ACCOUNTS", 10_000);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger.db");
+    fill_sqlite(&path, &mut Maker::new(accounts, entries));
+    common::title(format_args!(
+        "verify-sync of {entries} entries of {accounts} accounts, {ROUNDS} runs of each, medians"
+    ));
+    let url = path.display().to_string();
+    compare("SQLite", || sum_by_rusqlite(&path), &url, accounts, entries);
+    drop(directory);
+    let server = Server::start();
+    server.create_database("ledger");
+    let url = server.url("ledger");
+    let migrated = Command::new(env!("CARGO_BIN_EXE_ledger"))
+        .args(["migrate", "up", "--quiet", "--database-url", &url])
+        .status()
+        .unwrap();
+    assert!(migrated.success(), "migrate: {migrated}");
+    fill_postgres(&server, &mut Maker::new(accounts, entries));
+    compare("PostgreSQL", || sum_by_psql(&server), &url, accounts, entries);
+}

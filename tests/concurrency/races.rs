@@ -1,0 +1,167 @@
+//! Processes that ask at the same moment.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{at_once, balance, charge, funded, verified, with_code, with_outcome};
+use crate::common::{Engine, TestDatabase, on_both_engines};
+
+on_both_engines! {
+    fn of_two_charges_that_exceed_the_balance_together_exactly_one_succeeds(database: TestDatabase) {
+        let ledger = database.ledger();
+        for round in 0..100 {
+            let user = format!("user {round}");
+            funded(&ledger, &user, "100000");
+
+            let outputs = at_once(&ledger, &[charge(&user, "80000"), charge(&user, "80000")]);
+
+            assert_eq!(with_code(&outputs, 0).len(), 1, "{outputs:#?}");
+            let refused = with_code(&outputs, 1);
+            assert_eq!(refused.len(), 1, "{outputs:#?}");
+            assert_eq!(refused[0].error_code(), "insufficient_balance");
+            assert_eq!(balance(&ledger, &user), "20000.00");
+        }
+        verified(&ledger);
+    }
+
+    fn a_key_sent_by_four_processes_at_once_is_applied_once(database: TestDatabase) {
+        let ledger = database.ledger();
+        for round in 0..20 {
+            let user = format!("user {round}");
+            funded(&ledger, &user, "1000");
+            let mut line = charge(&user, "30");
+            line.extend(["--idempotency-key", "usage-1"]);
+
+            let outputs = at_once(&ledger, &vec![line; 4]);
+
+            assert_eq!(with_outcome(&outputs, "applied"), 1, "{outputs:#?}");
+            assert_eq!(with_outcome(&outputs, "already_applied"), 3, "{outputs:#?}");
+            let entries: Vec<_> = outputs.iter().map(|output| output.data()["entries"].clone()).collect();
+            assert!(entries.iter().all(|entry| *entry == entries[0]), "{entries:#?}");
+            assert_eq!(balance(&ledger, &user), "970.00");
+        }
+        let written = "SELECT COUNT(*) FROM entries WHERE idempotency_key = 'usage-1'";
+        assert_eq!(database.sql(written), "20");
+        verified(&ledger);
+    }
+
+    fn a_recharge_completed_by_four_processes_at_once_brings_its_money_once(database: TestDatabase) {
+        let ledger = database.ledger();
+        for round in 0..20 {
+            let user = format!("user {round}");
+            ledger.run(&["account", "create", "--user-id", &user]).expect_code(0);
+            let opened = ledger.run(&[
+                "recharge", "--user-id", &user, "--amount", "500", "--method", "momo", "--pending", "--format", "json",
+            ]);
+            let id = opened.expect_code(0).data()["recharge"]["id"].as_str().unwrap().to_owned();
+            let complete = vec!["recharge", "complete", &id, "--format", "json"];
+
+            let outputs = at_once(&ledger, &vec![complete; 4]);
+
+            assert_eq!(with_outcome(&outputs, "applied"), 1, "{outputs:#?}");
+            assert_eq!(with_outcome(&outputs, "already_applied"), 3, "{outputs:#?}");
+            assert_eq!(balance(&ledger, &user), "500.00");
+        }
+        assert_eq!(database.sql("SELECT COUNT(*) FROM entries"), "20");
+        verified(&ledger);
+    }
+
+    fn a_recharge_completed_and_cancelled_at_once_ends_one_way(database: TestDatabase) {
+        let ledger = database.ledger();
+        for round in 0..20 {
+            let user = format!("user {round}");
+            ledger.run(&["account", "create", "--user-id", &user]).expect_code(0);
+            let opened = ledger.run(&[
+                "recharge", "--user-id", &user, "--amount", "500", "--method", "momo", "--pending", "--format", "json",
+            ]);
+            let id = opened.expect_code(0).data()["recharge"]["id"].as_str().unwrap().to_owned();
+            let steps = ["complete", "cancel", "complete", "fail"];
+
+            let outputs = at_once(&ledger, &steps.map(|step| vec!["recharge", step, &id, "--format", "json"]));
+
+            let applied = |steps: &[usize]| {
+                steps.iter().any(|step| outputs[*step].code == 0 && outputs[*step].data()["outcome"] == "applied")
+            };
+            let ended = [applied(&[0, 2]), applied(&[1]), applied(&[3])];
+            assert_eq!(ended.iter().filter(|won| **won).count(), 1, "{outputs:#?}");
+            for refused in outputs.iter().filter(|output| output.code != 0) {
+                assert_eq!((refused.code, refused.error_code().as_str()), (1, "already_final"));
+            }
+            let expected = if ended[0] { "500.00" } else { "0.00" };
+            assert_eq!(balance(&ledger, &user), expected, "{outputs:#?}");
+        }
+        verified(&ledger);
+    }
+
+    fn verify_with_fix_neither_sees_nor_makes_drift_while_others_charge(database: TestDatabase) {
+        let ledger = database.ledger();
+        let users = ["5", "6", "7"];
+        for user in users {
+            funded(&ledger, user, "100000");
+        }
+        let (stop, charged) = (AtomicBool::new(false), users.map(|_| AtomicU64::new(0)));
+        let mut verifications = 0;
+
+        thread::scope(|scope| {
+            for worker in 0..8 {
+                let (ledger, stop, charged) = (&ledger, &stop, &charged);
+                scope.spawn(move || {
+                    for round in worker.. {
+                        if stop.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        let at = round % users.len();
+                        ledger.run(&charge(users[at], "1")).expect_code(0);
+                        charged[at].fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            let _stopped_even_by_a_panic = Stop(&stop);
+            let started = Instant::now();
+            while started.elapsed() < Duration::from_secs(5) {
+                let run = ledger.run(&["verify-sync", "--fix", "--no-backup", "--format", "json"]);
+                let data = run.expect_code(0).data();
+                assert_eq!((&data["fixed"], &data["in_sync"]), (&0.into(), &3.into()), "{data}");
+                verifications += 1;
+            }
+        });
+
+        assert!(verifications > 2, "only {verifications} verifications");
+        for (user, charged) in users.iter().zip(charged) {
+            let charged = charged.into_inner();
+            assert!(charged > 0, "nobody charged user {user}");
+            assert_eq!(balance(&ledger, user), format!("{}.00", 100_000 - charged));
+        }
+        verified(&ledger);
+        assert_eq!(database.sql("SELECT COUNT(*) FROM operations"), "0", "nothing was repaired");
+    }
+}
+
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn eight_processes_may_be_the_first_to_use_a_new_sqlite_file() {
+    for _ in 0..10 {
+        let database = TestDatabase::unmigrated(Engine::Sqlite);
+        let ledger = database.ledger();
+        let users: Vec<String> = (1..=8).map(|number| number.to_string()).collect();
+        let lines: Vec<_> = users
+            .iter()
+            .map(|user| vec!["account", "create", "--user-id", user])
+            .collect();
+
+        let outputs = at_once(&ledger, &lines);
+
+        assert_eq!(with_code(&outputs, 0).len(), 8, "{outputs:#?}");
+        assert_eq!(verified(&ledger)["checked"], 8);
+        let ids = "SELECT COUNT(*), MIN(id), MAX(id) FROM accounts";
+        assert_eq!(database.sql(ids), "8|1|8");
+    }
+}
