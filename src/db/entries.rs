@@ -1,7 +1,5 @@
 //! The `entries` table: written once, read in order.
 
-use std::fmt::Write as _;
-
 use diesel::deserialize;
 
 use super::connection::Db;
@@ -234,7 +232,10 @@ pub fn entries_usage(
     minute: Timestamp,
     day: Timestamp,
 ) -> Result<(i64, Minor), DbError> {
-    let spent = in_kinds(Total::Spent);
+    let names: Vec<String> = kinds_of(Total::Spent)
+        .map(|kind| format!("'{}'", kind.name()))
+        .collect();
+    let spent = names.join(", ");
     let charges = sql("SELECT COUNT(*) FROM entries WHERE account_id = ? AND kind = 'service_fee' AND at > ?")
         .bind(account.get())
         .bind(minute.micros());
@@ -255,14 +256,13 @@ pub fn entries_usage(
 pub struct Summed {
     pub account: AccountId,
     pub entries: i64,
-    pub last_seq: i64,
     pub figures: Figures,
 }
 
 impl FromRow for Summed {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         let account = AccountId::new(columns.int()?);
-        let (entries, last_seq) = (columns.int()?, columns.int()?);
+        let entries = columns.int()?;
         let mut minor = || columns.int().map(Minor::new);
         let figures = Figures {
             balance: minor()?,
@@ -274,7 +274,6 @@ impl FromRow for Summed {
         Ok(Self {
             account,
             entries,
-            last_seq,
             figures,
         })
     }
@@ -312,14 +311,21 @@ pub fn entries_last_seq_at(db: &mut Db, account: AccountId, until: Timestamp) ->
 }
 
 fn summed_columns() -> String {
-    let total = |total: Total, of: &str| sum(&format!("CASE WHEN kind IN ({}) THEN {of} ELSE 0 END", in_kinds(total)));
-    let mut columns = String::from("COUNT(*), MAX(seq)");
-    for figure in ["balance_delta", "held_delta", "debt_delta"] {
-        let _ = write!(columns, ", {}", sum(figure));
-    }
-    let _ = write!(columns, ", {}", total(Total::Recharged, "balance_delta"));
-    let _ = write!(columns, ", {}", total(Total::Spent, "-(balance_delta + held_delta)"));
-    columns
+    // `CASE kind WHEN` reads the kind once per row, and the commonest come first.
+    let of_kinds = |total: Total, of: &str| {
+        let whens: Vec<String> = kinds_of(total)
+            .map(|kind| format!(" WHEN '{}' THEN {of}", kind.name()))
+            .collect();
+        format!("CASE kind{} END", whens.concat())
+    };
+    format!(
+        "COUNT(*), {}, {}, {}, {}, -{}",
+        sum("balance_delta"),
+        sum("held_delta"),
+        sum("debt_delta"),
+        sum(&of_kinds(Total::Recharged, "balance_delta")),
+        sum(&of_kinds(Total::Spent, "balance_delta + held_delta")),
+    )
 }
 
 /// The one way to sum amounts: exact, an error when beyond 64 bits, zero of nothing.
@@ -327,19 +333,18 @@ fn sum(of: &str) -> String {
     format!("CAST(COALESCE(SUM({of}), 0) AS BIGINT)")
 }
 
-/// The names of the kinds that count towards a total, as an SQL list.
-fn in_kinds(total: Total) -> String {
-    let names: Vec<String> = EntryKind::ALL
+/// The kinds that count towards a total.
+fn kinds_of(total: Total) -> impl Iterator<Item = EntryKind> {
+    EntryKind::ALL
         .iter()
-        .filter(|kind| kind.total() == Some(total))
-        .map(|kind| format!("'{}'", kind.name()))
-        .collect();
-    names.join(", ")
+        .copied()
+        .filter(move |kind| kind.total() == Some(total))
 }
 
-/// Hash and figures of one entry.
+/// Place, hash and figures of one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Last {
+    pub seq: i64,
     pub hash: ChainHash,
     pub after: Standing,
 }
@@ -350,6 +355,7 @@ pub fn entries_last(db: &mut Db, first: i64, last: i64) -> Result<Vec<(AccountId
     impl FromRow for Row {
         fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
             let account = AccountId::new(columns.int()?);
+            let seq = columns.int()?;
             let hash = ChainHash::from_bytes(columns.hash()?);
             let mut minor = || columns.int().map(Minor::new);
             let after = Standing {
@@ -357,12 +363,12 @@ pub fn entries_last(db: &mut Db, first: i64, last: i64) -> Result<Vec<(AccountId
                 held: minor()?,
                 debt: minor()?,
             };
-            Ok(Self((account, Last { hash, after })))
+            Ok(Self((account, Last { seq, hash, after })))
         }
     }
     // One look-up by key per account, which neither engine would choose by itself for a join.
     let select = sql(
-        "SELECT e.account_id, e.hash, e.balance_after, e.held_after, e.debt_after \
+        "SELECT e.account_id, e.seq, e.hash, e.balance_after, e.held_after, e.debt_after \
          FROM accounts a JOIN entries e ON e.account_id = a.id \
          AND e.seq = (SELECT x.seq FROM entries x WHERE x.account_id = a.id ORDER BY x.seq DESC LIMIT 1) \
          WHERE a.id BETWEEN ? AND ? ORDER BY a.id",

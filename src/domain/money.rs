@@ -173,9 +173,11 @@ impl Shown {
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let decimal = Decimal::from_i128_with_scale(self.units, u32::from(self.exponent));
         // Decimal keeps the scale it was built with, so the currency's digits stay.
-        decimal.fmt(f)
+        match Decimal::try_from_i128_with_scale(self.units, u32::from(self.exponent)) {
+            Ok(decimal) => decimal.fmt(f),
+            Err(_) => write!(f, "{}e-{}", self.units, self.exponent),
+        }
     }
 }
 

@@ -367,21 +367,15 @@ fn actual_state(sums: Option<Summed>, last: Option<&Last>) -> (State, Option<Cha
     };
     let state = State {
         figures: sums.figures,
-        last_seq: sums.last_seq,
+        last_seq: last.seq,
         chain_head: last.hash,
     };
-    let broken = if sums.entries != sums.last_seq {
+    let broken = if sums.entries != last.seq {
         Some(Break::Sequence)
     } else if sums.figures.standing() != last.after {
         Some(Break::Figures)
     } else {
         None
     };
-    (
-        state,
-        broken.map(|reason| ChainBreak {
-            seq: sums.last_seq,
-            reason,
-        }),
-    )
+    (state, broken.map(|reason| ChainBreak { seq: last.seq, reason }))
 }

@@ -135,4 +135,14 @@ on_both_engines! {
         assert_eq!(later("2026-03-01T13:00:00Z", "0.01", "f").expect_code(1).error_code(), "limit_exceeded");
         later("2026-03-02T00:00:00Z", "100", "g").expect_code(0);
     }
+
+    fn a_failed_attempt_says_why(db: TestDatabase) {
+        with_balance(&db, "10");
+        db.sql("UPDATE balances SET balance = 999");
+        charge(&db, "1", "early").expect_code(6);
+        db.ledger().run_words("verify-sync --fix --no-backup").expect_code(0);
+        db.ledger().run_words("account set --user-id 5 --charges-per-minute 9").expect_code(0);
+        charge(&db, "1", "k").expect_code(0);
+        assert_eq!(charge(&db, "1", "early").expect_code(0).data()["outcome"], "applied");
+    }
 }

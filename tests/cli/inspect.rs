@@ -47,4 +47,35 @@ on_both_engines! {
         assert_eq!((parts[0]["kind"].as_str(), parts[0]["balance"].as_str()), (Some("recharge"), Some("100.00")));
         assert_eq!((parts[1]["counter_account"].as_str(), parts[1]["entries"].as_i64()), (Some("revenue:vps"), Some(2)));
     }
+
+    fn explain_adds_up_beyond_the_range_of_a_figure(db: TestDatabase) {
+        let most = "92233720368547758.07";
+        with_balance(&db, "0.01");
+        charge(&db, "0.01", "a").expect_code(0);
+        for (key, again) in [("b", "c"), ("d", "e")] {
+            let up = ["adjust", "--user-id", "5", "--amount", most, "--reason", "x", "--idempotency-key", again];
+            db.ledger().run(&up).expect_code(0);
+            let down = format!("-{most}");
+            let down = ["adjust", "--user-id", "5", "--amount", &down, "--reason", "x", "--idempotency-key", key];
+            db.ledger().run(&down).expect_code(0);
+        }
+        for key in ["f", "g"] {
+            let up = ["adjust", "--user-id", "5", "--amount", most, "--reason", "x", "--idempotency-key", key];
+            db.ledger().run(&up).expect_code(0);
+            if key == "f" {
+                charge(&db, most, "h").expect_code(2);
+            }
+            if key == "f" {
+                charge(&db, "92233720368547758.06", "i").expect_code(0);
+                charge(&db, "0.01", "j").expect_code(2);
+                let down = ["adjust", "--user-id", "5", "--amount", "-0.01", "--reason", "x"];
+                db.ledger().run(&down).expect_code(0);
+            }
+        }
+        let data = db.ledger().run_words("explain --user-id 5 --format json").expect_code(0).data();
+        let parts = data["parts"].as_array().unwrap();
+        let adjusted = parts.iter().find(|part| part["kind"] == "adjustment").unwrap();
+        assert_eq!(adjusted["balance"], "184467440737095516.13");
+        db.ledger().run_words("verify-sync").expect_code(0);
+    }
 }

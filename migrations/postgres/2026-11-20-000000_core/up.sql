@@ -108,7 +108,7 @@ CREATE TRIGGER entries_no_truncate BEFORE TRUNCATE ON entries
 
 -- Every attempt, written before the work. The key is the caller's name for the operation.
 CREATE TABLE intents (
-    account_id BIGINT NOT NULL REFERENCES accounts (id),
+    account_id BIGINT NOT NULL,
     idempotency_key TEXT NOT NULL,
     attempt BIGINT NOT NULL,
     operation TEXT NOT NULL,

@@ -95,7 +95,7 @@ END;
 
 -- Every attempt, written before the work. The key is the caller's name for the operation.
 CREATE TABLE intents (
-    account_id INTEGER NOT NULL REFERENCES accounts (id),
+    account_id INTEGER NOT NULL,
     idempotency_key TEXT NOT NULL,
     attempt INTEGER NOT NULL CHECK (attempt > 0),
     operation TEXT NOT NULL,
