@@ -21,6 +21,22 @@ pub enum Engine {
     Postgres,
 }
 
+impl Engine {
+    /// Joins the entry `l` that the balance row `b` says is the last.
+    ///
+    /// PostgreSQL's planner, without statistics, looks a plain join up by the sequence number alone and reads an entry
+    /// of every account; the limit makes it use the whole key.
+    pub const fn join_last_entry(self) -> &'static str {
+        match self {
+            Self::Sqlite => "LEFT JOIN entries l ON l.account_id = b.account_id AND l.seq = b.last_seq",
+            Self::Postgres => {
+                "LEFT JOIN LATERAL (SELECT e.hash, e.balance_after, e.held_after, e.debt_after FROM entries e \
+                 WHERE e.account_id = b.account_id AND e.seq = b.last_seq LIMIT 1) l ON TRUE"
+            }
+        }
+    }
+}
+
 /// Whether a commit waits until the disk has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -129,7 +145,7 @@ impl Connection {
             *current = durability;
         }
         match (&mut *self, durability) {
-            (Self::Sqlite { .. }, _) => self.script("BEGIN IMMEDIATE"),
+            (Self::Sqlite { .. }, _) => self.execute(&sql("BEGIN IMMEDIATE")).map(|_| ()),
             (Self::Postgres(_), Durability::Full) => self.script("BEGIN"),
             (Self::Postgres(_), Durability::Relaxed) => self.script("BEGIN; SET LOCAL synchronous_commit = off"),
         }
@@ -141,6 +157,14 @@ impl Connection {
             Engine::Sqlite => "BEGIN",
             Engine::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         })
+    }
+
+    pub fn commit(&mut self) -> Result<(), DbError> {
+        match self.engine() {
+            // Prepared once; a script is parsed every time.
+            Engine::Sqlite => self.execute(&sql("COMMIT")).map(|_| ()),
+            Engine::Postgres => self.script("COMMIT"),
+        }
     }
 
     /// Takes the lock of an account's balance row, where the transaction does not hold everything already.

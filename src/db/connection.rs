@@ -66,8 +66,12 @@ impl Db {
         self.lock_timeout
     }
 
+    pub(super) const fn engine(&self) -> Engine {
+        self.connection.engine()
+    }
+
     pub const fn is_sqlite(&self) -> bool {
-        matches!(self.connection.engine(), Engine::Sqlite)
+        matches!(self.engine(), Engine::Sqlite)
     }
 
     /// Copies a SQLite ledger beside itself before something rewrites it; where it went.

@@ -37,7 +37,7 @@ pub fn open_attempt(
     currency: &CurrencyCode,
     new: &NewIntent<'_>,
 ) -> Result<Option<Opened>, DbError> {
-    match db.connection.engine() {
+    match db.engine() {
         Engine::Sqlite => write_relaxed(db, "intent", |db| {
             let Some(located) = snapshot::find(db, user_id, currency)? else {
                 return Ok(None);
@@ -77,7 +77,7 @@ fn open_in_one_statement(
          ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING RETURNING account_id) \
          SELECT EXISTS (SELECT 1 FROM recorded), found.* FROM found",
         snapshot::COLUMNS,
-        snapshot::JOINS,
+        snapshot::joins(Engine::Postgres),
     ))
     .bind(user_id.as_str())
     .bind(currency.as_str())
@@ -104,7 +104,7 @@ pub fn post_guarded(
     key: &IdempotencyKey,
     took: Duration,
 ) -> Result<bool, DbError> {
-    match db.connection.engine() {
+    match db.engine() {
         Engine::Sqlite => post_in_transaction(db, before, entry, after, key, took),
         Engine::Postgres => post_in_one_statement(db, before, entry, after, key, took),
     }

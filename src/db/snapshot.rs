@@ -2,6 +2,7 @@
 
 use diesel::deserialize;
 
+use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
 use super::statement::{Columns, FromRow, Statement, sql};
@@ -27,29 +28,26 @@ pub(super) const COLUMNS: &str = "a.id, a.user_id, a.currency, a.exponent, a.low
      b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, b.chain_head, \
      l.hash, l.balance_after, l.held_after, l.debt_after";
 
-pub(super) const JOINS: &str = "accounts a LEFT JOIN balances b ON b.account_id = a.id \
-     LEFT JOIN entries l ON l.account_id = a.id AND l.seq = b.last_seq";
+/// The tables of [`COLUMNS`].
+pub(super) fn joins(engine: Engine) -> String {
+    format!(
+        "accounts a LEFT JOIN balances b ON b.account_id = a.id {}",
+        engine.join_last_entry()
+    )
+}
 
 /// The account of that user and currency, or `None`.
 pub fn find(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Option<Located>, DbError> {
-    checked(db, &by_name(user_id.as_str(), currency.as_str()))
+    let joins = joins(db.engine());
+    let select = format!("SELECT {COLUMNS} FROM {joins} WHERE a.user_id = ? AND a.currency = ?");
+    checked(db, &sql(select).bind(user_id.as_str()).bind(currency.as_str()))
 }
 
 /// The account under its lock, held until the transaction ends.
 pub fn lock(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
     db.connection.lock_balance(id.get())?;
-    checked(
-        db,
-        &sql(format!("SELECT {COLUMNS} FROM {JOINS} WHERE a.id = ?")).bind(id.get()),
-    )
-}
-
-fn by_name<'a>(user_id: &'a str, currency: &'a str) -> Statement<'a> {
-    sql(format!(
-        "SELECT {COLUMNS} FROM {JOINS} WHERE a.user_id = ? AND a.currency = ?"
-    ))
-    .bind(user_id)
-    .bind(currency)
+    let select = format!("SELECT {COLUMNS} FROM {} WHERE a.id = ?", joins(db.engine()));
+    checked(db, &sql(select).bind(id.get()))
 }
 
 fn checked(db: &mut Db, statement: &Statement<'_>) -> Result<Option<Located>, DbError> {

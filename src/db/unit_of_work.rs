@@ -98,7 +98,7 @@ where
 {
     db.connection.begin_write(durability)?;
     let result = work(db).and_then(|value| {
-        db.connection.script("COMMIT")?;
+        db.connection.commit()?;
         Ok(value)
     });
     if result.is_err() {
