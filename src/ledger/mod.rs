@@ -50,6 +50,8 @@ impl Ledger {
 
     /// Ends without the checkpoint that closing a SQLite connection would do: the next command finds the log.
     pub fn leave_open(self) {
-        std::mem::forget(self.db);
+        if self.db.is_sqlite() {
+            std::mem::forget(self.db);
+        }
     }
 }
