@@ -12,7 +12,7 @@ use super::context::{Context, invalid};
 use super::help;
 use crate::domain::account::Limits;
 use crate::domain::code::Exit;
-use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::currency::CurrencyCode;
 use crate::domain::text::UserId;
 use crate::input::accounts::AccountLine;
 use crate::ledger::account::{self, AccountFilter, Change, Changed, Create, Setting, Settings};
@@ -210,15 +210,13 @@ fn change(
 ) -> anyhow::Result<Exit> {
     let user_id = user.parse()?;
     let mut ledger = context.ledger()?;
-    let code = context.currency_code()?;
-    let changed = account::change(&mut ledger, &user_id, &code, &change, reason)?;
+    let currency = context.currency(&mut ledger)?;
+    let changed = account::change(&mut ledger, &user_id, currency.code(), &change, reason)?;
     ledger.leave_open();
     let (view, done) = match changed {
         Changed::Done(view) => (view, true),
         Changed::Already(view) => (view, false),
         Changed::Refused(refusal) => {
-            let currency = Currency::iso(code.as_str()).or_else(|| Currency::new(code, 0));
-            let currency = currency.ok_or_else(|| invalid("the currency is not known"))?;
             return Err(Failure::refused(&refusal, &currency, None).into());
         }
     };

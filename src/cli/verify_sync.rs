@@ -25,8 +25,8 @@ pub struct VerifySyncArgs {
     /// Repair the balance rows that differ
     #[arg(long)]
     fix: bool,
-    /// Recompute every balance row from scratch, as `ledger rebuild` does
-    #[arg(long)]
+    /// Recompute every balance row from scratch, as `ledger rebuild` does; it knows no limits
+    #[arg(long, conflicts_with_all = ["max_fixes", "max_delta"])]
     rebuild: bool,
     /// With --fix: write nothing if more accounts than this would be repaired
     #[arg(long, value_name = "N", requires = "fix")]

@@ -61,6 +61,14 @@ pub fn balance_put(db: &mut Db, account: &Account, state: &State) -> Result<(), 
         .map(|_| ())
 }
 
+/// Makes an empty row where there is none, which holds everybody else off until the transaction ends; `false` when
+/// somebody was faster.
+pub fn balance_claim(db: &mut Db, account: &Account) -> Result<bool, DbError> {
+    let claim = sql("INSERT INTO balances (account_id, chain_head) VALUES (?, ?) ON CONFLICT (account_id) DO NOTHING");
+    let genesis = State::default().chain_head;
+    Ok(db.execute(&claim.bind(account.id.get()).bind(genesis.as_bytes()))? == 1)
+}
+
 /// Removes a row that belongs to no account.
 pub fn balance_delete(db: &mut Db, account: AccountId) -> Result<(), DbError> {
     db.execute(&sql("DELETE FROM balances WHERE account_id = ?").bind(account.get()))

@@ -54,3 +54,10 @@ pub struct Account {
     pub revision: i64,
     pub created_at: Timestamp,
 }
+
+impl Account {
+    /// Whether such a balance is below the account's threshold.
+    pub fn is_low(&self, balance: Minor) -> bool {
+        self.low_balance_threshold.is_some_and(|threshold| balance < threshold)
+    }
+}

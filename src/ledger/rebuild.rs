@@ -18,7 +18,7 @@ pub fn rebuild(
     backup: bool,
     progress: &dyn Progress,
 ) -> Result<Report, LedgerError> {
-    // Excludes the nightly verify too: both write balance rows.
+    // A verify may run beside it: each repair looks again under its account's lock.
     let overlap = match scope {
         Scope::All => Overlap::Refused,
         Scope::User { .. } => Overlap::Allowed,
@@ -36,7 +36,8 @@ pub fn rebuild(
         for id in ids.into_iter().chain(strays(&findings)) {
             interrupt::check()?;
             run.keep(ledger)?;
-            note(&mut findings, id, repair(ledger, id, "rebuild", &run.id)?);
+            let repair = repair(ledger, id, "rebuild", &run.id)?;
+            note(ledger, &mut findings, id, repair)?;
             progress.advance(1);
         }
         progress.finish();
@@ -84,10 +85,25 @@ fn strays(findings: &[Finding]) -> Vec<AccountId> {
         .collect()
 }
 
-fn note(findings: &mut [Finding], id: AccountId, repair: Repair) {
-    // An account that drifted after the scan is repaired too, but it was not counted as checked with a finding.
-    let Some(finding) = findings.iter_mut().find(|finding| finding.id == id) else {
-        return;
+/// Puts what became of an account beside what the sums had shown; folding finds damage that sums cannot.
+fn note(ledger: &mut Ledger, findings: &mut Vec<Finding>, id: AccountId, repair: Repair) -> Result<(), LedgerError> {
+    let known = findings.iter().position(|finding| finding.id == id);
+    let finding = match (known, &repair) {
+        (Some(at), _) => &mut findings[at],
+        (None, Repair::Unneeded) => return Ok(()),
+        (None, Repair::Done(_) | Repair::Broken(_)) => {
+            let account = accounts::account_by_id(&mut ledger.db, id)?.map(|listed| listed.account);
+            findings.push(Finding {
+                id,
+                account,
+                drifts: Vec::new(),
+                broken: None,
+                orphaned: false,
+                fixed: false,
+            });
+            let last = findings.len() - 1;
+            &mut findings[last]
+        }
     };
     match repair {
         Repair::Unneeded => finding.fixed = finding.broken.is_none(),
@@ -98,4 +114,5 @@ fn note(findings: &mut [Finding], id: AccountId, repair: Repair) {
         }
         Repair::Broken(broken) => finding.broken = Some(broken),
     }
+    Ok(())
 }

@@ -8,7 +8,7 @@ use super::error::LedgerError;
 use crate::db::balances::{self, StoredBalance, StoredRow};
 use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
-use crate::db::{Db, entries};
+use crate::db::{Db, DbError, entries};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::{Break, State, fold};
 use crate::domain::drift::{Drift, compare};
@@ -54,6 +54,12 @@ pub fn repair(ledger: &mut Ledger, id: AccountId, command: &str, run_id: &str) -
         let Some(stored) = balances::balance_lock(db, id)? else {
             return Ok(Repair::Unneeded);
         };
+        if let (Some(account), None) = (&stored.account, &stored.row)
+            && !balances::balance_claim(db, account)?
+        {
+            // Somebody has just made the row that was missing: look again, under its lock.
+            return Err(DbError::Retry("the missing balance row has appeared".into()).into());
+        }
         let (drifts, after) = match &stored.account {
             None => (extra(&stored), None),
             Some(account) => match refold(db, account)? {

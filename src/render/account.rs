@@ -28,7 +28,7 @@ pub fn account_fields(view: &AccountView) -> Value {
         "suspended": false,
         "closed": account.closed,
         "low_balance_threshold": account.low_balance_threshold.map(amount),
-        "low_balance": account.low_balance_threshold.is_some_and(|threshold| figures.balance < threshold),
+        "low_balance": account.is_low(figures.balance),
         "charges_per_minute": account.limits.charges_per_minute,
         "spend_per_day": account.limits.spend_per_day.map(|limit| amount(limit.minor())),
         "created_at": account.created_at.to_string(),

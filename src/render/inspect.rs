@@ -144,7 +144,7 @@ fn reasons(view: &AccountView) -> Vec<String> {
     }
     if let Some(threshold) = account
         .low_balance_threshold
-        .filter(|threshold| figures.balance < *threshold)
+        .filter(|_| account.is_low(figures.balance))
     {
         reasons.push(format!(
             "The balance is below the threshold of {} {}.",

@@ -32,6 +32,8 @@ on_both_engines! {
         db.ledger().run_words("currency add USD --exponent 3").expect_code(2);
         db.ledger().run_words("account create --user-id 5 --currency FCFA").expect_code(0);
         db.ledger().run_words("recharge --user-id 5 --amount 41.84 --method momo --currency FCFA").expect_code(0);
+        let refused = db.ledger().run_words("account close --user-id 5 --currency FCFA --format json").expect_code(1);
+        assert_eq!(refused.error()["error"]["details"]["balance"], "41.84");
         let view = db.ledger().run_words("balance --user-id 5 --currency FCFA --format json").data();
         assert_eq!(view["balance"], "41.84");
         assert_eq!(db.ledger().run_words("currency list --format ndjson").stdout, "{\"code\":\"FCFA\",\"exponent\":2}\n");

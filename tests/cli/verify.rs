@@ -138,6 +138,29 @@ on_both_engines! {
         assert_eq!(all_rows(&db), before);
     }
 
+    fn rebuild_names_an_edited_text_that_no_sum_shows(db: TestDatabase) {
+        three_accounts(&db);
+        match db.engine {
+            crate::common::Engine::Sqlite => db.sql("DROP TRIGGER entries_no_update"),
+            crate::common::Engine::Postgres => db.sql("ALTER TABLE entries DISABLE TRIGGER ALL"),
+        };
+        db.sql("UPDATE entries SET description = 'edited' WHERE account_id = 1 AND seq = 2");
+        let before = all_rows(&db);
+        let (code, found) = report(&db, "rebuild");
+        assert_eq!((code, found["needs_attention"].as_u64()), (6, Some(1)));
+        assert_eq!(found["differences"][0]["first_broken_entry"], 2);
+        assert_eq!(all_rows(&db), before);
+    }
+
+    fn a_missing_row_is_made_again_and_rebuilding_knows_no_limits(db: TestDatabase) {
+        three_accounts(&db);
+        let good = all_rows(&db);
+        db.sql("DELETE FROM balances");
+        db.ledger().run_words("verify-sync --rebuild --fix --max-fixes 1").expect_code(2);
+        assert_eq!(report(&db, "verify-sync --fix --no-backup").1["fixed"], 3);
+        assert_eq!(all_rows(&db), good);
+    }
+
     fn a_deleted_entry_is_a_gap(db: TestDatabase) {
         three_accounts(&db);
         charge(&db, "2", "b").expect_code(0);
