@@ -1,5 +1,7 @@
 //! The `entries` table: written once, read in order.
 
+use std::sync::LazyLock;
+
 use diesel::deserialize;
 
 use super::connection::Db;
@@ -104,11 +106,14 @@ pub(super) fn read_note(columns: &mut impl Columns) -> deserialize::Result<Note>
 
 /// Appends to the journal. [`DbError::Taken`] says that somebody else has appended meanwhile.
 pub fn entry_insert(db: &mut Db, account: AccountId, entry: &Entry) -> Result<(), DbError> {
-    let insert = sql(format!(
-        "INSERT INTO entries (account_id, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    ))
-    .bind(account.get());
-    db.execute(&bind_entry(insert, entry)).map(|_| ())
+    static INSERT: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "INSERT INTO entries (account_id, {COLUMNS}) VALUES (?{})",
+            ", ?".repeat(17)
+        )
+    });
+    db.execute(&bind_entry(sql(INSERT.as_str()).bind(account.get()), entry))
+        .map(|_| ())
 }
 
 /// The entries `first..=last` of an account, oldest first.

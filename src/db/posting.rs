@@ -4,6 +4,7 @@
 //! book has decided, the effect is written under a guard on what was read. Where the guard finds the
 //! account moved on, nothing is written and the caller goes the long way, under the account's lock.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use diesel::deserialize;
@@ -70,22 +71,25 @@ fn open_in_one_statement(
     currency: &CurrencyCode,
     new: &NewIntent<'_>,
 ) -> Result<Option<Opened>, DbError> {
-    let statement = sql(format!(
-        "WITH found AS (SELECT {} FROM {} WHERE a.user_id = ? AND a.currency = ?), \
+    static OPEN: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "WITH found AS (SELECT {} FROM {} WHERE a.user_id = ? AND a.currency = ?), \
          recorded AS (INSERT INTO intents (account_id, idempotency_key, attempt, operation, payload, actor, created_at) \
          SELECT id, ?, 1, ?, ?, ?, ? FROM found WHERE set_config('synchronous_commit', 'off', true) = 'off' \
          ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING RETURNING account_id) \
          SELECT EXISTS (SELECT 1 FROM recorded), found.* FROM found",
-        snapshot::COLUMNS,
-        snapshot::joins(Engine::Postgres),
-    ))
-    .bind(user_id.as_str())
-    .bind(currency.as_str())
-    .bind(new.key.as_str())
-    .bind(new.operation)
-    .bind(new.payload.as_str())
-    .bind(new.actor.as_str())
-    .bind(new.created_at.micros());
+            snapshot::COLUMNS,
+            snapshot::joins(Engine::Postgres),
+        )
+    });
+    let statement = sql(OPEN.as_str())
+        .bind(user_id.as_str())
+        .bind(currency.as_str())
+        .bind(new.key.as_str())
+        .bind(new.operation)
+        .bind(new.payload.as_str())
+        .bind(new.actor.as_str())
+        .bind(new.created_at.micros());
     let Some(OpenedRow { key_is_new, row }) = db.row(&statement)? else {
         return Ok(None);
     };
@@ -121,9 +125,9 @@ fn post_in_transaction(
     took: Duration,
 ) -> Result<bool, DbError> {
     let id = before.account.id;
+    static MOVE: LazyLock<String> = LazyLock::new(|| format!("{MOVE_ROW} WHERE {GUARD}"));
     write(db, "post", |db| {
-        let update = sql(format!("{MOVE_ROW} WHERE {GUARD}"));
-        let update = bind_state(update, after)
+        let update = bind_state(sql(MOVE.as_str()), after)
             .bind(id.get())
             .bind(before.state.last_seq)
             .bind(before.account.revision);
@@ -156,18 +160,20 @@ fn post_in_one_statement(
     key: &IdempotencyKey,
     took: Duration,
 ) -> Result<bool, DbError> {
-    let statement = sql(format!(
-        "WITH moved AS ({MOVE_ROW} WHERE {GUARD} RETURNING account_id), \
+    static POST: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "WITH moved AS ({MOVE_ROW} WHERE {GUARD} RETURNING account_id), \
          written AS (INSERT INTO entries (account_id, {}) \
          SELECT account_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM moved RETURNING seq), \
          settled AS (UPDATE intents SET state = 'applied', first_seq = ?, last_seq = ?, duration_us = ? FROM moved \
          WHERE intents.account_id = moved.account_id AND intents.account_id = ? \
          AND idempotency_key = ? AND attempt = 1 AND state <> 'applied' RETURNING attempt) \
          SELECT (SELECT COUNT(*) FROM moved), (SELECT COUNT(*) FROM written), (SELECT COUNT(*) FROM settled)",
-        entries::COLUMNS,
-    ));
+            entries::COLUMNS,
+        )
+    });
     let id = before.account.id.get();
-    let statement = bind_state(statement, after)
+    let statement = bind_state(sql(POST.as_str()), after)
         .bind(id)
         .bind(before.state.last_seq)
         .bind(before.account.revision);

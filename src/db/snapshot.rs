@@ -1,5 +1,7 @@
 //! An account as a decision sees it: settings, figures, and whether the two copies agree.
 
+use std::sync::LazyLock;
+
 use diesel::deserialize;
 
 use super::backend::Engine;
@@ -36,10 +38,21 @@ pub(super) fn joins(engine: Engine) -> String {
     )
 }
 
+fn by_name(engine: Engine) -> String {
+    format!(
+        "SELECT {COLUMNS} FROM {} WHERE a.user_id = ? AND a.currency = ?",
+        joins(engine)
+    )
+}
+
 /// The account of that user and currency, or `None`.
 pub fn find(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Option<Located>, DbError> {
-    let joins = joins(db.engine());
-    let select = format!("SELECT {COLUMNS} FROM {joins} WHERE a.user_id = ? AND a.currency = ?");
+    static SQLITE: LazyLock<String> = LazyLock::new(|| by_name(Engine::Sqlite));
+    static POSTGRES: LazyLock<String> = LazyLock::new(|| by_name(Engine::Postgres));
+    let select = match db.engine() {
+        Engine::Sqlite => SQLITE.as_str(),
+        Engine::Postgres => POSTGRES.as_str(),
+    };
     checked(db, &sql(select).bind(user_id.as_str()).bind(currency.as_str()))
 }
 
