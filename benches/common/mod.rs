@@ -124,6 +124,7 @@ pub fn charge(number: usize, name: &str) -> Request {
     let operation = Operation::Charge {
         amount: Amount::parse("0.05", &currency()).expect("an amount"),
         service: Service::parse("vps").expect("a service"),
+        suspend: false,
     };
     let note = Note {
         reference: Some(Reference::parse(name).expect("a reference")),

@@ -5,14 +5,16 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use clap::Args;
 
-use super::context::invalid;
-use crate::domain::code::Code;
-use crate::domain::currency::Currency;
+use super::context::{Context, invalid};
+use crate::domain::code::{Code, Exit};
+use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::entry::Note;
 use crate::domain::money::{Amount, AmountError, Minor};
+use crate::domain::operation::Operation;
 use crate::domain::text::{Description, IdempotencyKey, Json, Reference, UserId};
 use crate::domain::time::Timestamp;
 use crate::ledger::LedgerError;
+use crate::ledger::post::{Request, post};
 
 /// Whose account.
 #[derive(Clone, Debug, Args)]
@@ -68,6 +70,110 @@ impl NoteArgs {
             return Err(invalid("say why with --reason"));
         }
         Ok(note)
+    }
+}
+
+/// What operations that move a given amount have in common.
+#[derive(Clone, Debug, Args)]
+pub struct MoneyArgs {
+    #[command(flatten)]
+    user: UserArg,
+    /// Plain decimal digits: 1500, 1500.50
+    #[arg(long, allow_hyphen_values = true)]
+    amount: String,
+    #[command(flatten)]
+    note: NoteArgs,
+    #[command(flatten)]
+    key: KeyArg,
+}
+
+/// Whether an operation may be done without saying why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    Optional,
+    Required,
+}
+
+impl MoneyArgs {
+    /// Posts the operation that is made of the amount as it was read, in the account's currency.
+    pub fn post(
+        &self,
+        context: &Context<'_>,
+        command: &'static str,
+        reason: Reason,
+        operation: impl FnOnce(&str, &Currency) -> Result<Operation, LedgerError>,
+    ) -> anyhow::Result<Exit> {
+        let (user_id, key) = (self.user.parse()?, self.key.parse()?);
+        let note = match reason {
+            Reason::Optional => self.note.parse()?,
+            Reason::Required => self.note.with_reason()?,
+        };
+        let mut ledger = context.ledger()?;
+        let currency = context.currency(&mut ledger)?;
+        let operation = operation(&self.amount, &currency)?;
+        let request = Request {
+            user_id,
+            currency,
+            operation,
+            note,
+            key,
+        };
+        let answer = post(&mut ledger, &request)?;
+        ledger.leave_open();
+        context.answered(command, &answer)
+    }
+}
+
+/// What operations on a part of something have in common.
+#[derive(Clone, Debug, Args)]
+pub struct PartArgs {
+    /// Only a part of it
+    #[arg(long, allow_hyphen_values = true)]
+    amount: Option<String>,
+    #[command(flatten)]
+    note: NoteArgs,
+    #[command(flatten)]
+    key: KeyArg,
+}
+
+impl PartArgs {
+    /// The request for that account; the operation is made of the part, `None` for all of it.
+    pub fn request(
+        &self,
+        (user_id, currency): (UserId, Currency),
+        operation: impl FnOnce(Option<Amount>) -> Operation,
+    ) -> Result<Request, LedgerError> {
+        let part = self.amount.as_deref().map(|text| amount(text, &currency)).transpose()?;
+        Ok(Request {
+            user_id,
+            currency,
+            operation: operation(part),
+            note: self.note.parse()?,
+            key: self.key.parse()?,
+        })
+    }
+}
+
+/// The account that a list is limited to, if any.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// Only this user's, in --currency
+    #[arg(long, value_name = "ID")]
+    user_id: Option<String>,
+    /// Most to show
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+}
+
+impl ListArgs {
+    pub fn account(&self, context: &Context<'_>) -> Result<Option<(UserId, CurrencyCode)>, LedgerError> {
+        let Some(user_id) = &self.user_id else { return Ok(None) };
+        let user_id = UserId::parse(user_id).map_err(invalid)?;
+        Ok(Some((user_id, context.currency_code()?)))
+    }
+
+    pub fn limit(&self) -> i64 {
+        i64::from(self.limit)
     }
 }
 

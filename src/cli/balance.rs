@@ -3,17 +3,22 @@
 use clap::Args;
 use serde_json::json;
 
-use super::arguments::{UserArg, time};
+use super::arguments::{UserArg, amount, time};
 use super::context::Context;
 use super::help;
 use crate::domain::code::Exit;
-use crate::ledger::{account, inspect};
+use crate::domain::money::Minor;
+use crate::domain::text::UserId;
+use crate::ledger::inspect::Affordable;
+use crate::ledger::{Ledger, account, inspect};
 use crate::render;
+use crate::render::failure::Failure;
 
 /// Show an account's balance, now or at a past moment
 #[derive(Debug, Args)]
 #[command(after_help = help::reading("\
     ledger balance --user-id 5
+    ledger balance --user-id 5 --require 1500 -q && echo \"can pay\"
     ledger balance --user-id 5 --at 2026-03-01T00:00:00Z --format json"))]
 pub struct BalanceArgs {
     #[command(flatten)]
@@ -21,6 +26,9 @@ pub struct BalanceArgs {
     /// As it was after the last entry made by this moment (RFC 3339)
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+    /// Could it pay this much now? Exits 1 and says why when not: short of money, locked, suspended, over a limit
+    #[arg(long, value_name = "AMOUNT", conflicts_with = "at", allow_hyphen_values = true)]
+    require: Option<String>,
 }
 
 pub fn run(context: &Context<'_>, args: &BalanceArgs) -> anyhow::Result<Exit> {
@@ -28,6 +36,9 @@ pub fn run(context: &Context<'_>, args: &BalanceArgs) -> anyhow::Result<Exit> {
     let at = time(args.at.as_deref(), "--at")?;
     let mut ledger = context.ledger()?;
     let code = context.currency_code()?;
+    if let Some(required) = &args.require {
+        return could_pay(context, ledger, &user_id, required);
+    }
     let view = match at {
         None => account::find(&mut ledger, &user_id, &code)?,
         Some(at) => inspect::balance_at(&mut ledger, &user_id, &code, at)?,
@@ -36,4 +47,22 @@ pub fn run(context: &Context<'_>, args: &BalanceArgs) -> anyhow::Result<Exit> {
     let extra = at.map(|at| ("at", json!(at.to_string())));
     let headline = at.map(|at| format!("As of {at}:"));
     context.done(&render::account::account("balance", &view, extra.as_slice(), headline))
+}
+
+fn could_pay(context: &Context<'_>, mut ledger: Ledger, user_id: &UserId, required: &str) -> anyhow::Result<Exit> {
+    let currency = context.currency(&mut ledger)?;
+    let required = amount(required, &currency)?;
+    let judged = inspect::could_pay(&mut ledger, user_id, currency.code(), required)?;
+    ledger.leave_open();
+    let view = match judged {
+        Affordable::Yes(view) => view,
+        Affordable::No(refusal) => return Err(Failure::refused(&refusal, &currency, None).into()),
+    };
+    let required = currency.show(required.minor()).to_string();
+    let headline = format!("Can pay {required} {}:", currency.code());
+    let extra = [
+        ("required", json!(required)),
+        ("short_of", json!(currency.show(Minor::ZERO).to_string())),
+    ];
+    context.done(&render::account::account("balance", &view, &extra, Some(headline)))
 }

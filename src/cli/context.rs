@@ -13,6 +13,7 @@ use crate::ledger::post::{Answer, Outcome};
 use crate::ledger::{Clock, Ledger, LedgerError, currency};
 use crate::render::failure::Failure;
 use crate::render::progress::Bar;
+use crate::render::suspension::suspended;
 use crate::render::{Document, Format, Writer, posting};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -217,6 +218,10 @@ impl<'a> Context<'a> {
             Outcome::Applied(posted) => self.done(&posting::posted(command, posted, false, &answer.key)),
             Outcome::AlreadyApplied(posted) => self.done(&posting::posted(command, posted, true, &answer.key)),
             Outcome::Refused(refusal) => Err(Failure::refused(refusal, &answer.currency, Some(&answer.key)).into()),
+            Outcome::Suspended(refusal, suspension) => {
+                let failure = Failure::refused(refusal, &answer.currency, Some(&answer.key));
+                Err(suspended(failure, suspension, &answer.currency).into())
+            }
         }
     }
 }

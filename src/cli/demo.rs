@@ -118,6 +118,7 @@ impl Demo<'_> {
         let operation = Operation::Charge {
             amount: Amount::parse(amount, &self.currency).map_err(invalid)?,
             service: Service::parse(service).map_err(invalid)?,
+            suspend: false,
         };
         self.asked(user, operation)
     }
@@ -138,7 +139,9 @@ impl Demo<'_> {
             Outcome::Applied(posted) | Outcome::AlreadyApplied(posted) => {
                 format!("balance {} VND", self.currency.show(posted.figures.balance))
             }
-            Outcome::Refused(refusal) => format!("refused: {}", refusal.message(&self.currency)),
+            Outcome::Refused(refusal) | Outcome::Suspended(refusal, _) => {
+                format!("refused: {}", refusal.message(&self.currency))
+            }
         };
         Ok(self.context.writer.tell(&format!("   {what} ... {outcome}"))?)
     }

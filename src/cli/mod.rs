@@ -4,20 +4,26 @@
 //! request, calls one operation and shows its outcome.
 
 mod account;
+mod alert;
 mod arguments;
 mod balance;
+mod callback;
 mod charge;
 mod context;
 mod correction;
 mod currency;
 mod demo;
 mod explain;
+mod health;
 mod help;
 mod history;
+mod hold;
 mod migrate;
 mod rebuild;
 mod recharge;
+mod refund;
 mod signals;
+mod suspension;
 mod verify_sync;
 
 use std::process::ExitCode;
@@ -51,14 +57,27 @@ enum Command {
     Account(account::AccountCommand),
     Recharge(recharge::RechargeArgs),
     Charge(charge::ChargeArgs),
+    Freeze(hold::FreezeArgs),
+    Commit(hold::CommitArgs),
+    Refund(refund::RefundArgs),
+    Reverse(refund::ReverseArgs),
+    Holds(hold::HoldsArgs),
     Adjust(correction::AdjustArgs),
     Penalty(correction::PenaltyArgs),
+    Suspend(suspension::SuspendArgs),
+    Resume(suspension::ResumeArgs),
+    Suspensions(suspension::SuspensionsArgs),
     Balance(balance::BalanceArgs),
     History(history::HistoryArgs),
     Explain(explain::ExplainArgs),
     VerifySync(verify_sync::VerifySyncArgs),
     Rebuild(rebuild::RebuildArgs),
+    Health(health::HealthArgs),
+    ExpireHolds(hold::ExpireHoldsArgs),
     ExpireRecharges(recharge::ExpireRechargesArgs),
+    /// Show what a person has to look at, and take notice of it
+    #[command(subcommand)]
+    Alerts(alert::AlertsCommand),
     /// Add units beyond ISO 4217, such as POINTS
     #[command(subcommand)]
     Currency(currency::CurrencyCommand),
@@ -92,6 +111,17 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Account(args) => account::run(&context, args),
         Command::Recharge(args) => recharge::run(&context, args),
         Command::Charge(args) => charge::run(&context, args),
+        Command::Freeze(args) => hold::run_freeze(&context, args),
+        Command::Commit(args) => hold::run_commit(&context, args),
+        Command::Refund(args) => refund::run_refund(&context, args),
+        Command::Reverse(args) => refund::run_reverse(&context, args),
+        Command::Holds(args) => hold::run_list(&context, args),
+        Command::Suspend(args) => suspension::run_suspend(&context, args),
+        Command::Resume(args) => suspension::run_resume(&context, args),
+        Command::Suspensions(args) => suspension::run_list(&context, args),
+        Command::Health(args) => health::run(&context, args),
+        Command::ExpireHolds(args) => hold::run_expire(&context, args),
+        Command::Alerts(args) => alert::run(&context, args),
         Command::Adjust(args) => correction::run_adjust(&context, args),
         Command::Penalty(args) => correction::run_penalty(&context, args),
         Command::Balance(args) => balance::run(&context, args),

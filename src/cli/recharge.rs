@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{KeyArg, NoteArgs, amount, expiry, json};
+use super::arguments::{KeyArg, ListArgs, NoteArgs, amount, expiry, json};
+use super::callback::{self, CallbackArgs};
 use super::context::{Context, invalid};
 use super::help;
 use crate::domain::code::{Code, Exit};
@@ -11,7 +12,7 @@ use crate::domain::recharge::{RechargeId, RechargeStatus};
 use crate::domain::text::{PaymentMethod, UserId};
 use crate::ledger::post::{Request, post};
 use crate::ledger::recharge::RechargeQuery;
-use crate::ledger::{LedgerError, recharge};
+use crate::ledger::{LedgerError, expiry as expiring, recharge};
 use crate::render;
 
 /// Top an account up, at once or in steps
@@ -69,7 +70,8 @@ enum RechargeCommand {
     /// The user has given it up
     Cancel(StepArgs),
     /// Show recharges, newest first
-    List(ListArgs),
+    List(RechargeListArgs),
+    Callback(CallbackArgs),
 }
 
 #[derive(Debug, Args)]
@@ -84,16 +86,12 @@ struct StepArgs {
 }
 
 #[derive(Debug, Args)]
-struct ListArgs {
-    /// Only this user's
-    #[arg(long, value_name = "ID")]
-    user_id: Option<String>,
+struct RechargeListArgs {
+    #[command(flatten)]
+    list: ListArgs,
     /// pending, processing, completed, failed, cancelled or expired
     #[arg(long)]
     status: Option<String>,
-    /// Most to show
-    #[arg(long, default_value_t = 50)]
-    limit: u32,
 }
 
 /// Expire pending recharges whose time has run out
@@ -108,6 +106,7 @@ pub fn run(context: &Context<'_>, args: &RechargeArgs) -> anyhow::Result<Exit> {
         Some(RechargeCommand::Fail(step)) => advance(context, step, RechargeStatus::Failed),
         Some(RechargeCommand::Cancel(step)) => advance(context, step, RechargeStatus::Cancelled),
         Some(RechargeCommand::List(args)) => list(context, args),
+        Some(RechargeCommand::Callback(args)) => callback::run(context, args),
         None => open(context, &args.open),
     }
 }
@@ -157,13 +156,7 @@ fn advance(context: &Context<'_>, args: &StepArgs, to: RechargeStatus) -> anyhow
     context.answered("recharge", &answer)
 }
 
-fn list(context: &Context<'_>, args: &ListArgs) -> anyhow::Result<Exit> {
-    let user_id = args
-        .user_id
-        .as_deref()
-        .map(UserId::parse)
-        .transpose()
-        .map_err(invalid)?;
+fn list(context: &Context<'_>, args: &RechargeListArgs) -> anyhow::Result<Exit> {
     let status =
         match args.status.as_deref() {
             None => None,
@@ -171,16 +164,12 @@ fn list(context: &Context<'_>, args: &ListArgs) -> anyhow::Result<Exit> {
                 invalid("--status is one of pending, processing, completed, failed, cancelled, expired")
             })?),
         };
-    let mut ledger = context.ledger()?;
-    let account = match user_id {
-        None => None,
-        Some(user_id) => Some((user_id, context.currency_code()?)),
-    };
     let query = RechargeQuery {
-        account,
+        account: args.list.account(context)?,
         status,
-        limit: i64::from(args.limit),
+        limit: args.list.limit(),
     };
+    let mut ledger = context.ledger()?;
     let views = recharge::list(&mut ledger, &query)?;
     let document = render::recharge::recharges(&views, ledger.now());
     ledger.leave_open();
@@ -190,12 +179,8 @@ fn list(context: &Context<'_>, args: &ListArgs) -> anyhow::Result<Exit> {
 pub fn run_expire(context: &Context<'_>, _args: &ExpireRechargesArgs) -> anyhow::Result<Exit> {
     super::signals::long_work();
     let mut ledger = context.ledger()?;
-    let done = recharge::expire(&mut ledger)?;
+    let done = expiring::expire_recharges(&mut ledger)?;
     ledger.leave_open();
-    let exit = if done.refused.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Partly
-    };
-    context.ended(&render::recharge::expired(&done), exit)
+    let document = render::recharge::expired("expire-recharges", "recharges", &done);
+    context.ended(&document, done.exit())
 }

@@ -62,13 +62,14 @@ pub fn settings_update(db: &mut Db, account: &Account) -> Result<(), DbError> {
     let revision = account.revision + 1;
     let update = sql(
         "UPDATE accounts SET low_balance_threshold = ?, charges_per_minute = ?, spend_per_day = ?, \
-         locked = ?, closed = ?, revision = ? WHERE id = ?",
+         locked = ?, closed = ?, suspension = ?, revision = ? WHERE id = ?",
     )
     .bind(account.low_balance_threshold.map(Minor::get))
     .bind(account.limits.charges_per_minute.map(i64::from))
     .bind(account.limits.spend_per_day.map(|amount| amount.minor().get()))
     .bind(account.locked)
     .bind(account.closed)
+    .bind(account.suspension)
     .bind(revision)
     .bind(account.id.get());
     db.execute(&update)?;
@@ -101,7 +102,7 @@ impl FromRow for Listed {
 }
 
 const LISTED: &str = "SELECT a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, \
-     a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.revision, a.created_at, \
+     a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.suspension, a.revision, a.created_at, \
      b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, b.chain_head \
      FROM accounts a LEFT JOIN balances b ON b.account_id = a.id";
 

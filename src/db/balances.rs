@@ -103,10 +103,10 @@ pub fn stored_balances(db: &mut Db, first: i64, last: i64) -> Result<Vec<StoredB
          b.chain_head";
     let select = format!(
         "SELECT a.id AS id, 1 = 1, {row}, a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, \
-         a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.revision, a.created_at \
+         a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.suspension, a.revision, a.created_at \
          FROM accounts a LEFT JOIN balances b ON b.account_id = a.id WHERE a.id BETWEEN ? AND ? \
          UNION ALL \
-         SELECT b.account_id, 1 = 0, {row}, 0, '', '', 0, NULL, NULL, NULL, 1 = 0, 1 = 0, 0, 0 \
+         SELECT b.account_id, 1 = 0, {row}, 0, '', '', 0, NULL, NULL, NULL, 1 = 0, 1 = 0, NULL, 0, 0 \
          FROM balances b WHERE b.account_id BETWEEN ? AND ? \
          AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = b.account_id) \
          ORDER BY 1"

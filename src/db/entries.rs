@@ -12,6 +12,7 @@ use crate::domain::balance::Figures;
 use crate::domain::chain::ChainHash;
 use crate::domain::entry::{CounterAccount, Deltas, Entry, EntryKind, Movement, Note, Stamp, Standing, Total};
 use crate::domain::money::Minor;
+use crate::domain::snapshot::Reversible;
 use crate::domain::text::{Actor, Description, IdempotencyKey, Json, Reference};
 use crate::domain::time::Timestamp;
 
@@ -132,6 +133,23 @@ pub fn entries_stream<E: From<DbError>>(
     db.connection.stream(&sql(select).bind(account.get()), each)
 }
 
+/// The entry, and how much of it others have taken back.
+pub fn entry_reversible(db: &mut Db, account: AccountId, seq: i64) -> Result<Option<Reversible>, DbError> {
+    let Some(entry) = entries_between(db, account, seq, seq)?.into_iter().next() else {
+        return Ok(None);
+    };
+    let taken_back = sql(format!(
+        "SELECT {} FROM entries WHERE account_id = ? AND reverses = ?",
+        sum("ABS(balance_delta - debt_delta)")
+    ));
+    let reversed = db.row(&taken_back.bind(account.get()).bind(seq))?.unwrap_or(0);
+    Ok(Some(Reversible {
+        seq,
+        movement: entry.movement,
+        reversed: Minor::new(reversed),
+    }))
+}
+
 /// Which entries a history shows.
 #[derive(Clone, Debug, Default)]
 pub struct HistoryFilter {
@@ -230,7 +248,7 @@ pub fn entries_breakdown(db: &mut Db, account: AccountId) -> Result<Vec<Breakdow
     db.rows(&sql(select).bind(account.get()))
 }
 
-/// What an account did lately, for its limits: charges since `minute`, money spent since `day`.
+/// What an account did lately, for its limits: charges and freezes since `minute`, money spent since `day`.
 pub fn entries_usage(
     db: &mut Db,
     account: AccountId,
@@ -241,9 +259,10 @@ pub fn entries_usage(
         .map(|kind| format!("'{}'", kind.name()))
         .collect();
     let spent = names.join(", ");
-    let charges = sql("SELECT COUNT(*) FROM entries WHERE account_id = ? AND kind = 'service_fee' AND at > ?")
-        .bind(account.get())
-        .bind(minute.micros());
+    let charges =
+        sql("SELECT COUNT(*) FROM entries WHERE account_id = ? AND kind IN ('service_fee', 'freeze') AND at > ?")
+            .bind(account.get())
+            .bind(minute.micros());
     let spending = sql(format!(
         "SELECT {} FROM entries WHERE account_id = ? AND at >= ? AND kind IN ({spent})",
         sum("-(balance_delta + held_delta)")

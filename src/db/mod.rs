@@ -10,15 +10,19 @@ mod statement;
 mod url;
 
 pub mod accounts;
+pub mod alerts;
 pub mod balances;
 pub mod connection;
 pub mod entries;
+pub mod health;
+pub mod holds;
 pub mod intents;
 pub mod jobs;
 pub mod operations;
 pub mod posting;
 pub mod recharges;
 pub mod snapshot;
+pub mod suspensions;
 pub mod unit_of_work;
 
 pub use connection::{Db, Schema};

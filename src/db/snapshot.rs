@@ -26,7 +26,7 @@ pub struct Located {
 
 /// The columns of [`Located`], from `accounts a`, `balances b` and its last entry `l`.
 pub(super) const COLUMNS: &str = "a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, \
-     a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.revision, a.created_at, \
+     a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.suspension, a.revision, a.created_at, \
      b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, b.chain_head, \
      l.hash, l.balance_after, l.held_after, l.debt_after";
 
@@ -59,6 +59,11 @@ pub fn find(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Op
 /// The account under its lock, held until the transaction ends.
 pub fn lock(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
     db.connection.lock_balance(id.get())?;
+    look(db, id)
+}
+
+/// The account as it is, without its lock.
+pub fn look(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
     let select = format!("SELECT {COLUMNS} FROM {} WHERE a.id = ?", joins(db.engine()));
     checked(db, &sql(select).bind(id.get()))
 }
@@ -121,6 +126,7 @@ pub(super) fn read_account(columns: &mut impl Columns) -> deserialize::Result<Ac
         },
         locked: columns.boolean()?,
         closed: columns.boolean()?,
+        suspension: columns.optional_int()?,
         revision: columns.int()?,
         created_at: Timestamp::from_micros(columns.int()?),
     })

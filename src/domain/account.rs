@@ -50,6 +50,8 @@ pub struct Account {
     pub limits: Limits,
     pub locked: bool,
     pub closed: bool,
+    /// The number of the active suspension.
+    pub suspension: Option<i64>,
     /// Grows with every change of the settings, so that a decision made on older ones is noticed.
     pub revision: i64,
     pub created_at: Timestamp,

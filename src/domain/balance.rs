@@ -37,6 +37,13 @@ impl Figures {
         })
     }
 
+    /// The figures after several entries.
+    pub fn moved_by(&self, movements: &[Movement]) -> Result<Self, OutOfRange> {
+        movements
+            .iter()
+            .try_fold(*self, |figures, m| figures.moved(m.kind, m.deltas))
+    }
+
     pub const fn standing(&self) -> Standing {
         Standing {
             balance: self.balance,

@@ -90,6 +90,8 @@ codes! {
     AccountClosed        "account_closed"        409 No,
     AccountNotEmpty      "account_not_empty"     409 No,
     AlreadyFinal         "already_final"         409 No,
+    NotDue               "not_due"               409 No,
+    ClaimMismatch        "claim_mismatch"        409 No,
     ExceedsRemaining     "exceeds_remaining"     409 No,
     IdempotencyConflict  "idempotency_conflict"  409 No,
     RepairLimit          "repair_limit"          409 No,

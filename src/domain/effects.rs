@@ -2,12 +2,13 @@
 
 use super::balance::{self, Figures, State};
 use super::entry::{Entry, Movement, Stamp};
-use super::hold::{Hold, HoldStatus};
+use super::hold::Hold;
 use super::money::{Minor, OutOfRange};
 use super::operation::{Operation, Settle};
 use super::recharge::{Recharge, RechargeStatus};
 use super::refusal::Refusal;
 use super::snapshot::{Found, Snapshot};
+use super::suspension::Unpaid;
 use super::text::Json;
 use super::time::Timestamp;
 
@@ -18,20 +19,28 @@ pub enum Verdict {
     /// It is as asked already; nothing to write.
     Already,
     Refuse(Refusal),
+    /// Refused, and the account is suspended for it.
+    Suspend(Refusal, Unpaid),
 }
 
 /// What is to be written, all or nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     pub movements: Vec<Movement>,
-    pub recharge: Option<RechargeWrite>,
-    pub hold: Option<HoldWrite>,
+    pub record: Option<RecordWrite>,
+    /// The number of the suspension that it ends.
+    pub resumes: Option<i64>,
 }
 
 impl Effects {
     /// Nothing but entries of the account.
     pub const fn is_plain(&self) -> bool {
-        self.recharge.is_none() && self.hold.is_none()
+        self.record.is_none() && self.resumes.is_none()
+    }
+
+    /// The figures after every movement.
+    pub fn figures_after(&self, before: &Figures) -> Result<Figures, OutOfRange> {
+        before.moved_by(&self.movements)
     }
 
     pub(super) fn of(movements: Vec<Movement>) -> Self {
@@ -40,6 +49,13 @@ impl Effects {
             ..Self::default()
         }
     }
+}
+
+/// The record besides the entries that an operation makes or changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordWrite {
+    Recharge(RechargeWrite),
+    Hold(HoldWrite),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +73,10 @@ pub enum RechargeWrite {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HoldWrite {
     Open(Hold),
+    /// The hold as it is from now on, if it is still open with what remained before.
     Move {
-        number: i64,
-        remaining: Minor,
-        status: HoldStatus,
+        remaining_before: Minor,
+        after: Hold,
     },
 }
 
@@ -125,13 +141,16 @@ pub fn contradiction(snapshot: &Snapshot, operation: &Operation, posting: &Posti
         }
         | Operation::Credit { amount }
         | Operation::Gift { amount } => amount.minor(),
-        Operation::Recharge { .. } | Operation::Freeze { .. } | Operation::Release { .. } => Minor::ZERO,
+        Operation::Recharge { .. }
+        | Operation::Freeze { .. }
+        | Operation::Release { .. }
+        | Operation::ExpireHold { .. } => Minor::ZERO,
         Operation::MoveRecharge { to, .. } => match (&snapshot.found, to) {
             (Found::Recharge(recharge), RechargeStatus::Completed) => recharge.amount.minor(),
             _ => Minor::ZERO,
         },
         // What these move depends on what was left; the fold above has checked the entries themselves.
-        Operation::Commit { .. } | Operation::Reverse { .. } => return None,
+        Operation::Commit { .. } | Operation::Refund { .. } | Operation::Reverse { .. } => return None,
     };
     (moved != i128::from(asked.get())).then_some("the entries move another amount than was asked")
 }

@@ -96,6 +96,15 @@ pub struct Deltas {
 }
 
 impl Deltas {
+    /// What people call the entry's amount: of a commit or a clawback into debt, the balance does not move.
+    pub const fn principal(&self) -> Minor {
+        match (self.balance.is_zero(), self.held.is_zero()) {
+            (false, _) => self.balance,
+            (true, false) => self.held,
+            (true, true) => self.debt,
+        }
+    }
+
     /// Only the available balance moves.
     pub const fn of_balance(balance: Minor) -> Self {
         Self {

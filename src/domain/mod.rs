@@ -6,6 +6,7 @@
 //! usable unchanged by single commands, jobs and bulk runs.
 
 pub mod account;
+pub mod alert;
 pub mod balance;
 pub mod chain;
 pub mod code;
@@ -19,7 +20,9 @@ pub mod money;
 pub mod operation;
 pub mod posting;
 pub mod recharge;
+pub mod record_id;
 pub mod refusal;
 pub mod snapshot;
+pub mod suspension;
 pub mod text;
 pub mod time;

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::money::{Amount, SignedAmount};
+use super::money::{Amount, Minor, SignedAmount};
 use super::recharge::RechargeStatus;
 use super::text::{Json, PaymentMethod, Service};
 
@@ -12,6 +12,8 @@ pub enum Operation {
     Charge {
         amount: Amount,
         service: Service,
+        /// Whether an account that cannot pay is suspended for it.
+        suspend: bool,
     },
     Adjust {
         amount: SignedAmount,
@@ -31,9 +33,13 @@ pub enum Operation {
         number: i64,
         to: RechargeStatus,
         gateway_response: Option<Json>,
+        /// What a gateway says this is about; anything else is refused.
+        claim: Option<Claim>,
     },
     Freeze {
         amount: Amount,
+        /// What it will have paid for, once committed.
+        service: Option<Service>,
         expires_in: Option<TimeDelta>,
     },
     /// Spends what is held, all of it unless an amount is given; the rest is released, or kept open.
@@ -47,10 +53,20 @@ pub enum Operation {
         hold: i64,
         amount: Option<Amount>,
     },
-    /// Takes back an entry, what is left of it unless an amount is given.
+    /// Gives back a hold whose time has run out.
+    ExpireHold {
+        hold: i64,
+    },
+    /// Gives back what an entry took, what is left of it unless an amount is given.
+    Refund {
+        entry: i64,
+        amount: Option<Amount>,
+    },
+    /// Takes back an entry of any kind, what is left of it unless an amount is given.
     Reverse {
         entry: i64,
         amount: Option<Amount>,
+        if_spent: IfSpent,
     },
     Credit {
         amount: Amount,
@@ -69,6 +85,13 @@ pub enum Operation {
 pub enum Settle {
     Now,
     Later { expires_in: Option<TimeDelta> },
+}
+
+/// What a gateway says a recharge is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub amount: Amount,
+    pub method: PaymentMethod,
 }
 
 /// What a clawback does where the credits are no longer there.
@@ -90,6 +113,26 @@ pub enum Subject {
 }
 
 impl Operation {
+    /// The amount that is asked for, if one is; an adjustment's has its sign.
+    pub fn amount(&self) -> Option<Minor> {
+        match self {
+            Self::Charge { amount, .. }
+            | Self::Penalty { amount }
+            | Self::Recharge { amount, .. }
+            | Self::Freeze { amount, .. }
+            | Self::Credit { amount }
+            | Self::Gift { amount }
+            | Self::Clawback { amount, .. } => Some(amount.minor()),
+            Self::Adjust { amount } => Some(amount.minor()),
+            Self::Commit { amount, .. }
+            | Self::Release { amount, .. }
+            | Self::Refund { amount, .. }
+            | Self::Reverse { amount, .. } => amount.map(Amount::minor),
+            Self::MoveRecharge { claim, .. } => claim.as_ref().map(|claim| claim.amount.minor()),
+            Self::ExpireHold { .. } => None,
+        }
+    }
+
     pub const fn subject(&self) -> Subject {
         match self {
             Self::Charge { .. }
@@ -101,8 +144,8 @@ impl Operation {
             Self::Recharge { .. } => Subject::NewRecharge,
             Self::MoveRecharge { number, .. } => Subject::Recharge(*number),
             Self::Freeze { .. } => Subject::NewHold,
-            Self::Commit { hold, .. } | Self::Release { hold, .. } => Subject::Hold(*hold),
-            Self::Reverse { entry, .. } => Subject::Entry(*entry),
+            Self::Commit { hold, .. } | Self::Release { hold, .. } | Self::ExpireHold { hold } => Subject::Hold(*hold),
+            Self::Refund { entry, .. } | Self::Reverse { entry, .. } => Subject::Entry(*entry),
         }
     }
 }

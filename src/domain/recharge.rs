@@ -1,52 +1,15 @@
 //! Recharges: money on its way in through a gateway.
 
-use std::fmt;
-use std::str::FromStr;
-
-use super::account::AccountId;
 use super::entry::Note;
 use super::money::Amount;
+use super::record_id::record_id;
 use super::text::{Json, PaymentMethod};
 use super::time::Timestamp;
 
-/// How a recharge is named outside: `r12-7` is the seventh of account 12.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RechargeId {
-    pub account: AccountId,
-    pub number: i64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a recharge id looks like r12-7; `ledger recharge list` shows them")]
-pub struct InvalidRechargeId;
-
-impl fmt::Display for RechargeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "r{}-{}", self.account, self.number)
-    }
-}
-
-impl FromStr for RechargeId {
-    type Err = InvalidRechargeId;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (account, number) = text
-            .strip_prefix('r')
-            .and_then(|id| id.split_once('-'))
-            .ok_or(InvalidRechargeId)?;
-        let positive = |part: &str| {
-            let digits = part.bytes().all(|b| b.is_ascii_digit());
-            part.parse()
-                .ok()
-                .filter(|n: &i64| digits && *n > 0)
-                .ok_or(InvalidRechargeId)
-        };
-        Ok(Self {
-            account: AccountId::new(positive(account)?),
-            number: positive(number)?,
-        })
-    }
-}
+record_id!(
+    /// How a recharge is named outside: `r12-7`.
+    RechargeId, 'r', "a recharge", "ledger recharge list"
+);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RechargeStatus {
@@ -135,30 +98,6 @@ impl Recharge {
             Step::Ended(current)
         } else {
             Step::Take
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_name_account_and_number() {
-        let id: RechargeId = "r12-7".parse().unwrap();
-        assert_eq!((id.account.get(), id.number, id.to_string().as_str()), (12, 7, "r12-7"));
-        for bad in [
-            "",
-            "12-7",
-            "r12",
-            "r-1-2",
-            "r0-1",
-            "r1-0",
-            "r+1-2",
-            "r1-2x",
-            "r99999999999999999999-1",
-        ] {
-            assert_eq!(bad.parse::<RechargeId>(), Err(InvalidRechargeId), "{bad:?}");
         }
     }
 }

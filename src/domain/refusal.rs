@@ -33,6 +33,15 @@ pub enum Refusal {
         what: String,
         became: &'static str,
     },
+    /// A hold whose time has not run out.
+    NotDue {
+        what: String,
+    },
+    /// A gateway speaks of another payment than the one it names.
+    ClaimMismatch {
+        what: String,
+        differs_in: &'static str,
+    },
     /// More than is left of a hold or of what an entry moved.
     ExceedsRemaining {
         what: String,
@@ -65,11 +74,18 @@ impl Refusal {
             Self::AccountClosed => Code::AccountClosed,
             Self::AccountNotEmpty { .. } => Code::AccountNotEmpty,
             Self::AlreadyFinal { .. } | Self::NotReversible { .. } => Code::AlreadyFinal,
+            Self::NotDue { .. } => Code::NotDue,
+            Self::ClaimMismatch { .. } => Code::ClaimMismatch,
             Self::ExceedsRemaining { .. } => Code::ExceedsRemaining,
             Self::IdempotencyConflict { .. } => Code::IdempotencyConflict,
             Self::LimitExceeded { .. } => Code::LimitExceeded,
             Self::OutOfRange => Code::InvalidAmount,
         }
+    }
+
+    /// Somebody else has ended it already.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::AlreadyFinal { .. })
     }
 
     /// One sentence for people, with what would help.
@@ -90,7 +106,9 @@ impl Refusal {
                 show(short_of(*balance, *required)),
             ),
             Self::AccountLocked => "the account is locked; `ledger account unlock` opens it".into(),
-            Self::AccountSuspended => "the account is suspended".into(),
+            Self::AccountSuspended => {
+                "the account is suspended; a sufficient recharge or `ledger resume` opens it".into()
+            }
             Self::AccountClosed => "the account is closed".into(),
             Self::AccountNotEmpty { balance, held, debt } => format!(
                 "only an empty account can be closed; it has balance {}, held {}, debt {}",
@@ -99,6 +117,8 @@ impl Refusal {
                 show(*debt),
             ),
             Self::AlreadyFinal { what, became } => format!("{what} is already {became}"),
+            Self::NotDue { what } => format!("the time of {what} has not run out"),
+            Self::ClaimMismatch { what, differs_in } => format!("{what} has another {differs_in}"),
             Self::ExceedsRemaining {
                 what,
                 remaining,
@@ -110,7 +130,7 @@ impl Refusal {
                     show(*requested)
                 )
             }
-            Self::NotReversible { what } => format!("{what} moved nothing that could be given back"),
+            Self::NotReversible { what } => format!("{what} is of no kind that this could give back"),
             Self::IdempotencyConflict { key, differs_in } => format!(
                 "the idempotency key {key} was used for another operation; different: {}",
                 differs_in.join(", "),
@@ -125,7 +145,8 @@ impl Refusal {
         let show = |minor: Minor| currency.show(minor).to_string();
         match self {
             Self::AccountNotFound { user_id } => json!({"user_id": user_id, "currency": currency.code().as_str()}),
-            Self::NotFound { what } | Self::NotReversible { what } => json!({"what": what}),
+            Self::NotFound { what } | Self::NotReversible { what } | Self::NotDue { what } => json!({"what": what}),
+            Self::ClaimMismatch { what, differs_in } => json!({"what": what, "differs_in": differs_in}),
             Self::InsufficientBalance { balance, required } => json!({
                 "balance": show(*balance),
                 "required": show(*required),

@@ -8,6 +8,8 @@ use super::entry::Movement;
 use super::hold::Hold;
 use super::money::Minor;
 use super::recharge::Recharge;
+use super::refusal::Refusal;
+use super::suspension::Suspension;
 
 /// An entry and how much of it earlier reversals have already taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct Reversible {
     pub reversed: Minor,
 }
 
-/// What the account has done lately, for its limits; counted only where it has limits.
+/// What the account has done lately, for its limits; counted only where it has limits. Freezes count as charges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     pub charges_last_minute: u64,
@@ -32,9 +34,22 @@ pub const RATE_SPAN: TimeDelta = TimeDelta::minutes(1);
 pub struct Snapshot {
     pub account: Account,
     pub state: State,
-    pub suspended: bool,
+    /// The active suspension, where the operation may end it.
+    pub suspension: Option<Suspension>,
     pub usage: Usage,
     pub found: Found,
+}
+
+impl Snapshot {
+    /// The number of a new record of that name.
+    pub(super) fn next_number(&self, what: &str) -> Result<i64, Refusal> {
+        match self.found {
+            Found::NextNumber(number) => Ok(number),
+            _ => Err(Refusal::NotFound {
+                what: format!("the number of the next {what}"),
+            }),
+        }
+    }
 }
 
 /// The subject of the operation as it was found.

@@ -1,16 +1,30 @@
 //! Looking at an account: balance now or at a past moment, history, and why it is what it is.
 
 use super::Ledger;
-use super::account::{AccountView, find};
+use super::account::{AccountView, find, view};
 use super::error::LedgerError;
+use super::post::usage;
+use super::suspension::active;
+use crate::db::accounts::account_by_id;
 pub use crate::db::entries::HistoryFilter;
 use crate::db::entries::{self, Breakdown};
+use crate::db::holds::{self, HoldFilter};
+use crate::db::snapshot::{self, Located};
 use crate::db::unit_of_work::read;
 use crate::domain::account::Account;
 use crate::domain::balance::Figures;
+use crate::domain::code::Code;
 use crate::domain::currency::CurrencyCode;
+use crate::domain::effects::Verdict;
 use crate::domain::entry::Entry;
-use crate::domain::text::UserId;
+use crate::domain::hold::{Hold, HoldStatus};
+use crate::domain::money::{Amount, OutOfRange};
+use crate::domain::operation::Operation;
+use crate::domain::posting::decide;
+use crate::domain::refusal::Refusal;
+use crate::domain::snapshot::{Found, Snapshot, Usage};
+use crate::domain::suspension::Suspension;
+use crate::domain::text::{Service, UserId};
 use crate::domain::time::Timestamp;
 
 /// The account as it was after its last entry made by `at`.
@@ -67,22 +81,89 @@ pub fn history(
     })
 }
 
-/// What the figures of an account are made of.
+/// Whether an account could pay.
+#[derive(Clone, Debug)]
+pub enum Affordable {
+    Yes(AccountView),
+    No(Refusal),
+}
+
+/// Asks the rule book whether a charge of that amount would be let through now; writes nothing.
+pub fn could_pay(
+    ledger: &mut Ledger,
+    user_id: &UserId,
+    currency: &CurrencyCode,
+    amount: Amount,
+) -> Result<Affordable, LedgerError> {
+    let id = find(ledger, user_id, currency)?.account.id;
+    let now = ledger.now();
+    let operation = Operation::Charge {
+        amount,
+        service: Service::parse("any").map_err(|error| LedgerError::invalid(Code::Internal, error))?,
+        suspend: false,
+    };
+    read(&mut ledger.db, |db| {
+        let Located { account, mut state } =
+            snapshot::look(db, id)?.ok_or_else(|| LedgerError::NotFound(format!("account {id} does not exist")))?;
+        let view = AccountView {
+            account: account.clone(),
+            figures: state.figures,
+            last_seq: state.last_seq,
+        };
+        // A charge would give back what is overdue first.
+        for hold in holds::holds_overdue_of(db, id, now)? {
+            let figures = &mut state.figures;
+            figures.balance = figures.balance.plus(hold.remaining).map_err(beyond_range)?;
+            figures.held = figures.held.minus(hold.remaining).map_err(beyond_range)?;
+        }
+        let snapshot = Snapshot {
+            usage: usage(db, &account, now)?,
+            suspension: None,
+            found: Found::Nothing,
+            account,
+            state,
+        };
+        Ok(match decide(&snapshot, &operation, now) {
+            Verdict::Refuse(refusal) | Verdict::Suspend(refusal, _) => Affordable::No(refusal),
+            Verdict::Apply(_) | Verdict::Already => Affordable::Yes(view),
+        })
+    })
+}
+
+fn beyond_range(error: OutOfRange) -> LedgerError {
+    LedgerError::invalid(Code::Integrity, error)
+}
+
+/// What the figures of an account are made of, and what stands in the way of them.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     pub view: AccountView,
     pub parts: Vec<Breakdown>,
+    pub open_holds: Vec<Hold>,
+    pub suspension: Option<Suspension>,
+    /// Counted only where the account has limits.
+    pub usage: Usage,
+    pub at: Timestamp,
 }
 
 pub fn explain(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -> Result<Explanation, LedgerError> {
     let id = find(ledger, user_id, currency)?.account.id;
+    let at = ledger.now();
     read(&mut ledger.db, |db| {
-        let listed = crate::db::accounts::account_by_id(db, id)?
-            .ok_or_else(|| LedgerError::NotFound(format!("account {id} does not exist")))?;
-        let parts = entries::entries_breakdown(db, id)?;
+        let listed =
+            account_by_id(db, id)?.ok_or_else(|| LedgerError::NotFound(format!("account {id} does not exist")))?;
+        let open = HoldFilter {
+            account: Some(id),
+            status: Some(HoldStatus::Open),
+            limit: i64::MAX,
+        };
         Ok(Explanation {
-            view: super::account::view(listed),
-            parts,
+            parts: entries::entries_breakdown(db, id)?,
+            open_holds: holds::holds_list(db, &open)?,
+            suspension: active(db, &listed.account)?,
+            usage: usage(db, &listed.account, at)?,
+            view: view(listed),
+            at,
         })
     })
 }

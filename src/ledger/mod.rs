@@ -3,10 +3,14 @@
 //! Every change of a balance goes through [`post`]. Nothing here prints, prompts or parses arguments.
 
 pub mod account;
+pub mod alert;
 pub mod clock;
 pub mod currency;
 pub mod demo;
 pub mod error;
+pub mod expiry;
+pub mod health;
+pub mod hold;
 pub mod import;
 pub mod inspect;
 pub mod interrupt;
@@ -16,8 +20,11 @@ pub mod post;
 pub mod progress;
 pub mod rebuild;
 pub mod recharge;
+pub mod record;
 mod payload;
 mod repair;
+pub mod suspension;
+pub mod signature;
 pub mod verify;
 
 use std::time::Duration;

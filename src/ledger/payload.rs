@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 use crate::domain::currency::Currency;
 use crate::domain::entry::Note;
 use crate::domain::intent::Payload;
-use crate::domain::money::{Amount, Minor};
+use crate::domain::money::Minor;
 use crate::domain::operation::{IfSpent, Operation, Settle};
 use crate::domain::recharge::RechargeStatus;
-use crate::domain::text::{Description, Json, Reference};
+use crate::domain::text::{Description, Json, Reference, Service};
 
 /// The name under which an operation is recorded, and by which `apply` calls it.
 pub fn operation_name(operation: &Operation) -> &'static str {
@@ -28,7 +28,8 @@ pub fn operation_name(operation: &Operation) -> &'static str {
         },
         Operation::Freeze { .. } => "freeze",
         Operation::Commit { .. } => "commit",
-        Operation::Release { .. } => "refund-hold",
+        Operation::Release { .. } | Operation::Refund { .. } => "refund",
+        Operation::ExpireHold { .. } => "expire-hold",
         Operation::Reverse { .. } => "reverse",
         Operation::Credit { .. } => "credit",
         Operation::Gift { .. } => "gift",
@@ -68,78 +69,77 @@ impl Fields<'_> {
         self.put("amount", self.currency.show(amount).to_string());
     }
 
-    fn part(&mut self, amount: Option<Amount>) {
-        if let Some(amount) = amount {
-            self.amount(amount.minor());
-        }
-    }
-
     fn span(&mut self, span: Option<TimeDelta>) {
         self.put("expires_in_ms", span.map(|span| span.num_milliseconds()));
     }
 
+    /// Puts several at once.
+    fn all<const N: usize>(&mut self, fields: [(&str, Value); N]) {
+        for (name, value) in fields {
+            self.put(name, value);
+        }
+    }
+
     fn operation(&mut self, operation: &Operation) {
+        if let Some(amount) = operation.amount() {
+            self.amount(amount);
+        }
+        let json = |value: &Option<Json>| value.as_ref().map(Json::value);
         match operation {
-            Operation::Charge { amount, service } => {
-                self.amount(amount.minor());
-                self.put("service", service.as_str());
-            }
-            Operation::Adjust { amount } => self.amount(amount.minor()),
-            Operation::Penalty { amount } | Operation::Credit { amount } | Operation::Gift { amount } => {
-                self.amount(amount.minor());
-            }
+            Operation::Adjust { .. }
+            | Operation::Penalty { .. }
+            | Operation::Credit { .. }
+            | Operation::Gift { .. } => {}
+            Operation::Charge { service, suspend, .. } => self.all([
+                ("service", service.as_str().into()),
+                ("suspend", suspend.then_some(true).into()),
+            ]),
             Operation::Recharge {
-                amount,
                 method,
                 settle,
                 gateway_response,
+                ..
             } => {
-                self.amount(amount.minor());
                 self.put("method", method.as_str());
                 if let Settle::Later { expires_in } = settle {
                     self.put("pending", true);
                     self.span(*expires_in);
                 }
-                self.put("gateway_response", gateway_response.as_ref().map(Json::value));
+                self.put("gateway_response", json(gateway_response));
             }
             Operation::MoveRecharge {
                 number,
                 gateway_response,
+                claim,
                 ..
+            } => self.all([
+                ("recharge", (*number).into()),
+                ("gateway_response", json(gateway_response).into()),
+                ("method", claim.as_ref().map(|claim| claim.method.as_str()).into()),
+            ]),
+            Operation::Freeze {
+                service, expires_in, ..
             } => {
-                self.put("recharge", *number);
-                self.put("gateway_response", gateway_response.as_ref().map(Json::value));
-            }
-            Operation::Freeze { amount, expires_in } => {
-                self.amount(amount.minor());
+                self.put("service", service.as_ref().map(Service::as_str));
                 self.span(*expires_in);
             }
-            Operation::Commit {
-                hold,
-                amount,
-                keep_open,
-            } => {
-                self.put("hold", *hold);
-                self.part(*amount);
-                self.put("keep_open", keep_open.then_some(true));
+            Operation::Commit { hold, keep_open, .. } => self.all([
+                ("hold", (*hold).into()),
+                ("keep_open", keep_open.then_some(true).into()),
+            ]),
+            Operation::Release { hold, .. } | Operation::ExpireHold { hold } => self.put("hold", *hold),
+            Operation::Refund { entry, .. } => self.put("entry", *entry),
+            Operation::Reverse { entry, if_spent, .. } => {
+                self.all([("entry", (*entry).into()), ("if_spent", if_spent_name(*if_spent))]);
             }
-            Operation::Release { hold, amount } => {
-                self.put("hold", *hold);
-                self.part(*amount);
-            }
-            Operation::Reverse { entry, amount } => {
-                self.put("entry", *entry);
-                self.part(*amount);
-            }
-            Operation::Clawback {
-                amount,
-                reverses,
-                if_spent,
-            } => {
-                self.amount(amount.minor());
-                self.put("entry", *reverses);
-                self.put("if_spent", (*if_spent == IfSpent::Debt).then_some("debt"));
+            Operation::Clawback { reverses, if_spent, .. } => {
+                self.all([("entry", (*reverses).into()), ("if_spent", if_spent_name(*if_spent))]);
             }
         }
     }
+}
+
+/// Refusing is what happens unless something else is said.
+fn if_spent_name(if_spent: IfSpent) -> Value {
+    (if_spent == IfSpent::Debt).then_some("debt").into()
 }

@@ -4,9 +4,10 @@ use super::Ledger;
 use super::clock::{Stopwatch, unique_name};
 use super::error::LedgerError;
 use super::payload::{operation_name, payload};
+use super::record::{self, Record};
+use super::{hold, suspension};
 use crate::db::intents::{self, Made, NewIntent};
 use crate::db::posting::{Opened, append, open_attempt, post_guarded, settle};
-use crate::db::recharges::{self, RechargeStep};
 use crate::db::snapshot::{self, Located};
 use crate::db::unit_of_work::{write, write_relaxed};
 use crate::db::{Db, DbError, entries};
@@ -14,14 +15,14 @@ use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::Figures;
 use crate::domain::code::Code;
 use crate::domain::currency::Currency;
-use crate::domain::effects::{Effects, Posting, RechargeWrite, Verdict, contradiction, seal};
+use crate::domain::effects::{Effects, Posting, Verdict, contradiction, seal};
 use crate::domain::entry::{Entry, Note, Stamp};
 use crate::domain::intent::{Intent, IntentState, Payload};
 use crate::domain::operation::{Operation, Subject};
 use crate::domain::posting::decide;
-use crate::domain::recharge::{Recharge, RechargeId};
 use crate::domain::refusal::Refusal;
 use crate::domain::snapshot::{Found, RATE_SPAN, Snapshot, Usage};
+use crate::domain::suspension::Suspension;
 use crate::domain::text::{IdempotencyKey, UserId};
 use crate::domain::time::Timestamp;
 
@@ -43,7 +44,10 @@ pub struct Posted {
     pub entries: Vec<Entry>,
     /// The figures right after it; where it made no entry, as they are.
     pub figures: Figures,
-    pub recharge: Option<Recharge>,
+    /// The recharge or hold that it made or moved.
+    pub record: Option<Record>,
+    /// The suspension that it ended.
+    pub resumed: Option<Suspension>,
 }
 
 /// The answer to a request.
@@ -60,6 +64,8 @@ pub enum Outcome {
     /// The same key, or a recharge that is there already: nothing was written.
     AlreadyApplied(Box<Posted>),
     Refused(Refusal),
+    /// Refused, and the account suspended for it.
+    Suspended(Refusal, Box<Suspension>),
 }
 
 /// How often a lost connection is replaced before the outcome is called unknown.
@@ -69,7 +75,7 @@ const RECONNECTS: u32 = 3;
 pub fn post(ledger: &mut Ledger, request: &Request) -> Result<Answer, LedgerError> {
     let key = match &request.key {
         Some(key) => key.clone(),
-        None => IdempotencyKey::parse(&unique_name()).map_err(|error| LedgerError::invalid(Code::Internal, error))?,
+        None => made_up_key()?,
     };
     let payload = payload(&request.operation, &request.note, &request.currency);
     let mut attempt = Attempt {
@@ -99,6 +105,10 @@ pub fn post(ledger: &mut Ledger, request: &Request) -> Result<Answer, LedgerErro
         currency: request.currency.clone(),
         outcome,
     })
+}
+
+pub(super) fn made_up_key() -> Result<IdempotencyKey, LedgerError> {
+    IdempotencyKey::parse(&unique_name()).map_err(|error| LedgerError::invalid(Code::Internal, error))
 }
 
 struct Attempt<'a> {
@@ -146,6 +156,10 @@ impl Attempt<'_> {
         } else if let Some(outcome) = self.at_once(ledger, &opened.located, now)? {
             return Ok(outcome);
         }
+        let holds = opened.located.state.figures.held.is_positive();
+        if holds && !matches!(self.request.operation, Operation::ExpireHold { .. }) {
+            hold::expire_overdue_of(ledger, id, now)?;
+        }
         self.under_lock(ledger, id, now)
     }
 
@@ -164,14 +178,24 @@ impl Attempt<'_> {
         if self.request.operation.subject() != Subject::None || located.account.limits.any() {
             return Ok(None);
         }
-        let snapshot = snapshot_of(located.clone(), Usage::default(), Found::Nothing);
+        let snapshot = Snapshot {
+            account: located.account.clone(),
+            state: located.state,
+            suspension: None,
+            usage: Usage::default(),
+            found: Found::Nothing,
+        };
         let effects = match decide(&snapshot, &self.request.operation, now) {
             Verdict::Apply(effects) if effects.is_plain() && effects.movements.len() == 1 => effects,
+            // Held money may have come free.
+            Verdict::Refuse(Refusal::InsufficientBalance { .. }) if located.state.figures.held.is_positive() => {
+                return Ok(None);
+            }
             Verdict::Refuse(refusal) => {
                 self.record_refusal(&mut ledger.db, located.account.id, 1, &refusal)?;
                 return Ok(Some(Outcome::Refused(refusal)));
             }
-            Verdict::Apply(_) | Verdict::Already => return Ok(None),
+            Verdict::Apply(_) | Verdict::Already | Verdict::Suspend(..) => return Ok(None),
         };
         let posting = self.sealed(&snapshot, &effects, &self.stamp(ledger, &self.request.note, now))?;
         let took = self.started.elapsed();
@@ -184,7 +208,15 @@ impl Attempt<'_> {
             took,
         );
         let moved = moved.map_err(|error| beyond_the_row(error, &located.account))?;
-        Ok(moved.then(|| Outcome::Applied(Box::new(posted(located.account.clone(), posting, None)))))
+        Ok(moved.then(|| {
+            Outcome::Applied(Box::new(Posted {
+                account: located.account.clone(),
+                entries: posting.entries,
+                figures: posting.state.figures,
+                record: None,
+                resumed: None,
+            }))
+        }))
     }
 
     fn sealed(&self, snapshot: &Snapshot, effects: &Effects, stamp: &Stamp) -> Result<Posting, LedgerError> {
@@ -226,7 +258,7 @@ impl Attempt<'_> {
                 }));
             }
             if intent.state == IntentState::Applied {
-                let posted = Box::new(recall(db, located, &intent)?);
+                let posted = Box::new(self.recall(db, located, &intent)?);
                 // After a lost connection it is our own work that is found here.
                 return Ok(if self.lost > 0 {
                     Outcome::Applied(posted)
@@ -239,53 +271,108 @@ impl Attempt<'_> {
     }
 
     fn judge(&self, db: &mut Db, located: Located, attempt: i32, stamp: &Stamp) -> Result<Outcome, LedgerError> {
-        let id = located.account.id;
+        let Located { account, state } = located;
+        let id = account.id;
         let operation = &self.request.operation;
-        let usage = usage(db, &located.account, stamp.at)?;
-        let found = look_up(db, id, operation.subject())?;
-        let snapshot = snapshot_of(located, usage, found);
+        let snapshot = Snapshot {
+            usage: usage(db, &account, stamp.at)?,
+            found: record::look_up(db, id, operation.subject())?,
+            suspension: suspension::active(db, &account)?,
+            account,
+            state,
+        };
         match decide(&snapshot, operation, stamp.at) {
             Verdict::Refuse(refusal) => {
                 self.record_refusal_in(db, id, attempt, &refusal)?;
                 Ok(Outcome::Refused(refusal))
             }
+            Verdict::Suspend(refusal, unpaid) => {
+                self.record_refusal_in(db, id, attempt, &refusal)?;
+                let opened = suspension::open_unpaid(db, &snapshot.account, unpaid, &stamp.actor, stamp.at)?;
+                Ok(Outcome::Suspended(refusal, Box::new(opened)))
+            }
             Verdict::Already => {
-                let recharge = match snapshot.found {
-                    Found::Recharge(recharge) => Some(recharge),
-                    _ => None,
-                };
-                let made = Made {
-                    entries: None,
-                    subject: recharge.as_ref().map(|r| r.id.number),
-                };
-                settle(db, id, self.key, attempt, made, self.started.elapsed())?;
                 let figures = snapshot.state.figures;
                 let posted = Posted {
                     account: snapshot.account,
                     entries: Vec::new(),
                     figures,
-                    recharge,
+                    record: Record::of(snapshot.found),
+                    resumed: None,
                 };
+                self.settle(db, id, attempt, &posted)?;
                 Ok(Outcome::AlreadyApplied(Box::new(posted)))
             }
             Verdict::Apply(effects) => {
-                let stamp = note_of_recharge(stamp, &snapshot.found);
-                let posting = self.sealed(&snapshot, &effects, &stamp)?;
-                append(db, id, &snapshot.state, &posting.entries, &posting.state)
-                    .map_err(|error| beyond_the_row(error, &snapshot.account))?;
-                let recharge = write_recharge(db, id, &effects, &posting, &stamp)?;
-                let made = Made {
-                    entries: posting
-                        .entries
-                        .first()
-                        .zip(posting.entries.last())
-                        .map(|(f, l)| (f.seq, l.seq)),
-                    subject: recharge.as_ref().map(|r| r.id.number),
-                };
-                settle(db, id, self.key, attempt, made, self.started.elapsed())?;
-                Ok(Outcome::Applied(Box::new(posted(snapshot.account, posting, recharge))))
+                let posted = self.carry_through(db, snapshot, &effects, stamp)?;
+                self.settle(db, id, attempt, &posted)?;
+                Ok(Outcome::Applied(Box::new(posted)))
             }
         }
+    }
+
+    /// Writes everything that a decision says, under the account's lock.
+    fn carry_through(
+        &self,
+        db: &mut Db,
+        snapshot: Snapshot,
+        effects: &Effects,
+        stamp: &Stamp,
+    ) -> Result<Posted, LedgerError> {
+        let stamp = record::with_note_of(stamp, &snapshot.found);
+        let posting = self.sealed(&snapshot, effects, &stamp)?;
+        let id = snapshot.account.id;
+        append(db, id, &snapshot.state, &posting.entries, &posting.state)
+            .map_err(|error| beyond_the_row(error, &snapshot.account))?;
+        let record = match &effects.record {
+            Some(change) => Some(record::write(db, id, change, &posting, &stamp)?),
+            None => None,
+        };
+        let (account, resumed) = match effects.resumes {
+            Some(number) => {
+                let (account, ended) = suspension::end(db, &snapshot.account, number, &stamp.actor, stamp.at)?;
+                (account, Some(ended))
+            }
+            None => (snapshot.account, None),
+        };
+        Ok(Posted {
+            account,
+            entries: posting.entries,
+            figures: posting.state.figures,
+            record,
+            resumed,
+        })
+    }
+
+    fn settle(&self, db: &mut Db, id: AccountId, attempt: i32, posted: &Posted) -> Result<(), LedgerError> {
+        let ends = posted.entries.first().zip(posted.entries.last());
+        let made = Made {
+            entries: ends.map(|(first, last)| (first.seq, last.seq)),
+            subject: posted.record.as_ref().map(Record::number),
+        };
+        Ok(settle(db, id, self.key, attempt, made, self.started.elapsed())?)
+    }
+
+    /// The first outcome of an applied key, read back from what it wrote.
+    fn recall(&self, db: &mut Db, located: Located, intent: &Intent) -> Result<Posted, LedgerError> {
+        let account = located.account;
+        let entries = match intent.entries {
+            Some((first, last)) => entries::entries_between(db, account.id, first, last)?,
+            None => Vec::new(),
+        };
+        let mut figures = located.state.figures;
+        if let Some(last) = entries.last() {
+            let summed = entries::entries_summed_through(db, account.id, last.seq)?;
+            figures = summed.map_or(figures, |summed| summed.figures);
+        }
+        let record = record::recall(db, account.id, self.request.operation.subject(), intent.subject)?;
+        Ok(Posted {
+            account,
+            entries,
+            figures,
+            record,
+            resumed: None,
+        })
     }
 
     fn record_refusal(&self, db: &mut Db, id: AccountId, attempt: i32, refusal: &Refusal) -> Result<(), LedgerError> {
@@ -322,25 +409,6 @@ impl Attempt<'_> {
     }
 }
 
-fn snapshot_of(located: Located, usage: Usage, found: Found) -> Snapshot {
-    Snapshot {
-        account: located.account,
-        state: located.state,
-        suspended: false,
-        usage,
-        found,
-    }
-}
-
-fn posted(account: Account, posting: Posting, recharge: Option<Recharge>) -> Posted {
-    Posted {
-        account,
-        entries: posting.entries,
-        figures: posting.state.figures,
-        recharge,
-    }
-}
-
 /// A sequence number that is taken although the lock is ours: the journal goes on beyond the balance row.
 fn beyond_the_row(error: DbError, account: &Account) -> DbError {
     match error {
@@ -354,18 +422,7 @@ fn beyond_the_row(error: DbError, account: &Account) -> DbError {
     }
 }
 
-fn look_up(db: &mut Db, account: AccountId, subject: Subject) -> Result<Found, LedgerError> {
-    Ok(match subject {
-        Subject::NewRecharge => Found::NextNumber(recharges::recharge_next_number(db, account)?),
-        Subject::Recharge(number) => match recharges::recharge_find(db, RechargeId { account, number })? {
-            Some(recharge) => Found::Recharge(recharge),
-            None => Found::Nothing,
-        },
-        Subject::None | Subject::NewHold | Subject::Hold(_) | Subject::Entry(_) => Found::Nothing,
-    })
-}
-
-fn usage(db: &mut Db, account: &Account, now: Timestamp) -> Result<Usage, LedgerError> {
+pub(super) fn usage(db: &mut Db, account: &Account, now: Timestamp) -> Result<Usage, LedgerError> {
     if !account.limits.any() {
         return Ok(Usage::default());
     }
@@ -373,92 +430,5 @@ fn usage(db: &mut Db, account: &Account, now: Timestamp) -> Result<Usage, Ledger
     Ok(Usage {
         charges_last_minute: charges.unsigned_abs(),
         spent_today,
-    })
-}
-
-/// The entry of a recharge that was opened earlier carries what was noted then.
-fn note_of_recharge(stamp: &Stamp, found: &Found) -> Stamp {
-    match found {
-        Found::Recharge(recharge) => Stamp {
-            note: recharge.note.clone(),
-            ..stamp.clone()
-        },
-        _ => stamp.clone(),
-    }
-}
-
-fn write_recharge(
-    db: &mut Db,
-    account: AccountId,
-    effects: &Effects,
-    posting: &Posting,
-    stamp: &Stamp,
-) -> Result<Option<Recharge>, LedgerError> {
-    let id = match &effects.recharge {
-        None => return Ok(None),
-        Some(RechargeWrite::Open(recharge)) => {
-            recharges::recharge_insert(
-                db,
-                &Recharge {
-                    note: stamp.note.clone(),
-                    ..recharge.clone()
-                },
-            )?;
-            recharge.id
-        }
-        Some(RechargeWrite::Move {
-            number,
-            from,
-            to,
-            at,
-            gateway_response,
-        }) => {
-            let id = RechargeId {
-                account,
-                number: *number,
-            };
-            let step = RechargeStep {
-                from: *from,
-                to: *to,
-                at: *at,
-                gateway_response: gateway_response.as_ref(),
-                entry_seq: posting.entries.first().map(|entry| entry.seq),
-            };
-            if !recharges::recharge_move(db, id, &step)? {
-                return Err(DbError::Retry(format!("recharge {id} moved under the account's lock")).into());
-            }
-            id
-        }
-    };
-    Ok(recharges::recharge_find(db, id)?)
-}
-
-/// The first outcome of an applied key, read back from what it wrote.
-fn recall(db: &mut Db, located: Located, intent: &Intent) -> Result<Posted, LedgerError> {
-    let account = located.account;
-    let entries = match intent.entries {
-        Some((first, last)) => entries::entries_between(db, account.id, first, last)?,
-        None => Vec::new(),
-    };
-    let mut figures = located.state.figures;
-    if let Some(last) = entries.last() {
-        let summed = entries::entries_summed_through(db, account.id, last.seq)?;
-        figures = summed.map_or(figures, |summed| summed.figures);
-    }
-    let recharge = match intent.subject {
-        Some(number) => recharges::recharge_find(
-            db,
-            RechargeId {
-                account: account.id,
-                number,
-            },
-        )?,
-        None => None,
-    };
-    Ok(Posted {
-        account,
-        entries,
-        figures,
-        recharge,
     })
 }

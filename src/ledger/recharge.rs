@@ -1,21 +1,20 @@
 //! Recharges by their id: moving one on, listing, expiring what is overdue.
 
-use serde_json::json;
-
+use super::Ledger;
 use super::account::find;
 use super::error::LedgerError;
-use super::job::{self, Overlap, RunRecord};
-use super::post::{Answer, Outcome, Request, post};
-use super::{Ledger, interrupt};
+use super::post::{Answer, Outcome, Request, made_up_key, post};
 use crate::db::accounts;
 use crate::db::recharges::{self, RechargeFilter};
 use crate::domain::account::Account;
-use crate::domain::code::Exit;
+use crate::domain::code::Code;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::entry::Note;
-use crate::domain::operation::Operation;
+use crate::domain::money::Amount;
+use crate::domain::operation::{Claim, Operation};
 use crate::domain::recharge::{Recharge, RechargeId, RechargeStatus};
-use crate::domain::text::{IdempotencyKey, Json, UserId};
+use crate::domain::refusal::Refusal;
+use crate::domain::text::{IdempotencyKey, Json, PaymentMethod, UserId};
 
 /// A recharge and whose it is.
 #[derive(Clone, Debug)]
@@ -32,22 +31,78 @@ pub fn advance(
     gateway_response: Option<Json>,
     key: Option<IdempotencyKey>,
 ) -> Result<Answer, LedgerError> {
+    let account = account_of(ledger, id)?;
+    step(ledger, account, (id.number, to), gateway_response, None, key)
+}
+
+fn account_of(ledger: &mut Ledger, id: RechargeId) -> Result<Account, LedgerError> {
     let missing = || {
         LedgerError::NotFound(format!(
             "recharge {id} does not exist; `ledger recharge list` shows them"
         ))
     };
-    let account = accounts::account_by_id(&mut ledger.db, id.account)?
-        .ok_or_else(missing)?
-        .account;
+    let listed = accounts::account_by_id(&mut ledger.db, id.account)?.ok_or_else(missing)?;
+    Ok(listed.account)
+}
+
+/// What a gateway's callback says, as it was read.
+#[derive(Clone, Debug)]
+pub struct Callback {
+    pub id: RechargeId,
+    pub to: RechargeStatus,
+    /// Decimal text in the recharge's currency.
+    pub amount: String,
+    pub currency: CurrencyCode,
+    /// The whole body, kept with the recharge.
+    pub body: Json,
+}
+
+/// Does what a gateway's callback says, if it speaks of that very recharge. The signature has been checked.
+pub fn callback(
+    ledger: &mut Ledger,
+    callback: &Callback,
+    method: &PaymentMethod,
+    key: Option<IdempotencyKey>,
+) -> Result<Answer, LedgerError> {
+    let account = account_of(ledger, callback.id)?;
+    if *account.currency.code() != callback.currency {
+        return Ok(Answer {
+            key: key.map_or_else(made_up_key, Ok)?,
+            currency: account.currency,
+            outcome: Outcome::Refused(Refusal::ClaimMismatch {
+                what: format!("recharge {}", callback.id),
+                differs_in: "currency",
+            }),
+        });
+    }
+    let amount = Amount::parse(&callback.amount, &account.currency)
+        .map_err(|error| LedgerError::invalid(Code::InvalidAmount, error))?;
+    let claim = Claim {
+        amount,
+        method: method.clone(),
+    };
+    let step_to = (callback.id.number, callback.to);
+    step(ledger, account, step_to, Some(callback.body.clone()), Some(claim), key)
+}
+
+fn step(
+    ledger: &mut Ledger,
+    account: Account,
+    (number, to): (i64, RechargeStatus),
+    gateway_response: Option<Json>,
+    claim: Option<Claim>,
+    key: Option<IdempotencyKey>,
+) -> Result<Answer, LedgerError> {
+    let operation = Operation::MoveRecharge {
+        number,
+        to,
+        gateway_response,
+        claim,
+    };
     let request = Request {
         user_id: account.user_id,
         currency: account.currency,
-        operation: Operation::MoveRecharge {
-            number: id.number,
-            to,
-            gateway_response,
-        },
+        operation,
         note: Note::default(),
         key,
     };
@@ -83,62 +138,4 @@ pub fn list(ledger: &mut Ledger, query: &RechargeQuery) -> Result<Vec<RechargeVi
         }
     }
     Ok(views)
-}
-
-/// What the expiry job did.
-#[derive(Clone, Debug, Default)]
-pub struct Expired {
-    pub expired: u64,
-    /// Could not be expired, with the reason: a closed account.
-    pub refused: Vec<(RechargeId, String)>,
-}
-
-/// Expires every pending recharge that is overdue, each in a transaction of its own.
-pub fn expire(ledger: &mut Ledger) -> Result<Expired, LedgerError> {
-    const PAGE: i64 = 500;
-    job::run(ledger, "expire-recharges", Overlap::Refused, |ledger, run| {
-        let mut done = Expired::default();
-        let mut after = (0, 0);
-        loop {
-            let now = ledger.now();
-            let overdue = recharges::recharges_overdue(&mut ledger.db, now, after, PAGE)?;
-            let Some(last) = overdue.last() else { break };
-            after = (last.account.get(), last.number);
-            for id in overdue {
-                interrupt::check()?;
-                run.keep(ledger)?;
-                match advance(ledger, id, RechargeStatus::Expired, None, None)? {
-                    Answer {
-                        outcome: Outcome::Refused(refusal),
-                        currency,
-                        ..
-                    } => {
-                        done.refused.push((id, refusal.message(&currency)));
-                    }
-                    Answer {
-                        outcome: Outcome::Applied(_),
-                        ..
-                    } => done.expired += 1,
-                    Answer {
-                        outcome: Outcome::AlreadyApplied(_),
-                        ..
-                    } => {}
-                }
-            }
-        }
-        let exit = if done.refused.is_empty() {
-            Exit::Done
-        } else {
-            Exit::Partly
-        };
-        let counts = json!({"expired": done.expired, "refused": done.refused.len()});
-        Ok((
-            done,
-            RunRecord {
-                counts,
-                digest: None,
-                exit,
-            },
-        ))
-    })
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::document::{Block, Document};
+use crate::domain::account::Account;
 use crate::domain::currency::Currency;
 use crate::ledger::account::AccountView;
 use crate::ledger::import::Imported;
@@ -25,7 +26,7 @@ pub fn account_fields(view: &AccountView) -> Value {
         "total_spent": amount(figures.total_spent),
         "last_seq": last_seq,
         "locked": account.locked,
-        "suspended": false,
+        "suspended": account.suspension.is_some(),
         "closed": account.closed,
         "low_balance_threshold": account.low_balance_threshold.map(amount),
         "low_balance": account.is_low(figures.balance),
@@ -77,10 +78,18 @@ fn pairs(view: &AccountView) -> Vec<(&'static str, String)> {
 }
 
 fn status(view: &AccountView) -> &'static str {
-    match (view.account.closed, view.account.locked) {
-        (true, _) => "closed",
-        (false, true) => "locked",
-        (false, false) => "open",
+    let Account {
+        closed,
+        locked,
+        suspension,
+        ..
+    } = &view.account;
+    match (closed, locked, suspension.is_some()) {
+        (true, ..) => "closed",
+        (false, true, true) => "locked, suspended",
+        (false, true, false) => "locked",
+        (false, false, true) => "suspended",
+        (false, false, false) => "open",
     }
 }
 

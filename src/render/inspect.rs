@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::document::{Block, Document};
+use super::hold::hold_fields;
 use super::posting::entry_fields;
+use super::suspension::suspension_fields;
 use crate::ledger::account::AccountView;
 use crate::ledger::inspect::{Explanation, History};
 
@@ -34,7 +36,7 @@ pub fn history(history: &History) -> Document {
                     entry.seq.to_string(),
                     entry.stamp.at.to_string(),
                     entry.movement.kind.to_string(),
-                    currency.show(entry.movement.deltas.balance).to_string(),
+                    currency.show(entry.movement.deltas.principal()).to_string(),
                     currency.show(entry.after.balance).to_string(),
                     entry.movement.counter_account.as_str().into(),
                     note.reference.as_ref().map(ToString::to_string).unwrap_or_default(),
@@ -62,7 +64,14 @@ pub fn history(history: &History) -> Document {
 }
 
 pub fn explanation(explanation: &Explanation) -> Document {
-    let Explanation { view, parts } = explanation;
+    let Explanation {
+        view,
+        parts,
+        open_holds,
+        suspension,
+        usage,
+        at,
+    } = explanation;
     let AccountView {
         account,
         figures,
@@ -101,7 +110,8 @@ pub fn explanation(explanation: &Explanation) -> Document {
             })
             .collect(),
     };
-    let reasons = reasons(view);
+    let reasons = reasons(explanation);
+    let limited = account.limits.any();
     let data = json!({
         "user_id": account.user_id.as_str(),
         "currency": currency.code().as_str(),
@@ -109,6 +119,10 @@ pub fn explanation(explanation: &Explanation) -> Document {
         "held": amount(figures.held),
         "debt": amount(figures.debt),
         "parts": rows,
+        "open_holds": open_holds.iter().map(|hold| hold_fields(account, hold)).collect::<Vec<_>>(),
+        "suspension": suspension.as_ref().map(|s| suspension_fields(currency, s, *at)),
+        "charges_last_minute": limited.then_some(usage.charges_last_minute),
+        "spent_today": limited.then(|| amount(usage.spent_today)),
         "reasons": reasons,
     });
     let mut human = vec![table];
@@ -122,35 +136,67 @@ pub fn explanation(explanation: &Explanation) -> Document {
 }
 
 /// The figures and what stands in the way of them, in sentences.
-fn reasons(view: &AccountView) -> Vec<String> {
-    let AccountView {
-        account,
-        figures,
-        last_seq,
-    } = view;
-    let currency = &account.currency;
-    let amount = |minor| currency.show(minor).to_string();
+fn reasons(explanation: &Explanation) -> Vec<String> {
+    let Explanation {
+        view: AccountView {
+            account,
+            figures,
+            last_seq,
+        },
+        open_holds,
+        suspension,
+        usage,
+        at,
+        ..
+    } = explanation;
+    let show = |minor| format!("{} {}", account.currency.show(minor), account.currency.code());
     let mut reasons = vec![format!(
-        "{} {} is available after {last_seq} entries, {} is held, {} is owed.",
-        amount(figures.balance),
-        currency.code(),
-        amount(figures.held),
-        amount(figures.debt),
+        "{} is available after {last_seq} entries, {} is held, {} is owed.",
+        show(figures.balance),
+        account.currency.show(figures.held),
+        account.currency.show(figures.debt),
     )];
+    reasons.extend(open_holds.iter().map(|hold| {
+        let end = match hold.expires_at {
+            Some(_) if hold.is_overdue(*at) => ", overdue: it is given back when the account is touched".into(),
+            Some(expires_at) => format!(" until {expires_at}"),
+            None => String::new(),
+        };
+        format!("Hold {} sets {} aside{end}.", hold.id, show(hold.remaining))
+    }));
     if account.closed {
         reasons.push("The account is closed: nothing can be charged or paid in.".into());
     } else if account.locked {
         reasons.push("The account is locked: nothing can be charged, money in is still taken.".into());
     }
+    if let Some(suspension) = suspension {
+        let way_out = match suspension.required {
+            Some(required) => format!("a recharge that brings the balance to {} resumes it", show(required)),
+            None => "`ledger resume` opens it".into(),
+        };
+        reasons.push(format!(
+            "The account is suspended since {} ({}): nothing can be charged; {way_out}.",
+            suspension.suspended_at, suspension.reason,
+        ));
+    }
+    if let Some(allowed) = account.limits.charges_per_minute {
+        let counted = usage.charges_last_minute;
+        reasons.push(format!(
+            "Of {allowed} charges and freezes per minute, {counted} have been made."
+        ));
+    }
+    if let Some(allowed) = account.limits.spend_per_day {
+        let (spent, held) = (show(usage.spent_today), show(figures.held));
+        reasons.push(format!(
+            "Of {} per day, {spent} has been spent and {held} is held.",
+            show(allowed.minor())
+        ));
+    }
     if let Some(threshold) = account
         .low_balance_threshold
         .filter(|_| account.is_low(figures.balance))
     {
-        reasons.push(format!(
-            "The balance is below the threshold of {} {}.",
-            amount(threshold),
-            currency.code()
-        ));
+        reasons.push(format!("The balance is below the threshold of {}.", show(threshold)));
     }
     reasons
 }

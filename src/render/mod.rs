@@ -4,12 +4,16 @@
 //! escapes what goes there.
 
 pub mod account;
+pub mod alert;
 pub mod document;
 pub mod failure;
+pub mod health;
+pub mod hold;
 pub mod inspect;
 pub mod posting;
 pub mod progress;
 pub mod recharge;
+pub mod suspension;
 pub mod terminal;
 pub mod verify;
 pub mod writer;

@@ -3,12 +3,15 @@
 use serde_json::{Value, json};
 
 use super::document::{Block, Document};
+use super::hold::hold_fields;
 use super::recharge::recharge_fields;
+use super::suspension::{lasted, suspension_fields};
 use crate::domain::account::Account;
 use crate::domain::currency::Currency;
 use crate::domain::entry::Entry;
 use crate::domain::text::{IdempotencyKey, Json};
 use crate::ledger::post::Posted;
+use crate::ledger::record::Record;
 
 /// An operation applied now, or before under the same key.
 pub fn posted(command: &'static str, posted: &Posted, already: bool, key: &IdempotencyKey) -> Document {
@@ -26,8 +29,13 @@ pub fn posted(command: &'static str, posted: &Posted, already: bool, key: &Idemp
         "idempotency_key": key.as_str(),
         "entries": posted.entries.iter().map(|entry| entry_fields(entry, currency)).collect::<Vec<_>>(),
     });
-    if let (Some(recharge), Some(fields)) = (&posted.recharge, data.as_object_mut()) {
-        fields.insert("recharge".into(), recharge_fields(account, recharge));
+    match &posted.record {
+        None => {}
+        Some(Record::Recharge(recharge)) => data["recharge"] = recharge_fields(account, recharge),
+        Some(Record::Hold(hold)) => data["hold"] = hold_fields(account, hold),
+    }
+    if let Some(ended) = &posted.resumed {
+        data["resumed"] = suspension_fields(currency, ended, ended.suspended_at);
     }
     Document::single(command, data, told(posted, already, key))
 }
@@ -40,18 +48,25 @@ fn told(posted: &Posted, already: bool, key: &IdempotencyKey) -> Vec<Block> {
         lines.push(Block::Line("Already applied; nothing was written.".into()));
     }
     for entry in &posted.entries {
-        let moved = entry.movement.deltas.balance;
         lines.push(Block::Line(format!(
             "Entry {} of user {user_id}: {} {} ({})",
             entry.seq,
             entry.movement.kind,
-            show(moved),
+            show(entry.movement.deltas.principal()),
             entry.movement.counter_account.as_str(),
         )));
     }
+    if let Some(ended) = &posted.resumed {
+        let duration = lasted(ended.duration(ended.suspended_at));
+        lines.push(Block::Line(format!("The account is resumed after {duration}.")));
+    }
     let mut pairs = Vec::new();
-    if let Some(recharge) = &posted.recharge {
-        pairs.push(("Recharge", format!("{} {}", recharge.id, recharge.status.name())));
+    match &posted.record {
+        None => {}
+        Some(Record::Recharge(recharge)) => {
+            pairs.push(("Recharge", format!("{} {}", recharge.id, recharge.status.name())));
+        }
+        Some(Record::Hold(hold)) => pairs.push(("Hold", format!("{} {}", hold.id, hold.status.name()))),
     }
     pairs.push(("Balance", show(posted.figures.balance)));
     if !posted.figures.held.is_zero() {

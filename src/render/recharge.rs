@@ -7,7 +7,8 @@ use crate::domain::account::Account;
 use crate::domain::recharge::Recharge;
 use crate::domain::text::Json;
 use crate::domain::time::Timestamp;
-use crate::ledger::recharge::{Expired, RechargeView};
+use crate::ledger::expiry::Expired;
+use crate::ledger::recharge::RechargeView;
 
 pub fn recharge_fields(account: &Account, recharge: &Recharge) -> Value {
     json!({
@@ -61,21 +62,19 @@ pub fn recharges(views: &[RechargeView], now: Timestamp) -> Document {
     Document::list("recharge-list", "recharges", rows, vec![table])
 }
 
-pub fn expired(done: &Expired) -> Document {
+/// What an expiry job did to its `records`: recharges, holds.
+pub fn expired(command: &'static str, records: &str, done: &Expired) -> Document {
     let refused: Vec<Value> = done
         .refused
         .iter()
-        .map(|(id, reason)| json!({"recharge": id.to_string(), "reason": reason}))
+        .map(|(id, reason)| json!({"id": id, "reason": reason}))
         .collect();
-    let mut human = vec![Block::Line(format!("Expired: {} recharges", done.expired))];
+    let mut human = vec![Block::Line(format!("Expired: {} {records}", done.expired))];
     human.extend(
         done.refused
             .iter()
             .map(|(id, reason)| Block::Line(format!("Not expired: {id}: {reason}"))),
     );
-    Document::single(
-        "expire-recharges",
-        json!({"expired": done.expired, "refused": refused}),
-        human,
-    )
+    let data = json!({"expired": done.expired, "refused": refused});
+    Document::single(command, data, human)
 }

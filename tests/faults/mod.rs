@@ -72,6 +72,7 @@ impl Attempt {
             Kind::Charge => Operation::Charge {
                 amount,
                 service: Service::parse("vps").unwrap(),
+                suspend: false,
             },
             Kind::Recharge => Operation::Recharge {
                 amount,

@@ -12,6 +12,7 @@ use ledger::domain::recharge::{RechargeId, RechargeStatus};
 use ledger::domain::text::{Actor, Description, IdempotencyKey, Json, PaymentMethod, Reference, Service, UserId};
 use ledger::domain::time::Timestamp;
 use ledger::ledger::account::{self, Change, Changed, Create, Setting, Settings};
+use ledger::ledger::expiry;
 use ledger::ledger::inspect::{self, HistoryFilter};
 use ledger::ledger::post::{Outcome, Posted, Request, post};
 use ledger::ledger::progress::Unwatched;
@@ -256,7 +257,7 @@ impl Desk {
                 (self.change(&step.account, &Change::Set(settings)), None)
             }
             Asked::ExpireRecharges => {
-                recharge::expire(&mut self.ledger).unwrap();
+                expiry::expire_recharges(&mut self.ledger).unwrap();
                 (Answer::Applied, None)
             }
             Asked::RechargeProcess { number } => self.advance(step, number, RechargeStatus::Processing),
@@ -323,7 +324,7 @@ fn told(outcome: Outcome) -> (Answer, Option<Box<Posted>>) {
     match outcome {
         Outcome::Applied(posted) => (Answer::Applied, Some(posted)),
         Outcome::AlreadyApplied(posted) => (Answer::AlreadyApplied, Some(posted)),
-        Outcome::Refused(refusal) => (Answer::Refused(refusal.code().name()), None),
+        Outcome::Refused(refusal) | Outcome::Suspended(refusal, _) => (Answer::Refused(refusal.code().name()), None),
     }
 }
 
@@ -387,6 +388,7 @@ fn operation(asked: &model::Operation) -> Operation {
         } => Operation::Charge {
             amount: amount(*charged),
             service: Service::parse(service).unwrap(),
+            suspend: false,
         },
         Asked::Adjust { amount } => Operation::Adjust {
             amount: SignedAmount::new(Minor::new(*amount)).unwrap(),

@@ -15,7 +15,7 @@ fn tables(db: &TestDatabase) -> BTreeSet<String> {
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'"
         }
         Engine::Postgres => {
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_name NOT LIKE '\\_\\_%'"
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name NOT LIKE '\\_\\_%'"
         }
     };
     db.sql(query).lines().map(str::to_string).collect()
@@ -27,7 +27,7 @@ fn columns(db: &TestDatabase) -> BTreeSet<String> {
         Engine::Sqlite => tables(db).iter().map(|table| {
             db.sql(&format!("SELECT '{table}.' || name || CASE WHEN \"notnull\" = 0 AND pk = 0 THEN ' NULL' ELSE '' END FROM pragma_table_info('{table}')"))
         }).collect::<Vec<_>>().join("\n"),
-        Engine::Postgres => db.sql("SELECT table_name || '.' || column_name || CASE is_nullable WHEN 'YES' THEN ' NULL' ELSE '' END FROM information_schema.columns WHERE table_schema = 'public' AND table_name NOT LIKE '\\_\\_%'"),
+        Engine::Postgres => db.sql("SELECT table_name || '.' || column_name || CASE is_nullable WHEN 'YES' THEN ' NULL' ELSE '' END FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name) WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name NOT LIKE '\\_\\_%'"),
     };
     lines.lines().map(str::to_string).collect()
 }
@@ -56,6 +56,26 @@ fn both_engines_have_the_same_tables_columns_and_keys() {
     assert!(tables(&sqlite).contains("entries"));
     assert_eq!(columns(&sqlite), columns(&postgres));
     assert_eq!(keys(&sqlite), keys(&postgres));
+}
+
+/// `view.column` of every view.
+fn views(db: &TestDatabase) -> BTreeSet<String> {
+    let query = match db.engine {
+        Engine::Sqlite => {
+            "SELECT m.name || '.' || c.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'view'"
+        }
+        Engine::Postgres => {
+            "SELECT table_name || '.' || column_name FROM information_schema.columns JOIN information_schema.views USING (table_schema, table_name) WHERE table_schema = 'public'"
+        }
+    };
+    db.sql(query).lines().map(str::to_string).collect()
+}
+
+#[test]
+fn both_engines_have_the_same_views() {
+    let [sqlite, postgres] = Engine::BOTH.map(TestDatabase::fresh);
+    assert_eq!(views(&sqlite), views(&postgres));
+    assert!(views(&sqlite).contains("health_findings.severity"));
 }
 
 #[test]

@@ -1,0 +1,86 @@
+//! `ledger recharge callback`
+
+use std::io::{Read, stdin};
+
+use clap::Args;
+
+use super::arguments::KeyArg;
+use super::context::{Context, invalid};
+use super::help;
+use crate::domain::code::{Code, Exit};
+use crate::domain::text::PaymentMethod;
+use crate::input;
+use crate::ledger::{LedgerError, recharge, signature};
+
+/// Take a gateway's callback from standard input, if its signature is right
+///
+/// The body is a JSON object with recharge_id, status (completed or failed), amount and currency; whatever else it
+/// says is kept. The signature is the HMAC-SHA256 of the body, in hexadecimal digits. The method's secret comes from
+/// LEDGER_CALLBACK_SECRET_<METHOD>, or from the file that LEDGER_CALLBACK_SECRET_<METHOD>_FILE names. A wrong
+/// signature, a replay, another amount, currency or method changes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = help::money("\
+    ledger recharge callback --method zalo_pay --signature 9f86d081... < body.json"))]
+pub struct CallbackArgs {
+    /// Whose callback it is
+    #[arg(long)]
+    method: String,
+    /// 64 hexadecimal digits
+    #[arg(long, value_name = "HEX", allow_hyphen_values = true)]
+    signature: String,
+    #[command(flatten)]
+    key: KeyArg,
+}
+
+pub fn run(context: &Context<'_>, args: &CallbackArgs) -> anyhow::Result<Exit> {
+    let key = args.key.parse()?;
+    let method = PaymentMethod::parse(&args.method).map_err(|e| LedgerError::invalid(Code::InvalidMethod, e))?;
+    let secret = secret(&method)?;
+    let mut body = Vec::new();
+    stdin()
+        .take(input::callback::LONGEST + 1)
+        .read_to_end(&mut body)
+        .map_err(|error| invalid(format!("standard input: {error}")))?;
+    // Nothing is looked at before the signature is known to be right.
+    if !signature::matches(&secret, &body, &args.signature) {
+        return Err(LedgerError::invalid(
+            Code::InvalidSignature,
+            format!(
+                "the signature is not that of this body under the secret of {}",
+                method.as_str()
+            ),
+        )
+        .into());
+    }
+    let callback = input::callback::read(&body).map_err(invalid)?;
+    let mut ledger = context.ledger()?;
+    let answer = recharge::callback(&mut ledger, &callback, &method, key)?;
+    ledger.leave_open();
+    context.answered("recharge", &answer)
+}
+
+/// The method's secret, which never stands on a command line for others to see.
+fn secret(method: &PaymentMethod) -> Result<Vec<u8>, LedgerError> {
+    let variable = format!("LEDGER_CALLBACK_SECRET_{}", method.as_str().to_uppercase());
+    let unusable = |what: String| LedgerError::invalid(Code::Configuration, what);
+    let secret = match (
+        std::env::var_os(&variable),
+        std::env::var_os(format!("{variable}_FILE")),
+    ) {
+        (Some(secret), _) => secret.into_encoded_bytes(),
+        (None, Some(path)) => {
+            let read = std::fs::read(&path);
+            let read = read.map_err(|error| unusable(format!("{variable}_FILE cannot be read: {error}")))?;
+            read.trim_ascii_end().to_vec()
+        }
+        (None, None) => {
+            return Err(unusable(format!(
+                "set {variable}, or {variable}_FILE, to the method's secret"
+            )));
+        }
+    };
+    if secret.is_empty() {
+        return Err(unusable(format!("{variable} is empty")));
+    }
+    Ok(secret)
+}

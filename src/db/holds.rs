@@ -1,0 +1,152 @@
+//! The `holds` table.
+
+use diesel::deserialize;
+
+use super::connection::Db;
+use super::entries::read_note;
+use super::error::DbError;
+use super::statement::{Columns, FromRow, sql};
+use crate::domain::account::AccountId;
+use crate::domain::entry::Note;
+use crate::domain::hold::{Hold, HoldId, HoldStatus};
+use crate::domain::money::{Amount, Minor};
+use crate::domain::text::{Description, Json, Reference, Service};
+use crate::domain::time::Timestamp;
+
+const COLUMNS: &str = "account_id, number, amount, remaining, committed, released, status, service, created_at, \
+     expires_at, finished_at, entry_seq, reference, description, metadata";
+
+impl FromRow for Hold {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            id: HoldId {
+                account: AccountId::new(columns.int()?),
+                number: columns.int()?,
+            },
+            amount: Amount::new(Minor::new(columns.int()?)).ok_or("a hold has an impossible amount")?,
+            remaining: Minor::new(columns.int()?),
+            committed: Minor::new(columns.int()?),
+            released: Minor::new(columns.int()?),
+            status: HoldStatus::parse(&columns.text()?).ok_or("a hold has an unknown status")?,
+            service: columns.optional_text()?.map(|text| Service::parse(&text)).transpose()?,
+            created_at: Timestamp::from_micros(columns.int()?),
+            expires_at: columns.optional_int()?.map(Timestamp::from_micros),
+            finished_at: columns.optional_int()?.map(Timestamp::from_micros),
+            entry_seq: columns.int()?,
+            note: read_note(columns)?,
+        })
+    }
+}
+
+pub fn hold_find(db: &mut Db, id: HoldId) -> Result<Option<Hold>, DbError> {
+    let find = format!("SELECT {COLUMNS} FROM holds WHERE account_id = ? AND number = ?");
+    db.row(&sql(find).bind(id.account.get()).bind(id.number))
+}
+
+/// The number of the account's next hold; under its lock.
+pub fn hold_next_number(db: &mut Db, account: AccountId) -> Result<i64, DbError> {
+    let next = sql("SELECT COALESCE(MAX(number), 0) + 1 FROM holds WHERE account_id = ?").bind(account.get());
+    Ok(db.row(&next)?.unwrap_or(1))
+}
+
+pub fn hold_insert(db: &mut Db, hold: &Hold) -> Result<(), DbError> {
+    let Note {
+        reference,
+        description,
+        metadata,
+    } = &hold.note;
+    let insert = sql(format!("INSERT INTO holds ({COLUMNS}) VALUES (?{})", ", ?".repeat(14)))
+        .bind(hold.id.account.get())
+        .bind(hold.id.number)
+        .bind(hold.amount.minor().get())
+        .bind(hold.remaining.get())
+        .bind(hold.committed.get())
+        .bind(hold.released.get())
+        .bind(hold.status.name())
+        .bind(hold.service.as_ref().map(Service::as_str))
+        .bind(hold.created_at.micros())
+        .bind(hold.expires_at.map(Timestamp::micros))
+        .bind(hold.finished_at.map(Timestamp::micros))
+        .bind(hold.entry_seq)
+        .bind(reference.as_ref().map(Reference::as_str))
+        .bind(description.as_ref().map(Description::as_str))
+        .bind(metadata.as_ref().map(Json::as_str));
+    db.execute(&insert).map(|_| ())
+}
+
+/// Writes what became of a hold; `false` when it is no longer open with what remained of it.
+pub fn hold_move(db: &mut Db, remaining_before: Minor, after: &Hold) -> Result<bool, DbError> {
+    let update = sql(
+        "UPDATE holds SET remaining = ?, committed = ?, released = ?, status = ?, finished_at = ? \
+         WHERE account_id = ? AND number = ? AND status = 'open' AND remaining = ?",
+    )
+    .bind(after.remaining.get())
+    .bind(after.committed.get())
+    .bind(after.released.get())
+    .bind(after.status.name())
+    .bind(after.finished_at.map(Timestamp::micros))
+    .bind(after.id.account.get())
+    .bind(after.id.number)
+    .bind(remaining_before.get());
+    Ok(db.execute(&update)? == 1)
+}
+
+/// Which holds a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct HoldFilter {
+    pub account: Option<AccountId>,
+    pub status: Option<HoldStatus>,
+    pub limit: i64,
+}
+
+/// Newest first.
+pub fn holds_list(db: &mut Db, filter: &HoldFilter) -> Result<Vec<Hold>, DbError> {
+    let mut text = format!("SELECT {COLUMNS} FROM holds WHERE 1 = 1");
+    if filter.account.is_some() {
+        text.push_str(" AND account_id = ?");
+    }
+    if filter.status.is_some() {
+        text.push_str(" AND status = ?");
+    }
+    text.push_str(" ORDER BY created_at DESC, account_id DESC, number DESC LIMIT ?");
+    let mut statement = sql(text);
+    if let Some(account) = filter.account {
+        statement = statement.bind(account.get());
+    }
+    if let Some(status) = filter.status {
+        statement = statement.bind(status.name());
+    }
+    db.rows(&statement.bind(filter.limit))
+}
+
+/// The account's open holds whose time had run out at `now`.
+pub fn holds_overdue_of(db: &mut Db, account: AccountId, now: Timestamp) -> Result<Vec<Hold>, DbError> {
+    let select = format!(
+        "SELECT {COLUMNS} FROM holds WHERE account_id = ? AND status = 'open' AND expires_at <= ? ORDER BY number"
+    );
+    db.rows(&sql(select).bind(account.get()).bind(now.micros()))
+}
+
+/// Open holds whose time had run out at `now`, in order of id after `after`.
+pub fn holds_overdue(db: &mut Db, now: Timestamp, after: (i64, i64), limit: i64) -> Result<Vec<HoldId>, DbError> {
+    struct Row(HoldId);
+    impl FromRow for Row {
+        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+            Ok(Self(HoldId {
+                account: AccountId::new(columns.int()?),
+                number: columns.int()?,
+            }))
+        }
+    }
+    let select = sql(
+        "SELECT account_id, number FROM holds WHERE status = 'open' AND expires_at <= ? \
+         AND (account_id > ? OR (account_id = ? AND number > ?)) ORDER BY account_id, number LIMIT ?",
+    )
+    .bind(now.micros())
+    .bind(after.0)
+    .bind(after.0)
+    .bind(after.1)
+    .bind(limit);
+    let rows: Vec<Row> = db.rows(&select)?;
+    Ok(rows.into_iter().map(|Row(id)| id).collect())
+}

@@ -1,0 +1,165 @@
+//! `health`: can the figures of every account be as they are? The database's view says what is wrong.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::alert::{self, Cause};
+use super::error::LedgerError;
+use super::job::{self, Overlap, Run, RunRecord};
+use super::repair::{Repair, repair};
+use super::{Ledger, interrupt};
+use crate::db::accounts;
+pub use crate::db::health::HealthFinding;
+use crate::db::health::health_findings;
+use crate::domain::alert::Severity;
+use crate::domain::code::Exit;
+
+const JOB: &str = "health";
+
+/// A finding and what became of it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    pub finding: HealthFinding,
+    /// Of the account's currency, for showing amounts.
+    pub exponent: u8,
+    pub fixed: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct HealthReport {
+    pub run_id: String,
+    pub checked: u64,
+    pub findings: Vec<Found>,
+    pub backup: Option<PathBuf>,
+}
+
+impl HealthReport {
+    pub fn count(&self, severity: Severity) -> usize {
+        let of = |found: &&Found| found.finding.severity == severity && !found.fixed;
+        self.findings.iter().filter(of).count()
+    }
+
+    pub fn fixed(&self) -> usize {
+        self.findings.iter().filter(|found| found.fixed).count()
+    }
+
+    pub fn exit(&self) -> Exit {
+        if self.count(Severity::Critical) > 0 {
+            Exit::Integrity
+        } else if self.count(Severity::Warning) > 0 {
+            Exit::No
+        } else {
+            Exit::Done
+        }
+    }
+
+    fn record(&self) -> RunRecord {
+        let counts = json!({
+            "checked": self.checked,
+            "critical": self.count(Severity::Critical),
+            "warning": self.count(Severity::Warning),
+            "fixed": self.fixed(),
+        });
+        RunRecord {
+            counts,
+            digest: None,
+            exit: self.exit(),
+        }
+    }
+}
+
+/// Looks, repairs warnings if `fix`, and leaves an alert for each thing that is still wrong.
+pub fn health(ledger: &mut Ledger, fix: bool, backup: bool) -> Result<HealthReport, LedgerError> {
+    job::run(ledger, JOB, Overlap::Refused, |ledger, run| {
+        let mut report = look(ledger, run)?;
+        if fix && report.count(Severity::Warning) > 0 {
+            if backup {
+                report.backup = ledger.db.backup(&format!("before-health-{}", run.id))?;
+            }
+            mend(ledger, run, &mut report)?;
+        }
+        let causes: Vec<Cause> = report.findings.iter().filter(|found| !found.fixed).map(cause).collect();
+        alert::reconcile(ledger, "health:", &causes)?;
+        let record = report.record();
+        Ok((report, record))
+    })
+}
+
+fn look(ledger: &mut Ledger, run: &Run) -> Result<HealthReport, LedgerError> {
+    let checked = accounts::accounts_count(&mut ledger.db)?.unsigned_abs();
+    let mut findings = Vec::new();
+    for finding in health_findings(&mut ledger.db)? {
+        let listed = accounts::account_by_id(&mut ledger.db, finding.account)?;
+        findings.push(Found {
+            finding,
+            exponent: listed.map_or(0, |listed| listed.account.currency.exponent()),
+            fixed: false,
+        });
+    }
+    Ok(HealthReport {
+        run_id: run.id.clone(),
+        checked,
+        findings,
+        backup: None,
+    })
+}
+
+/// Recomputes the rows of accounts with nothing but warnings, and looks again.
+fn mend(ledger: &mut Ledger, run: &mut Run, report: &mut HealthReport) -> Result<(), LedgerError> {
+    let critical = |report: &HealthReport, found: &Found| {
+        let same = |other: &Found| other.finding.account == found.finding.account;
+        let grave = |other: &Found| other.finding.severity == Severity::Critical;
+        report.findings.iter().any(|other| same(other) && grave(other))
+    };
+    let curable: Vec<_> = report
+        .findings
+        .iter()
+        .filter(|found| !critical(report, found))
+        .map(|found| found.finding.account)
+        .collect();
+    for account in curable {
+        interrupt::check()?;
+        run.keep(ledger)?;
+        if let Repair::Broken(broken) = repair(ledger, account, "health --fix", &run.id)? {
+            let (seq, why) = (broken.seq, broken.reason.meaning());
+            log::warn!("account {account} was left as it is: entry {seq} is broken, {why}");
+        }
+    }
+    let after = health_findings(&mut ledger.db)?;
+    for found in &mut report.findings {
+        found.fixed = !after
+            .iter()
+            .any(|left| left.account == found.finding.account && left.name == found.finding.name);
+    }
+    Ok(())
+}
+
+fn cause(found: &Found) -> Cause {
+    let HealthFinding {
+        account,
+        user_id,
+        currency,
+        severity,
+        name,
+        ..
+    } = &found.finding;
+    Cause {
+        account: Some(*account),
+        name: format!("health:{name}"),
+        severity: *severity,
+        message: format!("{} of user {user_id} in {currency}", meaning(name)),
+    }
+}
+
+/// A finding's name in words.
+pub fn meaning(name: &str) -> &str {
+    match name {
+        "negative_balance" => "the balance is negative",
+        "negative_held" => "the held amount is negative",
+        "negative_debt" => "the debt is negative",
+        "holds_not_covered" => "the open holds are not what the entries have set aside",
+        "held_differs" => "the held amount is not the sum of the open holds",
+        other => other,
+    }
+}

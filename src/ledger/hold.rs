@@ -1,0 +1,81 @@
+//! Holds by their id: whose they are, expiring, listing.
+
+use super::Ledger;
+use super::account::find;
+use super::error::LedgerError;
+use super::post::{Answer, Request, post};
+use crate::db::accounts;
+use crate::db::holds::{self, HoldFilter};
+use crate::domain::account::{Account, AccountId};
+use crate::domain::currency::CurrencyCode;
+use crate::domain::entry::Note;
+use crate::domain::hold::{Hold, HoldId, HoldStatus};
+use crate::domain::operation::Operation;
+use crate::domain::text::UserId;
+use crate::domain::time::Timestamp;
+
+/// A hold and whose it is.
+#[derive(Clone, Debug)]
+pub struct HoldView {
+    pub account: Account,
+    pub hold: Hold,
+}
+
+/// Whose hold it is.
+pub fn account_of(ledger: &mut Ledger, id: HoldId) -> Result<Account, LedgerError> {
+    let listed = accounts::account_by_id(&mut ledger.db, id.account)?;
+    listed
+        .map(|listed| listed.account)
+        .ok_or_else(|| LedgerError::NotFound(format!("hold {id} does not exist; `ledger holds` shows them")))
+}
+
+/// Gives back what is overdue of an account that is being touched: nobody need wait for the job.
+pub(super) fn expire_overdue_of(ledger: &mut Ledger, account: AccountId, now: Timestamp) -> Result<(), LedgerError> {
+    for hold in holds::holds_overdue_of(&mut ledger.db, account, now)? {
+        expire(ledger, hold.id)?;
+    }
+    Ok(())
+}
+
+pub(super) fn expire(ledger: &mut Ledger, id: HoldId) -> Result<Answer, LedgerError> {
+    let account = account_of(ledger, id)?;
+    let request = Request {
+        user_id: account.user_id,
+        currency: account.currency,
+        operation: Operation::ExpireHold { hold: id.number },
+        note: Note::default(),
+        key: None,
+    };
+    post(ledger, &request)
+}
+
+/// Which holds a list shows.
+#[derive(Clone, Debug)]
+pub struct HoldQuery {
+    pub account: Option<(UserId, CurrencyCode)>,
+    pub status: Option<HoldStatus>,
+    pub limit: i64,
+}
+
+/// Newest first.
+pub fn list(ledger: &mut Ledger, query: &HoldQuery) -> Result<Vec<HoldView>, LedgerError> {
+    let account = match &query.account {
+        Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
+        None => None,
+    };
+    let filter = HoldFilter {
+        account,
+        status: query.status,
+        limit: query.limit,
+    };
+    let mut views = Vec::new();
+    for hold in holds::holds_list(&mut ledger.db, &filter)? {
+        if let Some(listed) = accounts::account_by_id(&mut ledger.db, hold.id.account)? {
+            views.push(HoldView {
+                account: listed.account,
+                hold,
+            });
+        }
+    }
+    Ok(views)
+}

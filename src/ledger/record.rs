@@ -1,0 +1,168 @@
+//! The records beside the entries that operations make and move: recharges and holds.
+
+use super::error::LedgerError;
+use crate::db::recharges::{self, RechargeStep};
+use crate::db::{Db, DbError, entries, holds};
+use crate::domain::account::AccountId;
+use crate::domain::effects::{HoldWrite, Posting, RechargeWrite, RecordWrite};
+use crate::domain::entry::{Note, Stamp};
+use crate::domain::hold::{Hold, HoldId};
+use crate::domain::operation::Subject;
+use crate::domain::recharge::{Recharge, RechargeId};
+use crate::domain::snapshot::Found;
+
+/// A record that an operation made or moved, as it is after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    Recharge(Recharge),
+    Hold(Hold),
+}
+
+impl Record {
+    pub const fn number(&self) -> i64 {
+        match self {
+            Self::Recharge(recharge) => recharge.id.number,
+            Self::Hold(hold) => hold.id.number,
+        }
+    }
+
+    /// The record that was found, if it was one.
+    pub fn of(found: Found) -> Option<Self> {
+        match found {
+            Found::Recharge(recharge) => Some(Self::Recharge(recharge)),
+            Found::Hold(hold) => Some(Self::Hold(hold)),
+            Found::Nothing | Found::NextNumber(_) | Found::Entry(_) => None,
+        }
+    }
+}
+
+/// What an operation is about, under the account's lock.
+pub fn look_up(db: &mut Db, account: AccountId, subject: Subject) -> Result<Found, DbError> {
+    Ok(match subject {
+        Subject::None => Found::Nothing,
+        Subject::NewRecharge => Found::NextNumber(recharges::recharge_next_number(db, account)?),
+        Subject::Recharge(number) => {
+            let found = recharges::recharge_find(db, RechargeId { account, number })?;
+            found.map_or(Found::Nothing, Found::Recharge)
+        }
+        Subject::NewHold => Found::NextNumber(holds::hold_next_number(db, account)?),
+        Subject::Hold(number) => {
+            let found = holds::hold_find(db, HoldId { account, number })?;
+            found.map_or(Found::Nothing, Found::Hold)
+        }
+        Subject::Entry(seq) => entries::entry_reversible(db, account, seq)?.map_or(Found::Nothing, Found::Entry),
+    })
+}
+
+/// The record that an operation made or moved earlier.
+pub fn recall(
+    db: &mut Db,
+    account: AccountId,
+    subject: Subject,
+    number: Option<i64>,
+) -> Result<Option<Record>, DbError> {
+    let Some(number) = number else { return Ok(None) };
+    let found = match subject {
+        Subject::NewRecharge | Subject::Recharge(_) => look_up(db, account, Subject::Recharge(number))?,
+        Subject::NewHold | Subject::Hold(_) => look_up(db, account, Subject::Hold(number))?,
+        Subject::None | Subject::Entry(_) => Found::Nothing,
+    };
+    Ok(Record::of(found))
+}
+
+/// What the caller says with this operation, and for the rest what was said when its record was opened.
+pub fn with_note_of(stamp: &Stamp, found: &Found) -> Stamp {
+    let earlier = match found {
+        Found::Recharge(recharge) => &recharge.note,
+        Found::Hold(hold) => &hold.note,
+        Found::Nothing | Found::NextNumber(_) | Found::Entry(_) => return stamp.clone(),
+    };
+    let now = &stamp.note;
+    Stamp {
+        note: Note {
+            reference: now.reference.clone().or_else(|| earlier.reference.clone()),
+            description: now.description.clone().or_else(|| earlier.description.clone()),
+            metadata: now.metadata.clone().or_else(|| earlier.metadata.clone()),
+        },
+        ..stamp.clone()
+    }
+}
+
+/// Writes the record's change; the record as it is then.
+pub fn write(
+    db: &mut Db,
+    account: AccountId,
+    change: &RecordWrite,
+    posting: &Posting,
+    stamp: &Stamp,
+) -> Result<Record, LedgerError> {
+    match change {
+        RecordWrite::Recharge(change) => write_recharge(db, account, change, posting, stamp).map(Record::Recharge),
+        RecordWrite::Hold(change) => write_hold(db, change, stamp).map(Record::Hold),
+    }
+}
+
+fn write_recharge(
+    db: &mut Db,
+    account: AccountId,
+    change: &RechargeWrite,
+    posting: &Posting,
+    stamp: &Stamp,
+) -> Result<Recharge, LedgerError> {
+    match change {
+        RechargeWrite::Open(recharge) => {
+            let recharge = Recharge {
+                note: stamp.note.clone(),
+                ..recharge.clone()
+            };
+            recharges::recharge_insert(db, &recharge)?;
+            Ok(recharge)
+        }
+        RechargeWrite::Move {
+            number,
+            from,
+            to,
+            at,
+            gateway_response,
+        } => {
+            let id = RechargeId {
+                account,
+                number: *number,
+            };
+            let step = RechargeStep {
+                from: *from,
+                to: *to,
+                at: *at,
+                gateway_response: gateway_response.as_ref(),
+                entry_seq: posting.entries.first().map(|entry| entry.seq),
+            };
+            let moved = || DbError::Retry(format!("recharge {id} moved under the account's lock"));
+            if !recharges::recharge_move(db, id, &step)? {
+                return Err(moved().into());
+            }
+            Ok(recharges::recharge_find(db, id)?.ok_or_else(moved)?)
+        }
+    }
+}
+
+fn write_hold(db: &mut Db, change: &HoldWrite, stamp: &Stamp) -> Result<Hold, LedgerError> {
+    match change {
+        HoldWrite::Open(hold) => {
+            let hold = Hold {
+                note: stamp.note.clone(),
+                ..hold.clone()
+            };
+            holds::hold_insert(db, &hold)?;
+            Ok(hold)
+        }
+        HoldWrite::Move {
+            remaining_before,
+            after,
+        } => {
+            if !holds::hold_move(db, *remaining_before, after)? {
+                return Err(DbError::Retry(format!("hold {} moved under the account's lock", after.id)).into());
+            }
+            Ok(after.clone())
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Signatures of callbacks: HMAC-SHA256 under a secret that both sides know.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Whether `signature`, in hexadecimal digits, is that of `body`; compared in constant time.
+pub fn matches(secret: &[u8], body: &[u8], signature: &str) -> bool {
+    let Some(bytes) = from_hex(signature) else { return false };
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
+        return false;
+    };
+    mac.update(body);
+    mac.verify_slice(&bytes).is_ok()
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16)?.try_into().ok()).collect();
+    let digits = digits.filter(|digits| digits.len() == 64)?;
+    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 4231, test case 2.
+    #[test]
+    fn knows_the_signature_of_the_standard() {
+        let (secret, body) = (b"Jefe", b"what do ya want for nothing?");
+        let right = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert!(matches(secret, body, right));
+        assert!(matches(secret, body, &right.to_uppercase()));
+        let one_bit_off = right.replacen('5', "4", 1);
+        for wrong in [
+            one_bit_off.as_str(),
+            &right[2..],
+            "",
+            "zz",
+            &format!("{right}00"),
+            &"é".repeat(32),
+        ] {
+            assert!(!matches(secret, body, wrong), "{wrong}");
+        }
+        assert!(!matches(b"jefe", body, right));
+    }
+}
