@@ -243,6 +243,15 @@ pub fn span(text: &str, what: &'static str) -> Result<Duration, LedgerError> {
         .ok_or_else(wrong)
 }
 
+/// A number of hours, such as 48 or 0.
+pub fn pending_span(hours: &str) -> Result<TimeDelta, LedgerError> {
+    let digits = hours.bytes().all(|b| b.is_ascii_digit());
+    let hours = hours.parse().ok().filter(|hours| digits && *hours <= 24 * 3650);
+    hours
+        .map(TimeDelta::hours)
+        .ok_or_else(|| invalid("--pending-hours is a whole number of hours, such as 48"))
+}
+
 /// A span of at least a moment, from now on.
 pub fn expiry(text: Option<&str>) -> Result<Option<TimeDelta>, LedgerError> {
     let Some(text) = text else { return Ok(None) };

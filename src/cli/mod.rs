@@ -19,6 +19,7 @@ mod help;
 mod history;
 mod hold;
 mod migrate;
+mod purchase;
 mod rebuild;
 mod recharge;
 mod refund;
@@ -64,6 +65,14 @@ enum Command {
     Holds(hold::HoldsArgs),
     Adjust(correction::AdjustArgs),
     Penalty(correction::PenaltyArgs),
+    /// Record purchases that earn credits
+    #[command(subcommand)]
+    Purchase(purchase::PurchaseCommand),
+    DeactivatePurchase(purchase::DeactivatePurchaseArgs),
+    ProcessPendingCredits(purchase::ProcessPendingCreditsArgs),
+    /// Give credits, and take them back
+    #[command(subcommand)]
+    Gift(purchase::GiftCommand),
     Suspend(suspension::SuspendArgs),
     Resume(suspension::ResumeArgs),
     Suspensions(suspension::SuspensionsArgs),
@@ -116,6 +125,10 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Refund(args) => refund::run_refund(&context, args),
         Command::Reverse(args) => refund::run_reverse(&context, args),
         Command::Holds(args) => hold::run_list(&context, args),
+        Command::Purchase(args) => purchase::run_purchase(&context, args),
+        Command::DeactivatePurchase(args) => purchase::run_deactivate(&context, args),
+        Command::ProcessPendingCredits(args) => purchase::run_process(&context, args),
+        Command::Gift(args) => purchase::run_gift(&context, args),
         Command::Suspend(args) => suspension::run_suspend(&context, args),
         Command::Resume(args) => suspension::run_resume(&context, args),
         Command::Suspensions(args) => suspension::run_list(&context, args),

@@ -80,6 +80,10 @@ pub(super) struct SnapshotRow {
 }
 
 impl SnapshotRow {
+    pub(super) fn account_id(&self) -> AccountId {
+        self.account.id
+    }
+
     /// A balance row that does not repeat the last entry is not built upon: the damage would go into the journal.
     pub(super) fn checked(self) -> Result<Located, DbError> {
         let account = self.account;

@@ -13,16 +13,32 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::result::QueryResult;
 use diesel::row::{Field, Row};
 use diesel::serialize::ToSql;
-use diesel::sql_types::{BigInt, Binary, Bool, HasSqlType, Nullable, Text, Untyped};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, HasSqlType, Nullable, Text, Untyped};
 use diesel::sqlite::Sqlite;
 
 /// A value to be sent apart from the SQL text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Bind<'a> {
     Int(Option<i64>),
     Text(Option<&'a str>),
     Bytes(&'a [u8]),
     Bool(bool),
+    /// A whole column of values; PostgreSQL alone has these.
+    Column(Column<'a>),
+}
+
+/// Many values of one type, for `unnest`.
+#[derive(Clone, Debug)]
+pub enum Column<'a> {
+    Ints(Vec<Option<i64>>),
+    Texts(Vec<Option<&'a str>>),
+    Bytes(Vec<&'a [u8]>),
+}
+
+impl<'a> From<Column<'a>> for Bind<'a> {
+    fn from(column: Column<'a>) -> Self {
+        Self::Column(column)
+    }
 }
 
 impl From<i64> for Bind<'_> {
@@ -84,9 +100,32 @@ impl<'a> Statement<'a> {
     }
 }
 
+/// An engine's way to bind a whole column.
+pub trait Columnar: Backend {
+    fn push_column<'b>(out: &mut AstPass<'_, 'b, Self>, column: &'b Column<'_>) -> QueryResult<()>;
+}
+
+impl Columnar for Pg {
+    fn push_column<'b>(out: &mut AstPass<'_, 'b, Self>, column: &'b Column<'_>) -> QueryResult<()> {
+        match column {
+            Column::Ints(values) => out.push_bind_param::<Array<Nullable<BigInt>>, _>(values),
+            Column::Texts(values) => out.push_bind_param::<Array<Nullable<Text>>, _>(values),
+            Column::Bytes(values) => out.push_bind_param::<Array<Binary>, _>(values),
+        }
+    }
+}
+
+impl Columnar for Sqlite {
+    fn push_column<'b>(_: &mut AstPass<'_, 'b, Self>, _: &'b Column<'_>) -> QueryResult<()> {
+        Err(diesel::result::Error::QueryBuilderError(
+            "SQLite has no columns of values".into(),
+        ))
+    }
+}
+
 impl<DB> QueryFragment<DB> for Statement<'_>
 where
-    DB: Backend + HasSqlType<BigInt> + HasSqlType<Text> + HasSqlType<Binary> + HasSqlType<Bool>,
+    DB: Columnar + HasSqlType<BigInt> + HasSqlType<Text> + HasSqlType<Binary> + HasSqlType<Bool>,
     Option<i64>: ToSql<Nullable<BigInt>, DB>,
     for<'s> Option<&'s str>: ToSql<Nullable<Text>, DB>,
     for<'s> &'s [u8]: ToSql<Binary, DB>,
@@ -101,6 +140,7 @@ where
                 Bind::Text(value) => out.push_bind_param::<Nullable<Text>, _>(value)?,
                 Bind::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
                 Bind::Bool(value) => out.push_bind_param::<Bool, _>(value)?,
+                Bind::Column(column) => DB::push_column(&mut out, column)?,
             }
             out.push_sql(piece);
         }

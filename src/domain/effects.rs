@@ -3,8 +3,9 @@
 use super::balance::{self, Figures, State};
 use super::entry::{Entry, Movement, Stamp};
 use super::hold::Hold;
-use super::money::{Minor, OutOfRange};
+use super::money::{Amount, Minor, OutOfRange};
 use super::operation::{Operation, Settle};
+use super::purchase::{CreditState, GiftId, Paid, PendingCredit, PurchaseId};
 use super::recharge::{Recharge, RechargeStatus};
 use super::refusal::Refusal;
 use super::snapshot::{Found, Snapshot};
@@ -56,6 +57,8 @@ impl Effects {
 pub enum RecordWrite {
     Recharge(RechargeWrite),
     Hold(HoldWrite),
+    Purchase(PurchaseWrite),
+    Gift(GiftWrite),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +80,40 @@ pub enum HoldWrite {
     Move {
         remaining_before: Minor,
         after: Hold,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PurchaseWrite {
+    Open {
+        id: PurchaseId,
+        paid: Paid,
+        credits: Minor,
+        at: Timestamp,
+        pending: Option<PendingCredit>,
+    },
+    /// The credits have come, by the first entry of the posting.
+    Transfer { number: i64, at: Timestamp },
+    Deactivate {
+        number: i64,
+        /// From which state to which the credits go, where there are any.
+        credit: Option<(CreditState, CreditState)>,
+        at: Timestamp,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GiftWrite {
+    Open {
+        id: GiftId,
+        paid: Option<Paid>,
+        credits: Amount,
+        entry_seq: i64,
+        at: Timestamp,
+    },
+    Deactivate {
+        number: i64,
+        at: Timestamp,
     },
 }
 
@@ -144,13 +181,23 @@ pub fn contradiction(snapshot: &Snapshot, operation: &Operation, posting: &Posti
         Operation::Recharge { .. }
         | Operation::Freeze { .. }
         | Operation::Release { .. }
-        | Operation::ExpireHold { .. } => Minor::ZERO,
+        | Operation::ExpireHold { .. }
+        | Operation::RecordPurchase(_) => Minor::ZERO,
+        Operation::GrantGift { credits, .. } => credits.minor(),
+        Operation::TransferCredit { .. } => match &snapshot.found {
+            Found::Purchase(purchase, _) => purchase.credits,
+            _ => return Some("credits of no purchase"),
+        },
         Operation::MoveRecharge { to, .. } => match (&snapshot.found, to) {
             (Found::Recharge(recharge), RechargeStatus::Completed) => recharge.amount.minor(),
             _ => Minor::ZERO,
         },
         // What these move depends on what was left; the fold above has checked the entries themselves.
-        Operation::Commit { .. } | Operation::Refund { .. } | Operation::Reverse { .. } => return None,
+        Operation::Commit { .. }
+        | Operation::Refund { .. }
+        | Operation::Reverse { .. }
+        | Operation::DeactivatePurchase { .. }
+        | Operation::DeactivateGift { .. } => return None,
     };
     (moved != i128::from(asked.get())).then_some("the entries move another amount than was asked")
 }

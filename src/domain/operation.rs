@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::money::{Amount, Minor, SignedAmount};
+use super::purchase::Paid;
 use super::recharge::RechargeStatus;
 use super::text::{Json, PaymentMethod, Service};
 
@@ -68,6 +69,26 @@ pub enum Operation {
         amount: Option<Amount>,
         if_spent: IfSpent,
     },
+    /// Records a purchase whose credits come later.
+    RecordPurchase(NewPurchase),
+    /// Brings the credits of a purchase, when they are due.
+    TransferCredit {
+        purchase: i64,
+    },
+    /// Takes a purchase back, with exactly the credits it has brought.
+    DeactivatePurchase {
+        purchase: i64,
+        if_spent: IfSpent,
+    },
+    /// Gives credits at once.
+    GrantGift {
+        credits: Amount,
+        paid: Option<Paid>,
+    },
+    DeactivateGift {
+        gift: i64,
+        if_spent: IfSpent,
+    },
     Credit {
         amount: Amount,
     },
@@ -85,6 +106,16 @@ pub enum Operation {
 pub enum Settle {
     Now,
     Later { expires_in: Option<TimeDelta> },
+}
+
+/// A purchase as it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPurchase {
+    pub paid: Paid,
+    /// What it earns; zero where it is too small.
+    pub credits: Minor,
+    /// How long the credits take.
+    pub pending_for: TimeDelta,
 }
 
 /// What a gateway says a recharge is.
@@ -110,6 +141,10 @@ pub enum Subject {
     NewHold,
     Hold(i64),
     Entry(i64),
+    NewPurchase,
+    Purchase(i64),
+    NewGift,
+    Gift(i64),
 }
 
 impl Operation {
@@ -129,7 +164,12 @@ impl Operation {
             | Self::Refund { amount, .. }
             | Self::Reverse { amount, .. } => amount.map(Amount::minor),
             Self::MoveRecharge { claim, .. } => claim.as_ref().map(|claim| claim.amount.minor()),
-            Self::ExpireHold { .. } => None,
+            Self::GrantGift { credits, .. } => Some(credits.minor()),
+            Self::ExpireHold { .. }
+            | Self::RecordPurchase(_)
+            | Self::TransferCredit { .. }
+            | Self::DeactivatePurchase { .. }
+            | Self::DeactivateGift { .. } => None,
         }
     }
 
@@ -141,6 +181,12 @@ impl Operation {
             | Self::Credit { .. }
             | Self::Gift { .. }
             | Self::Clawback { .. } => Subject::None,
+            Self::RecordPurchase(_) => Subject::NewPurchase,
+            Self::TransferCredit { purchase } | Self::DeactivatePurchase { purchase, .. } => {
+                Subject::Purchase(*purchase)
+            }
+            Self::GrantGift { .. } => Subject::NewGift,
+            Self::DeactivateGift { gift, .. } => Subject::Gift(*gift),
             Self::Recharge { .. } => Subject::NewRecharge,
             Self::MoveRecharge { number, .. } => Subject::Recharge(*number),
             Self::Freeze { .. } => Subject::NewHold,

@@ -4,6 +4,7 @@
 //! snapshot whose every change since is noticed when writing), by every way into the ledger.
 
 mod holds;
+mod purchases;
 mod recharges;
 mod reversals;
 
@@ -36,7 +37,7 @@ impl From<OutOfRange> for Refusal {
 }
 
 fn judge(snapshot: &Snapshot, operation: &Operation, now: Timestamp) -> Result<Verdict, Refusal> {
-    if snapshot.account.closed {
+    if snapshot.account.closed && !moves_nothing(snapshot, operation) {
         return Err(Refusal::AccountClosed);
     }
     let Some(effects) = effects(snapshot, operation, now)? else {
@@ -45,6 +46,11 @@ fn judge(snapshot: &Snapshot, operation: &Operation, now: Timestamp) -> Result<V
     // Every figure on the way stays within range.
     effects.figures_after(&snapshot.state.figures)?;
     Ok(Verdict::Apply(effects))
+}
+
+/// What may be done to a closed account too: a purchase whose credits will never come is taken back.
+fn moves_nothing(snapshot: &Snapshot, operation: &Operation) -> bool {
+    matches!(operation, Operation::DeactivatePurchase { .. }) && purchases::is_pending(snapshot)
 }
 
 /// `None` when it is as asked already.
@@ -84,6 +90,15 @@ fn effects(snapshot: &Snapshot, operation: &Operation, now: Timestamp) -> Result
             amount,
             if_spent,
         } => reversals::reverse(snapshot, *entry, *amount, *if_spent),
+        Operation::RecordPurchase(purchase) => purchases::record(snapshot, purchase, now),
+        Operation::TransferCredit { purchase } => return purchases::transfer(snapshot, *purchase, now),
+        Operation::DeactivatePurchase { purchase, if_spent } => {
+            return purchases::deactivate(snapshot, *purchase, *if_spent, now);
+        }
+        Operation::GrantGift { credits, paid } => purchases::grant(snapshot, *credits, paid.as_ref(), now),
+        Operation::DeactivateGift { gift, if_spent } => {
+            return purchases::deactivate_gift(snapshot, *gift, *if_spent, now);
+        }
         Operation::Credit { amount } => income(figures, EntryKind::Credit, *amount, "promotions:credit"),
         Operation::Gift { amount } => income(figures, EntryKind::Gift, *amount, "promotions:gift"),
         Operation::Clawback {

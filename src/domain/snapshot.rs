@@ -7,6 +7,7 @@ use super::balance::State;
 use super::entry::Movement;
 use super::hold::Hold;
 use super::money::Minor;
+use super::purchase::{Gift, Purchase};
 use super::recharge::Recharge;
 use super::refusal::Refusal;
 use super::suspension::Suspension;
@@ -62,4 +63,8 @@ pub enum Found {
     Recharge(Recharge),
     Hold(Hold),
     Entry(Reversible),
+    /// A purchase, and the entry that brought its credits.
+    Purchase(Box<Purchase>, Option<Reversible>),
+    /// A gift, and the entry that brought it.
+    Gift(Box<Gift>, Reversible),
 }

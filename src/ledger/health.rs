@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
+use chrono::TimeDelta;
 use serde_json::json;
 
 use super::alert::{self, Cause};
 use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
+use super::purchase::PurchaseView;
 use super::repair::{Repair, repair};
-use super::{Ledger, interrupt};
+use super::{Ledger, credits, interrupt};
 use crate::db::accounts;
 pub use crate::db::health::HealthFinding;
 use crate::db::health::health_findings;
@@ -32,7 +34,16 @@ pub struct HealthReport {
     pub checked: u64,
     pub findings: Vec<Found>,
     pub backup: Option<PathBuf>,
+    /// Due, and brought by no run yet.
+    pub due_credits: Vec<PurchaseView>,
+    /// Whether some have been due for so long that the job does not seem to run.
+    pub job_is_late: bool,
+    /// Deactivated while pending, more than a week ago.
+    pub inactive_credits: Vec<PurchaseView>,
 }
+
+/// How long due credits may wait for the job.
+const LATE: TimeDelta = TimeDelta::days(1);
 
 impl HealthReport {
     pub fn count(&self, severity: Severity) -> usize {
@@ -47,7 +58,7 @@ impl HealthReport {
     pub fn exit(&self) -> Exit {
         if self.count(Severity::Critical) > 0 {
             Exit::Integrity
-        } else if self.count(Severity::Warning) > 0 {
+        } else if self.count(Severity::Warning) > 0 || self.job_is_late {
             Exit::No
         } else {
             Exit::Done
@@ -59,6 +70,8 @@ impl HealthReport {
             "checked": self.checked,
             "critical": self.count(Severity::Critical),
             "warning": self.count(Severity::Warning),
+            "due_credits": self.due_credits.len(),
+            "inactive_credits": self.inactive_credits.len(),
             "fixed": self.fixed(),
         });
         RunRecord {
@@ -79,7 +92,15 @@ pub fn health(ledger: &mut Ledger, fix: bool, backup: bool) -> Result<HealthRepo
             }
             mend(ledger, run, &mut report)?;
         }
-        let causes: Vec<Cause> = report.findings.iter().filter(|found| !found.fixed).map(cause).collect();
+        let mut causes: Vec<Cause> = report.findings.iter().filter(|found| !found.fixed).map(cause).collect();
+        if report.job_is_late {
+            causes.push(Cause {
+                account: None,
+                name: "health:late_credits".into(),
+                severity: Severity::Warning,
+                message: "credits have been due for more than a day; does process-pending-credits run?".into(),
+            });
+        }
         alert::reconcile(ledger, "health:", &causes)?;
         let record = report.record();
         Ok((report, record))
@@ -102,6 +123,9 @@ fn look(ledger: &mut Ledger, run: &Run) -> Result<HealthReport, LedgerError> {
         checked,
         findings,
         backup: None,
+        due_credits: credits::overdue(ledger, ledger.now())?,
+        job_is_late: !credits::overdue(ledger, ledger.now().after(-LATE))?.is_empty(),
+        inactive_credits: credits::inactive(ledger)?,
     })
 }
 

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod alert;
 pub mod clock;
+pub mod credits;
 pub mod currency;
 pub mod demo;
 pub mod error;
@@ -18,6 +19,7 @@ pub mod job;
 pub mod migrate;
 pub mod post;
 pub mod progress;
+pub mod purchase;
 pub mod rebuild;
 pub mod recharge;
 pub mod record;

@@ -7,7 +7,8 @@ use crate::domain::currency::Currency;
 use crate::domain::entry::Note;
 use crate::domain::intent::Payload;
 use crate::domain::money::Minor;
-use crate::domain::operation::{IfSpent, Operation, Settle};
+use crate::domain::operation::{IfSpent, NewPurchase, Operation, Settle};
+use crate::domain::purchase::Paid;
 use crate::domain::recharge::RechargeStatus;
 use crate::domain::text::{Description, Json, Reference, Service};
 
@@ -31,6 +32,11 @@ pub fn operation_name(operation: &Operation) -> &'static str {
         Operation::Release { .. } | Operation::Refund { .. } => "refund",
         Operation::ExpireHold { .. } => "expire-hold",
         Operation::Reverse { .. } => "reverse",
+        Operation::RecordPurchase(_) => "purchase-record",
+        Operation::TransferCredit { .. } => "credit-transfer",
+        Operation::DeactivatePurchase { .. } => "deactivate-purchase",
+        Operation::GrantGift { .. } => "gift-grant",
+        Operation::DeactivateGift { .. } => "gift-deactivate",
         Operation::Credit { .. } => "credit",
         Operation::Gift { .. } => "gift",
         Operation::Clawback { .. } => "clawback",
@@ -71,6 +77,19 @@ impl Fields<'_> {
 
     fn span(&mut self, span: Option<TimeDelta>) {
         self.put("expires_in_ms", span.map(|span| span.num_milliseconds()));
+    }
+
+    fn paid(&mut self, paid: Option<&Paid>) {
+        if let Some(Paid { amount, currency }) = paid {
+            self.put("paid", currency.show(amount.minor()).to_string());
+            self.put("paid_currency", currency.code().as_str());
+        }
+    }
+
+    fn purchase(&mut self, purchase: &NewPurchase) {
+        self.paid(Some(&purchase.paid));
+        self.put("credits", self.currency.show(purchase.credits).to_string());
+        self.put("pending_for_ms", purchase.pending_for.num_milliseconds());
     }
 
     /// Puts several at once.
@@ -131,6 +150,15 @@ impl Fields<'_> {
             Operation::Refund { entry, .. } => self.put("entry", *entry),
             Operation::Reverse { entry, if_spent, .. } => {
                 self.all([("entry", (*entry).into()), ("if_spent", if_spent_name(*if_spent))]);
+            }
+            Operation::RecordPurchase(purchase) => self.purchase(purchase),
+            Operation::TransferCredit { purchase } => self.put("purchase", *purchase),
+            Operation::DeactivatePurchase { purchase, if_spent } => {
+                self.all([("purchase", (*purchase).into()), ("if_spent", if_spent_name(*if_spent))]);
+            }
+            Operation::GrantGift { paid, .. } => self.paid(paid.as_ref()),
+            Operation::DeactivateGift { gift, if_spent } => {
+                self.all([("gift", (*gift).into()), ("if_spent", if_spent_name(*if_spent))]);
             }
             Operation::Clawback { reverses, if_spent, .. } => {
                 self.all([("entry", (*reverses).into()), ("if_spent", if_spent_name(*if_spent))]);

@@ -197,7 +197,12 @@ impl Attempt<'_> {
             }
             Verdict::Apply(_) | Verdict::Already | Verdict::Suspend(..) => return Ok(None),
         };
-        let posting = self.sealed(&snapshot, &effects, &self.stamp(ledger, &self.request.note, now))?;
+        let posting = sealed(
+            &snapshot,
+            &self.request.operation,
+            &effects,
+            &self.stamp(ledger, &self.request.note, now),
+        )?;
         let took = self.started.elapsed();
         let moved = post_guarded(
             &mut ledger.db,
@@ -217,16 +222,6 @@ impl Attempt<'_> {
                 resumed: None,
             }))
         }))
-    }
-
-    fn sealed(&self, snapshot: &Snapshot, effects: &Effects, stamp: &Stamp) -> Result<Posting, LedgerError> {
-        let account = snapshot.account.id;
-        let broken = |what| LedgerError::Contradiction { account, what };
-        let posting = seal(snapshot, effects, stamp).map_err(|_| broken("a figure left its range"))?;
-        match contradiction(snapshot, &self.request.operation, &posting) {
-            Some(what) => Err(broken(what)),
-            None => Ok(posting),
-        }
     }
 
     /// A key that was only refused or failed may be tried again: each try is a record of its own.
@@ -320,7 +315,7 @@ impl Attempt<'_> {
         stamp: &Stamp,
     ) -> Result<Posted, LedgerError> {
         let stamp = record::with_note_of(stamp, &snapshot.found);
-        let posting = self.sealed(&snapshot, effects, &stamp)?;
+        let posting = sealed(&snapshot, &self.request.operation, effects, &stamp)?;
         let id = snapshot.account.id;
         append(db, id, &snapshot.state, &posting.entries, &posting.state)
             .map_err(|error| beyond_the_row(error, &snapshot.account))?;
@@ -406,6 +401,22 @@ impl Attempt<'_> {
         if let Err(error) = recorded {
             log::warn!("the failure could not be recorded: {error}");
         }
+    }
+}
+
+/// The entries of a decision in their chain, held against what was asked.
+pub(super) fn sealed(
+    snapshot: &Snapshot,
+    operation: &Operation,
+    effects: &Effects,
+    stamp: &Stamp,
+) -> Result<Posting, LedgerError> {
+    let account = snapshot.account.id;
+    let broken = |what| LedgerError::Contradiction { account, what };
+    let posting = seal(snapshot, effects, stamp).map_err(|_| broken("a figure left its range"))?;
+    match contradiction(snapshot, operation, &posting) {
+        Some(what) => Err(broken(what)),
+        None => Ok(posting),
     }
 }
 

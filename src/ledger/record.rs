@@ -1,21 +1,25 @@
-//! The records beside the entries that operations make and move: recharges and holds.
+//! The records beside the entries that operations make and move: recharges, holds, purchases and gifts.
 
 use super::error::LedgerError;
 use crate::db::recharges::{self, RechargeStep};
-use crate::db::{Db, DbError, entries, holds};
+use crate::db::{Db, DbError, entries, gifts, holds, purchases};
 use crate::domain::account::AccountId;
-use crate::domain::effects::{HoldWrite, Posting, RechargeWrite, RecordWrite};
+use crate::domain::effects::{GiftWrite, HoldWrite, Posting, PurchaseWrite, RechargeWrite, RecordWrite};
 use crate::domain::entry::{Note, Stamp};
 use crate::domain::hold::{Hold, HoldId};
 use crate::domain::operation::Subject;
+use crate::domain::purchase::{CreditState, Deactivation, Gift, GiftId, Purchase, PurchaseId};
 use crate::domain::recharge::{Recharge, RechargeId};
 use crate::domain::snapshot::Found;
+use crate::domain::time::Timestamp;
 
 /// A record that an operation made or moved, as it is after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     Recharge(Recharge),
     Hold(Hold),
+    Purchase(Box<Purchase>),
+    Gift(Box<Gift>),
 }
 
 impl Record {
@@ -23,6 +27,8 @@ impl Record {
         match self {
             Self::Recharge(recharge) => recharge.id.number,
             Self::Hold(hold) => hold.id.number,
+            Self::Purchase(purchase) => purchase.id.number,
+            Self::Gift(gift) => gift.id.number,
         }
     }
 
@@ -31,6 +37,8 @@ impl Record {
         match found {
             Found::Recharge(recharge) => Some(Self::Recharge(recharge)),
             Found::Hold(hold) => Some(Self::Hold(hold)),
+            Found::Purchase(purchase, _) => Some(Self::Purchase(purchase)),
+            Found::Gift(gift, _) => Some(Self::Gift(gift)),
             Found::Nothing | Found::NextNumber(_) | Found::Entry(_) => None,
         }
     }
@@ -51,7 +59,31 @@ pub fn look_up(db: &mut Db, account: AccountId, subject: Subject) -> Result<Foun
             found.map_or(Found::Nothing, Found::Hold)
         }
         Subject::Entry(seq) => entries::entry_reversible(db, account, seq)?.map_or(Found::Nothing, Found::Entry),
+        Subject::NewPurchase => Found::NextNumber(purchases::purchase_next_number(db, account)?),
+        Subject::Purchase(number) => find_purchase(db, PurchaseId { account, number })?,
+        Subject::NewGift => Found::NextNumber(gifts::gift_next_number(db, account)?),
+        Subject::Gift(number) => find_gift(db, GiftId { account, number })?,
     })
+}
+
+fn find_purchase(db: &mut Db, id: PurchaseId) -> Result<Found, DbError> {
+    let Some(purchase) = purchases::purchase_find(db, id)? else {
+        return Ok(Found::Nothing);
+    };
+    let entry = match purchase.pending.and_then(|credit| credit.entry_seq) {
+        Some(seq) => entries::entry_reversible(db, id.account, seq)?,
+        None => None,
+    };
+    Ok(Found::Purchase(Box::new(purchase), entry))
+}
+
+fn find_gift(db: &mut Db, id: GiftId) -> Result<Found, DbError> {
+    let Some(gift) = gifts::gift_find(db, id)? else {
+        return Ok(Found::Nothing);
+    };
+    let entry = entries::entry_reversible(db, id.account, gift.entry_seq)?;
+    let entry = entry.ok_or_else(|| DbError::Integrity(format!("the entry of gift {id} has disappeared")))?;
+    Ok(Found::Gift(Box::new(gift), entry))
 }
 
 /// The record that an operation made or moved earlier.
@@ -65,6 +97,8 @@ pub fn recall(
     let found = match subject {
         Subject::NewRecharge | Subject::Recharge(_) => look_up(db, account, Subject::Recharge(number))?,
         Subject::NewHold | Subject::Hold(_) => look_up(db, account, Subject::Hold(number))?,
+        Subject::NewPurchase | Subject::Purchase(_) => look_up(db, account, Subject::Purchase(number))?,
+        Subject::NewGift | Subject::Gift(_) => look_up(db, account, Subject::Gift(number))?,
         Subject::None | Subject::Entry(_) => Found::Nothing,
     };
     Ok(Record::of(found))
@@ -75,6 +109,8 @@ pub fn with_note_of(stamp: &Stamp, found: &Found) -> Stamp {
     let earlier = match found {
         Found::Recharge(recharge) => &recharge.note,
         Found::Hold(hold) => &hold.note,
+        Found::Purchase(purchase, _) => &purchase.note,
+        Found::Gift(gift, _) => &gift.note,
         Found::Nothing | Found::NextNumber(_) | Found::Entry(_) => return stamp.clone(),
     };
     let now = &stamp.note;
@@ -99,6 +135,14 @@ pub fn write(
     match change {
         RecordWrite::Recharge(change) => write_recharge(db, account, change, posting, stamp).map(Record::Recharge),
         RecordWrite::Hold(change) => write_hold(db, change, stamp).map(Record::Hold),
+        RecordWrite::Purchase(change) => {
+            let purchase = write_purchase(db, account, change, posting, stamp)?;
+            Ok(Record::Purchase(Box::new(purchase)))
+        }
+        RecordWrite::Gift(change) => {
+            let gift = write_gift(db, account, change, stamp)?;
+            Ok(Record::Gift(Box::new(gift)))
+        }
     }
 }
 
@@ -163,6 +207,98 @@ fn write_hold(db: &mut Db, change: &HoldWrite, stamp: &Stamp) -> Result<Hold, Le
                 return Err(DbError::Retry(format!("hold {} moved under the account's lock", after.id)).into());
             }
             Ok(after.clone())
+        }
+    }
+}
+
+fn deactivation(stamp: &Stamp, at: Timestamp) -> Deactivation {
+    Deactivation {
+        at,
+        by: stamp.actor.clone(),
+        why: stamp.note.description.clone(),
+    }
+}
+
+fn write_purchase(
+    db: &mut Db,
+    account: AccountId,
+    change: &PurchaseWrite,
+    posting: &Posting,
+    stamp: &Stamp,
+) -> Result<Purchase, LedgerError> {
+    let (number, credit, entry_seq) = match change {
+        PurchaseWrite::Open {
+            id,
+            paid,
+            credits,
+            at,
+            pending,
+        } => {
+            let purchase = Purchase {
+                id: *id,
+                paid: paid.clone(),
+                credits: *credits,
+                created_at: *at,
+                created_by: stamp.actor.clone(),
+                deactivated: None,
+                note: stamp.note.clone(),
+                pending: *pending,
+            };
+            purchases::purchase_insert(db, &purchase)?;
+            return Ok(purchase);
+        }
+        PurchaseWrite::Transfer { number, .. } => {
+            let brought_by = posting.entries.first().map(|entry| entry.seq);
+            let step = (CreditState::Pending, CreditState::Transferred);
+            (*number, Some(step), brought_by)
+        }
+        PurchaseWrite::Deactivate { number, credit, .. } => (*number, *credit, None),
+    };
+    let id = PurchaseId { account, number };
+    let moved = || DbError::Retry(format!("purchase {id} moved under the account's lock"));
+    if let PurchaseWrite::Deactivate { at, .. } = change
+        && !purchases::purchase_deactivate(db, id, &deactivation(stamp, *at))?
+    {
+        return Err(moved().into());
+    }
+    if let Some(step) = credit
+        && !purchases::credit_move(db, id, step, stamp.at, entry_seq)?
+    {
+        return Err(moved().into());
+    }
+    Ok(purchases::purchase_find(db, id)?.ok_or_else(moved)?)
+}
+
+fn write_gift(db: &mut Db, account: AccountId, change: &GiftWrite, stamp: &Stamp) -> Result<Gift, LedgerError> {
+    match change {
+        GiftWrite::Open {
+            id,
+            paid,
+            credits,
+            entry_seq,
+            at,
+        } => {
+            let gift = Gift {
+                id: *id,
+                paid: paid.clone(),
+                credits: *credits,
+                entry_seq: *entry_seq,
+                created_at: *at,
+                created_by: stamp.actor.clone(),
+                deactivated: None,
+                note: stamp.note.clone(),
+            };
+            gifts::gift_insert(db, &gift)?;
+            Ok(gift)
+        }
+        GiftWrite::Deactivate { number, at } => {
+            let number = *number;
+            let id = GiftId { account, number };
+            let moved = || DbError::Retry(format!("gift {id} moved under the account's lock"));
+            if !gifts::gift_deactivate(db, id, &deactivation(stamp, *at))? {
+                return Err(moved().into());
+            }
+            Ok(gifts::gift_find(db, id)?.ok_or_else(moved)?)
         }
     }
 }

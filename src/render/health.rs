@@ -3,10 +3,12 @@
 use serde_json::{Value, json};
 
 use super::document::{Block, Document};
+use super::purchase::{INACTIVE, purchase_fields, warning};
 use crate::domain::alert::Severity;
 use crate::domain::currency::Currency;
 use crate::domain::money::Minor;
 use crate::ledger::health::{Found, HealthReport, meaning};
+use crate::ledger::purchase::PurchaseView;
 
 pub fn report(report: &HealthReport) -> Document {
     let rows: Vec<Value> = report.findings.iter().map(finding).collect();
@@ -18,6 +20,8 @@ pub fn report(report: &HealthReport) -> Document {
         "fixed": report.fixed(),
         "backup": report.backup.as_ref().map(|path| path.display().to_string()),
         "findings": rows,
+        "due_credits": report.due_credits.iter().map(credit).collect::<Vec<_>>(),
+        "inactive_credits": report.inactive_credits.iter().map(credit).collect::<Vec<_>>(),
     });
     Document {
         command: "health",
@@ -25,6 +29,10 @@ pub fn report(report: &HealthReport) -> Document {
         rows,
         human: told(report),
     }
+}
+
+fn credit(view: &PurchaseView) -> Value {
+    purchase_fields(&view.account, &view.purchase)
 }
 
 /// An amount with its account's digits.
@@ -75,6 +83,11 @@ fn told(report: &HealthReport) -> Vec<Block> {
     if let Some(backup) = &report.backup {
         blocks.push(Block::Line(format!("Copied to {} before", backup.display())));
     }
+    blocks.extend(warning(
+        "Due, run `ledger process-pending-credits`:",
+        &report.due_credits,
+    ));
+    blocks.extend(warning(INACTIVE, &report.inactive_credits));
     if report.count(Severity::Critical) > 0 {
         blocks.push(Block::Line(
             "CRITICAL findings are not repaired: look at `ledger history` and `ledger holds` of these users.".into(),

@@ -12,6 +12,7 @@ pub mod hold;
 pub mod inspect;
 pub mod posting;
 pub mod progress;
+pub mod purchase;
 pub mod recharge;
 pub mod suspension;
 pub mod terminal;

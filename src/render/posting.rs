@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::document::{Block, Document};
 use super::hold::hold_fields;
+use super::purchase::{gift_fields, purchase_fields, standing};
 use super::recharge::recharge_fields;
 use super::suspension::{lasted, suspension_fields};
 use crate::domain::account::Account;
@@ -33,6 +34,8 @@ pub fn posted(command: &'static str, posted: &Posted, already: bool, key: &Idemp
         None => {}
         Some(Record::Recharge(recharge)) => data["recharge"] = recharge_fields(account, recharge),
         Some(Record::Hold(hold)) => data["hold"] = hold_fields(account, hold),
+        Some(Record::Purchase(purchase)) => data["purchase"] = purchase_fields(account, purchase),
+        Some(Record::Gift(gift)) => data["gift"] = gift_fields(account, gift),
     }
     if let Some(ended) = &posted.resumed {
         data["resumed"] = suspension_fields(currency, ended, ended.suspended_at);
@@ -67,6 +70,18 @@ fn told(posted: &Posted, already: bool, key: &IdempotencyKey) -> Vec<Block> {
             pairs.push(("Recharge", format!("{} {}", recharge.id, recharge.status.name())));
         }
         Some(Record::Hold(hold)) => pairs.push(("Hold", format!("{} {}", hold.id, hold.status.name()))),
+        Some(Record::Purchase(purchase)) => {
+            pairs.push(("Purchase", format!("{} {}", purchase.id, standing(purchase))));
+            pairs.push(("Credits", show(purchase.credits)));
+        }
+        Some(Record::Gift(gift)) => {
+            let standing = if gift.deactivated.is_some() {
+                "deactivated"
+            } else {
+                "active"
+            };
+            pairs.push(("Gift", format!("{} {standing}", gift.id)));
+        }
     }
     pairs.push(("Balance", show(posted.figures.balance)));
     if !posted.figures.held.is_zero() {

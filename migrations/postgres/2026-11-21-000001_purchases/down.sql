@@ -1,0 +1,3 @@
+DROP TABLE gifts;
+DROP TABLE pending_credits;
+DROP TABLE purchases;

@@ -1,0 +1,320 @@
+//! `ledger purchase ...`, `ledger deactivate-purchase`, `ledger gift ...` and `ledger process-pending-credits`
+
+use clap::{Args, Subcommand};
+use rust_decimal::Decimal;
+
+use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg, amount, amount_error, pending_span};
+use super::context::{Context, invalid};
+use super::refund::IfSpentArg;
+use super::{help, signals};
+use crate::domain::code::Exit;
+use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::money::{Amount, AmountError, Minor};
+use crate::domain::operation::{NewPurchase, Operation};
+use crate::domain::purchase::{CreditState, GiftId, Paid, PurchaseId, credits_earned};
+use crate::ledger::post::{Request, post};
+use crate::ledger::purchase::{self, PurchaseQuery};
+use crate::ledger::{Ledger, LedgerError, credits, currency};
+use crate::render;
+
+#[derive(Debug, Subcommand)]
+pub enum PurchaseCommand {
+    Record(RecordArgs),
+    List(PurchaseListArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GiftCommand {
+    Grant(GrantArgs),
+    Deactivate(DeactivateGiftArgs),
+    List(GiftListArgs),
+}
+
+/// What was paid, and how much it is worth in credits.
+#[derive(Debug, Args)]
+struct WorthArgs {
+    /// What was paid, plain decimal digits
+    #[arg(long, allow_hyphen_values = true)]
+    amount: Option<String>,
+    /// The currency it was paid in, unless it is the account's
+    #[arg(long, env = "LEDGER_PURCHASE_CURRENCY", value_name = "CODE", hide_env_values = true)]
+    paid_in: Option<String>,
+    /// The credits themselves, instead of reckoning them
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    credits: Option<String>,
+}
+
+/// Record a purchase that earns credits
+///
+/// The credits are the amount divided by --per-credit, rounded down to whole ones, or those given. They come after
+/// the pending time, by `process-pending-credits`.
+#[derive(Debug, Args)]
+#[command(after_help = help::money("\
+    ledger purchase record --user-id 5 --amount 500000 --reference INV-1 --currency POINTS
+    ledger purchase record --user-id 5 --amount 19.99 --paid-in USD --credits 20 --currency POINTS"))]
+pub struct RecordArgs {
+    #[command(flatten)]
+    user: UserArg,
+    #[command(flatten)]
+    worth: WorthArgs,
+    /// What one credit costs
+    #[arg(
+        long,
+        env = "LEDGER_PURCHASE_PER_CREDIT",
+        default_value = "100000",
+        value_name = "AMOUNT",
+        hide_env_values = true
+    )]
+    per_credit: String,
+    /// How long the credits are pending, in hours
+    #[arg(
+        long,
+        env = "LEDGER_PENDING_HOURS",
+        default_value = "48",
+        value_name = "HOURS",
+        hide_env_values = true
+    )]
+    pending_hours: String,
+    #[command(flatten)]
+    note: NoteArgs,
+    #[command(flatten)]
+    key: KeyArg,
+}
+
+/// Give credits at once
+///
+/// The credits are the amount divided by --per-credit, rounded down to whole ones, or those given.
+#[derive(Debug, Args)]
+#[command(after_help = help::money("\
+    ledger gift grant --user-id 5 --amount 250000 --currency POINTS
+    ledger gift grant --user-id 5 --credits 50 --reason \"birthday\" --currency POINTS"))]
+pub struct GrantArgs {
+    #[command(flatten)]
+    user: UserArg,
+    #[command(flatten)]
+    worth: WorthArgs,
+    /// What one credit costs
+    #[arg(
+        long,
+        env = "LEDGER_GIFT_PER_CREDIT",
+        default_value = "5000",
+        value_name = "AMOUNT",
+        hide_env_values = true
+    )]
+    per_credit: String,
+    #[command(flatten)]
+    note: NoteArgs,
+    #[command(flatten)]
+    key: KeyArg,
+}
+
+/// Show purchases, newest first
+#[derive(Debug, Args)]
+#[command(after_help = help::reading("\
+    ledger purchase list --user-id 5 --currency POINTS
+    ledger purchase list --state pending"))]
+pub struct PurchaseListArgs {
+    #[command(flatten)]
+    list: ListArgs,
+    /// Of the credits: pending, inactive, transferred or taken_back
+    #[arg(long)]
+    state: Option<String>,
+}
+
+/// Show gifts, newest first
+#[derive(Debug, Args)]
+#[command(after_help = help::reading("ledger gift list --user-id 5 --currency POINTS"))]
+pub struct GiftListArgs {
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+/// Why something is taken back, and what to do where it is spent.
+#[derive(Debug, Args)]
+struct TakeBackArgs {
+    /// What to do when the credits are gone
+    #[arg(long, value_enum, default_value = "refuse")]
+    if_spent: IfSpentArg,
+    #[command(flatten)]
+    note: NoteArgs,
+    #[command(flatten)]
+    key: KeyArg,
+}
+
+/// Take a purchase back, with exactly the credits it has brought
+///
+/// Credits still pending will not come and the balance stays as it is. Credits that have come are subtracted, once;
+/// where they are spent, it is refused (402), or with --if-spent debt what is missing becomes a debt that later money
+/// pays off first. Done again, it does nothing and says so.
+#[derive(Debug, Args)]
+#[command(after_help = help::money("\
+    ledger deactivate-purchase p5-1 --reason \"order cancelled\"
+    ledger deactivate-purchase p5-1 --reason \"fraud\" --if-spent debt"))]
+pub struct DeactivatePurchaseArgs {
+    /// The purchase, such as p12-7
+    id: String,
+    #[command(flatten)]
+    how: TakeBackArgs,
+}
+
+/// Take a gift back, once
+#[derive(Debug, Args)]
+#[command(after_help = help::money("ledger gift deactivate g5-1 --reason \"granted twice\""))]
+pub struct DeactivateGiftArgs {
+    /// The gift, such as g12-7
+    id: String,
+    #[command(flatten)]
+    how: TakeBackArgs,
+}
+
+/// Bring the credits that are due
+///
+/// Each credit comes once, however many runs there are; a run that was killed is finished by the next. Exits 7 when
+/// some could not be brought: they stay pending and are named.
+#[derive(Debug, Args)]
+#[command(after_help = help::job("\
+    ledger process-pending-credits -q
+    ledger process-pending-credits --now 2026-03-03T02:00:00Z"))]
+pub struct ProcessPendingCreditsArgs {}
+
+pub fn run_purchase(context: &Context<'_>, command: &PurchaseCommand) -> anyhow::Result<Exit> {
+    match command {
+        PurchaseCommand::Record(args) => record(context, args),
+        PurchaseCommand::List(args) => list(context, args),
+    }
+}
+
+pub fn run_gift(context: &Context<'_>, command: &GiftCommand) -> anyhow::Result<Exit> {
+    match command {
+        GiftCommand::Grant(args) => grant(context, args),
+        GiftCommand::Deactivate(args) => deactivate_gift(context, args),
+        GiftCommand::List(args) => gift_list(context, args),
+    }
+}
+
+impl WorthArgs {
+    fn paid(&self, ledger: &mut Ledger, account: &Currency) -> Result<Option<Paid>, LedgerError> {
+        let Some(text) = &self.amount else { return Ok(None) };
+        let currency = match &self.paid_in {
+            Some(code) => currency::resolve(ledger, &CurrencyCode::parse(code).map_err(invalid)?)?,
+            None => account.clone(),
+        };
+        let amount = amount(text, &currency)?;
+        Ok(Some(Paid { amount, currency }))
+    }
+
+    /// The credits given, or those that were paid for.
+    fn credits(&self, paid: Option<&Paid>, per_credit: &str, unit: &Currency) -> Result<Minor, LedgerError> {
+        if let Some(credits) = &self.credits {
+            return Ok(amount(credits, unit)?.minor());
+        }
+        let paid = paid.ok_or_else(|| invalid("give --amount, --credits or both"))?;
+        let rate = Decimal::from_str_exact(per_credit)
+            .ok()
+            .filter(|rate| rate.is_sign_positive() && !rate.is_zero())
+            .ok_or_else(|| invalid("--per-credit is an amount above zero"))?;
+        credits_earned(paid, rate, unit).ok_or_else(|| amount_error(AmountError::OutOfRange))
+    }
+}
+
+fn record(context: &Context<'_>, args: &RecordArgs) -> anyhow::Result<Exit> {
+    let (user_id, note, key) = (args.user.parse()?, args.note.parse()?, args.key.parse()?);
+    let pending_for = pending_span(&args.pending_hours)?;
+    let mut ledger = context.ledger()?;
+    let unit = context.currency(&mut ledger)?;
+    let paid = args.worth.paid(&mut ledger, &unit)?;
+    let credits = args.worth.credits(paid.as_ref(), &args.per_credit, &unit)?;
+    let paid = paid.ok_or_else(|| invalid("say with --amount what was paid"))?;
+    let request = Request {
+        user_id,
+        currency: unit,
+        operation: Operation::RecordPurchase(NewPurchase {
+            paid,
+            credits,
+            pending_for,
+        }),
+        note,
+        key,
+    };
+    let answer = post(&mut ledger, &request)?;
+    ledger.leave_open();
+    context.answered("purchase-record", &answer)
+}
+
+fn grant(context: &Context<'_>, args: &GrantArgs) -> anyhow::Result<Exit> {
+    let (user_id, note, key) = (args.user.parse()?, args.note.parse()?, args.key.parse()?);
+    let mut ledger = context.ledger()?;
+    let unit = context.currency(&mut ledger)?;
+    let paid = args.worth.paid(&mut ledger, &unit)?;
+    let credits = args.worth.credits(paid.as_ref(), &args.per_credit, &unit)?;
+    let credits = Amount::new(credits).ok_or_else(|| amount_error(AmountError::Zero))?;
+    let request = Request {
+        user_id,
+        currency: unit,
+        operation: Operation::GrantGift { credits, paid },
+        note,
+        key,
+    };
+    let answer = post(&mut ledger, &request)?;
+    ledger.leave_open();
+    context.answered("gift-grant", &answer)
+}
+
+pub fn run_deactivate(context: &Context<'_>, args: &DeactivatePurchaseArgs) -> anyhow::Result<Exit> {
+    let id: PurchaseId = args.id.parse().map_err(invalid)?;
+    let (note, key) = (args.how.note.with_reason()?, args.how.key.parse()?);
+    let operation = Operation::DeactivatePurchase {
+        purchase: id.number,
+        if_spent: args.how.if_spent.into(),
+    };
+    let mut ledger = context.ledger()?;
+    let what = format!("purchase {id}");
+    let answer = purchase::deactivate(&mut ledger, id.account, &what, operation, (note, key))?;
+    ledger.leave_open();
+    context.answered("deactivate-purchase", &answer)
+}
+
+fn deactivate_gift(context: &Context<'_>, args: &DeactivateGiftArgs) -> anyhow::Result<Exit> {
+    let id: GiftId = args.id.parse().map_err(invalid)?;
+    let (note, key) = (args.how.note.with_reason()?, args.how.key.parse()?);
+    let operation = Operation::DeactivateGift {
+        gift: id.number,
+        if_spent: args.how.if_spent.into(),
+    };
+    let mut ledger = context.ledger()?;
+    let what = format!("gift {id}");
+    let answer = purchase::deactivate(&mut ledger, id.account, &what, operation, (note, key))?;
+    ledger.leave_open();
+    context.answered("gift-deactivate", &answer)
+}
+
+fn list(context: &Context<'_>, args: &PurchaseListArgs) -> anyhow::Result<Exit> {
+    let state = |name: &str| {
+        CreditState::parse(name).ok_or_else(|| invalid("--state is one of pending, inactive, transferred, taken_back"))
+    };
+    let query = PurchaseQuery {
+        account: args.list.account(context)?,
+        state: args.state.as_deref().map(state).transpose()?,
+        limit: args.list.limit(),
+    };
+    let mut ledger = context.ledger()?;
+    let views = purchase::purchases(&mut ledger, &query)?;
+    ledger.leave_open();
+    context.done(&render::purchase::purchases(&views))
+}
+
+fn gift_list(context: &Context<'_>, args: &GiftListArgs) -> anyhow::Result<Exit> {
+    let account = args.list.account(context)?;
+    let mut ledger = context.ledger()?;
+    let views = purchase::gifts(&mut ledger, account.as_ref(), args.list.limit())?;
+    ledger.leave_open();
+    context.done(&render::purchase::gifts(&views))
+}
+
+pub fn run_process(context: &Context<'_>, _args: &ProcessPendingCreditsArgs) -> anyhow::Result<Exit> {
+    signals::long_work();
+    let mut ledger = context.ledger()?;
+    let done = credits::process(&mut ledger, &context.progress())?;
+    ledger.leave_open();
+    context.ended(&render::purchase::processed(&done), done.exit())
+}

@@ -1,0 +1,166 @@
+//! Many accounts at once: the same locks, guards and rows as one at a time, in as few statements as each engine allows.
+
+use std::sync::LazyLock;
+
+use super::backend::Engine;
+use super::balances::balance_move;
+use super::connection::Db;
+use super::entries::{self, entry_insert};
+use super::error::DbError;
+use super::snapshot::{self, Located, SnapshotRow};
+use super::statement::{Column, Statement, sql};
+use crate::domain::account::AccountId;
+use crate::domain::balance::State;
+use crate::domain::entry::Entry;
+use crate::domain::text::{Description, IdempotencyKey, Json, Reference};
+
+/// An account's part in a bulk write: where it was, what is appended, where it is then.
+#[derive(Clone, Debug)]
+pub struct Append {
+    pub account: AccountId,
+    pub before: State,
+    pub entries: Vec<Entry>,
+    pub after: State,
+}
+
+/// An account of many; a damaged one is an error of its own.
+pub type Locked = (AccountId, Result<Located, DbError>);
+
+/// Locks these accounts in the order of their ids, and reads each.
+pub fn lock_many(db: &mut Db, ids: &[AccountId]) -> Result<Vec<Locked>, DbError> {
+    match db.engine() {
+        Engine::Sqlite => ids
+            .iter()
+            .filter_map(|id| match snapshot::look(db, *id) {
+                Ok(None) => None,
+                Ok(Some(located)) => Some(Ok((*id, Ok(located)))),
+                Err(error @ DbError::Integrity(_)) => Some(Ok((*id, Err(error)))),
+                Err(error) => Some(Err(error)),
+            })
+            .collect(),
+        Engine::Postgres => {
+            let column = || Column::Ints(ids.iter().map(|id| Some(id.get())).collect());
+            let lock = "SELECT account_id FROM balances WHERE account_id = ANY(?) ORDER BY account_id FOR UPDATE";
+            let _: Vec<i64> = db.rows(&sql(lock).bind(column()))?;
+            let select = format!(
+                "SELECT {} FROM {} WHERE a.id = ANY(?) ORDER BY a.id",
+                snapshot::COLUMNS,
+                snapshot::joins(Engine::Postgres)
+            );
+            let rows: Vec<SnapshotRow> = db.rows(&sql(select).bind(column()))?;
+            Ok(rows.into_iter().map(|row| (row.account_id(), row.checked())).collect())
+        }
+    }
+}
+
+/// Appends entries and moves balance rows of accounts whose locks are held.
+pub fn append_many(db: &mut Db, appends: &[Append]) -> Result<(), DbError> {
+    match db.engine() {
+        Engine::Sqlite => {
+            for append in appends {
+                for entry in &append.entries {
+                    entry_insert(db, append.account, entry)?;
+                }
+                if !balance_move(db, append.account, &append.before, &append.after)? {
+                    return Err(moved_under_lock());
+                }
+            }
+            Ok(())
+        }
+        Engine::Postgres => {
+            db.execute(&entries_insert(appends))?;
+            if db.execute(&balances_move(appends))? != appends.len() {
+                return Err(moved_under_lock());
+            }
+            Ok(())
+        }
+    }
+}
+
+fn moved_under_lock() -> DbError {
+    DbError::Retry("a balance row moved under its lock".into())
+}
+
+fn entries_insert(appends: &[Append]) -> Statement<'_> {
+    static INSERT: LazyLock<String> = LazyLock::new(|| {
+        let columns = entries::COLUMNS;
+        format!(
+            "INSERT INTO entries (account_id, {columns}) SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
+             ?, ?, ?, ?)"
+        )
+    });
+    let all = || {
+        appends
+            .iter()
+            .flat_map(|append| append.entries.iter().map(|entry| (append.account, entry)))
+    };
+    let ints = |of: &dyn Fn(&Entry) -> Option<i64>| Column::Ints(all().map(|(_, entry)| of(entry)).collect::<Vec<_>>());
+    sql(INSERT.as_str())
+        .bind(Column::Ints(all().map(|(account, _)| Some(account.get())).collect()))
+        .bind(ints(&|e| Some(e.seq)))
+        .bind(ints(&|e| Some(e.movement.deltas.balance.get())))
+        .bind(ints(&|e| Some(e.movement.deltas.held.get())))
+        .bind(ints(&|e| Some(e.movement.deltas.debt.get())))
+        .bind(Column::Texts(
+            all().map(|(_, e)| Some(e.movement.kind.name())).collect(),
+        ))
+        .bind(ints(&|e| Some(e.after.balance.get())))
+        .bind(ints(&|e| Some(e.after.held.get())))
+        .bind(ints(&|e| Some(e.after.debt.get())))
+        .bind(ints(&|e| e.movement.reverses))
+        .bind(ints(&|e| Some(e.stamp.at.micros())))
+        .bind(Column::Bytes(
+            all().map(|(_, e)| e.hash.as_bytes().as_slice()).collect(),
+        ))
+        .bind(Column::Texts(
+            all().map(|(_, e)| Some(e.movement.counter_account.as_str())).collect(),
+        ))
+        .bind(Column::Texts(
+            all().map(|(_, e)| Some(e.stamp.actor.as_str())).collect(),
+        ))
+        .bind(Column::Texts(
+            all()
+                .map(|(_, e)| e.stamp.key.as_ref().map(IdempotencyKey::as_str))
+                .collect(),
+        ))
+        .bind(Column::Texts(
+            all()
+                .map(|(_, e)| e.stamp.note.reference.as_ref().map(Reference::as_str))
+                .collect(),
+        ))
+        .bind(Column::Texts(
+            all()
+                .map(|(_, e)| e.stamp.note.description.as_ref().map(Description::as_str))
+                .collect(),
+        ))
+        .bind(Column::Texts(
+            all()
+                .map(|(_, e)| e.stamp.note.metadata.as_ref().map(Json::as_str))
+                .collect(),
+        ))
+}
+
+fn balances_move(appends: &[Append]) -> Statement<'_> {
+    let ints = |of: &dyn Fn(&Append) -> i64| Column::Ints(appends.iter().map(|append| Some(of(append))).collect());
+    sql(
+        "UPDATE balances b SET balance = n.balance, held = n.held, debt = n.debt, \
+         total_recharged = n.total_recharged, total_spent = n.total_spent, last_seq = n.last_seq, \
+         chain_head = n.chain_head FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?) AS \
+         n (account_id, before, balance, held, debt, total_recharged, total_spent, last_seq, chain_head) \
+         WHERE b.account_id = n.account_id AND b.last_seq = n.before",
+    )
+    .bind(ints(&|a| a.account.get()))
+    .bind(ints(&|a| a.before.last_seq))
+    .bind(ints(&|a| a.after.figures.balance.get()))
+    .bind(ints(&|a| a.after.figures.held.get()))
+    .bind(ints(&|a| a.after.figures.debt.get()))
+    .bind(ints(&|a| a.after.figures.total_recharged.get()))
+    .bind(ints(&|a| a.after.figures.total_spent.get()))
+    .bind(ints(&|a| a.after.last_seq))
+    .bind(Column::Bytes(
+        appends
+            .iter()
+            .map(|a| a.after.chain_head.as_bytes().as_slice())
+            .collect(),
+    ))
+}

@@ -1,0 +1,96 @@
+//! The `gifts` table.
+
+use diesel::deserialize;
+
+use super::connection::Db;
+use super::entries::read_note;
+use super::error::DbError;
+use super::purchases::{bind_paid, read_deactivation, read_paid};
+use super::statement::{Columns, FromRow, sql};
+use crate::domain::account::AccountId;
+use crate::domain::entry::Note;
+use crate::domain::money::{Amount, Minor};
+use crate::domain::purchase::{Deactivation, Gift, GiftId};
+use crate::domain::text::{Actor, Description, Json, Reference};
+use crate::domain::time::Timestamp;
+
+const COLUMNS: &str = "account_id, number, paid, paid_currency, paid_exponent, credits, entry_seq, created_at, \
+     created_by, deactivated_at, deactivated_by, deactivated_why, reference, description, metadata";
+
+impl FromRow for Gift {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            id: GiftId {
+                account: AccountId::new(columns.int()?),
+                number: columns.int()?,
+            },
+            paid: read_paid(columns)?,
+            credits: Amount::new(Minor::new(columns.int()?)).ok_or("a gift has an impossible amount")?,
+            entry_seq: columns.int()?,
+            created_at: Timestamp::from_micros(columns.int()?),
+            created_by: Actor::parse(&columns.text()?)?,
+            deactivated: read_deactivation(columns)?,
+            note: read_note(columns)?,
+        })
+    }
+}
+
+pub fn gift_find(db: &mut Db, id: GiftId) -> Result<Option<Gift>, DbError> {
+    let find = format!("SELECT {COLUMNS} FROM gifts WHERE account_id = ? AND number = ?");
+    db.row(&sql(find).bind(id.account.get()).bind(id.number))
+}
+
+/// The number of the account's next gift; under its lock.
+pub fn gift_next_number(db: &mut Db, account: AccountId) -> Result<i64, DbError> {
+    let next = sql("SELECT COALESCE(MAX(number), 0) + 1 FROM gifts WHERE account_id = ?").bind(account.get());
+    Ok(db.row(&next)?.unwrap_or(1))
+}
+
+pub fn gift_insert(db: &mut Db, gift: &Gift) -> Result<(), DbError> {
+    let Note {
+        reference,
+        description,
+        metadata,
+    } = &gift.note;
+    let insert = sql(
+        "INSERT INTO gifts (account_id, number, paid, paid_currency, paid_exponent, credits, entry_seq, created_at, \
+         created_by, reference, description, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(gift.id.account.get())
+    .bind(gift.id.number);
+    let insert = bind_paid(insert, gift.paid.as_ref())
+        .bind(gift.credits.minor().get())
+        .bind(gift.entry_seq)
+        .bind(gift.created_at.micros())
+        .bind(gift.created_by.as_str())
+        .bind(reference.as_ref().map(Reference::as_str))
+        .bind(description.as_ref().map(Description::as_str))
+        .bind(metadata.as_ref().map(Json::as_str));
+    db.execute(&insert).map(|_| ())
+}
+
+/// Notes who took a gift back; `false` when somebody had before.
+pub fn gift_deactivate(db: &mut Db, id: GiftId, how: &Deactivation) -> Result<bool, DbError> {
+    let update = sql(
+        "UPDATE gifts SET deactivated_at = ?, deactivated_by = ?, deactivated_why = ? \
+         WHERE account_id = ? AND number = ? AND deactivated_at IS NULL",
+    )
+    .bind(how.at.micros())
+    .bind(how.by.as_str())
+    .bind(how.why.as_ref().map(Description::as_str))
+    .bind(id.account.get())
+    .bind(id.number);
+    Ok(db.execute(&update)? == 1)
+}
+
+/// Newest first; of all accounts or one.
+pub fn gifts_list(db: &mut Db, account: Option<AccountId>, limit: i64) -> Result<Vec<Gift>, DbError> {
+    let of_account = if account.is_some() { "WHERE account_id = ? " } else { "" };
+    let mut statement = sql(format!(
+        "SELECT {COLUMNS} FROM gifts {of_account}ORDER BY created_at DESC, account_id DESC, number DESC LIMIT ?"
+    ));
+    if let Some(account) = account {
+        statement = statement.bind(account.get());
+    }
+    db.rows(&statement.bind(limit))
+}

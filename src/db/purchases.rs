@@ -1,0 +1,198 @@
+//! The `purchases` and `pending_credits` tables.
+
+use diesel::deserialize;
+
+use super::connection::Db;
+use super::entries::read_note;
+use super::error::DbError;
+use super::statement::{Columns, FromRow, Statement, sql};
+use crate::domain::account::AccountId;
+use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::entry::Note;
+use crate::domain::money::{Amount, Minor};
+use crate::domain::purchase::{CreditState, Deactivation, Paid, PendingCredit, Purchase, PurchaseId};
+use crate::domain::text::{Actor, Description, Json, Reference};
+use crate::domain::time::Timestamp;
+
+pub(super) const PURCHASE_COLUMNS: &str = "p.account_id, p.number, p.paid, p.paid_currency, p.paid_exponent, p.credits, p.created_at, \
+     p.created_by, p.deactivated_at, p.deactivated_by, p.deactivated_why, p.reference, p.description, p.metadata, \
+     c.credits, c.due_at, c.state, c.settled_at, c.entry_seq";
+
+pub(super) const PURCHASE_TABLES: &str =
+    "purchases p LEFT JOIN pending_credits c ON c.account_id = p.account_id AND c.number = p.number";
+
+/// Amount, currency and its digits, where there is any.
+pub(super) fn read_paid(columns: &mut impl Columns) -> deserialize::Result<Option<Paid>> {
+    let (amount, code, exponent) = (
+        columns.optional_int()?,
+        columns.optional_text()?,
+        columns.optional_int()?,
+    );
+    let (Some(amount), Some(code), Some(exponent)) = (amount, code, exponent) else {
+        return Ok(None);
+    };
+    let currency = Currency::new(CurrencyCode::parse(&code)?, u8::try_from(exponent)?);
+    Ok(Some(Paid {
+        amount: Amount::new(Minor::new(amount)).ok_or("an impossible amount was paid")?,
+        currency: currency.ok_or("a currency has an impossible exponent")?,
+    }))
+}
+
+pub(super) fn bind_paid<'a>(statement: Statement<'a>, paid: Option<&'a Paid>) -> Statement<'a> {
+    statement
+        .bind(paid.map(|paid| paid.amount.minor().get()))
+        .bind(paid.map(|paid| paid.currency.code().as_str()))
+        .bind(paid.map(|paid| i64::from(paid.currency.exponent())))
+}
+
+pub(super) fn read_deactivation(columns: &mut impl Columns) -> deserialize::Result<Option<Deactivation>> {
+    let at = columns.optional_int()?.map(Timestamp::from_micros);
+    let by = columns.optional_text()?.map(|text| Actor::parse(&text)).transpose()?;
+    let why = columns
+        .optional_text()?
+        .map(|text| Description::parse(&text))
+        .transpose()?;
+    Ok(at.zip(by).map(|(at, by)| Deactivation { at, by, why }))
+}
+
+fn read_pending(columns: &mut impl Columns) -> deserialize::Result<Option<PendingCredit>> {
+    let credits = columns.optional_int()?.map(Minor::new).and_then(Amount::new);
+    let due_at = columns.optional_int()?.map(Timestamp::from_micros);
+    let state = columns.optional_text()?.and_then(|name| CreditState::parse(&name));
+    let settled_at = columns.optional_int()?.map(Timestamp::from_micros);
+    let entry_seq = columns.optional_int()?;
+    let (Some(credits), Some(due_at), Some(state)) = (credits, due_at, state) else {
+        return Ok(None);
+    };
+    Ok(Some(PendingCredit {
+        credits,
+        due_at,
+        state,
+        settled_at,
+        entry_seq,
+    }))
+}
+
+impl FromRow for Purchase {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            id: PurchaseId {
+                account: AccountId::new(columns.int()?),
+                number: columns.int()?,
+            },
+            paid: read_paid(columns)?.ok_or("a purchase was not paid")?,
+            credits: Minor::new(columns.int()?),
+            created_at: Timestamp::from_micros(columns.int()?),
+            created_by: Actor::parse(&columns.text()?)?,
+            deactivated: read_deactivation(columns)?,
+            note: read_note(columns)?,
+            pending: read_pending(columns)?,
+        })
+    }
+}
+
+pub fn purchase_find(db: &mut Db, id: PurchaseId) -> Result<Option<Purchase>, DbError> {
+    let find = format!("SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE p.account_id = ? AND p.number = ?");
+    db.row(&sql(find).bind(id.account.get()).bind(id.number))
+}
+
+/// The number of the account's next purchase; under its lock.
+pub fn purchase_next_number(db: &mut Db, account: AccountId) -> Result<i64, DbError> {
+    let next = sql("SELECT COALESCE(MAX(number), 0) + 1 FROM purchases WHERE account_id = ?").bind(account.get());
+    Ok(db.row(&next)?.unwrap_or(1))
+}
+
+/// Writes a new purchase and its credits on their way.
+pub fn purchase_insert(db: &mut Db, purchase: &Purchase) -> Result<(), DbError> {
+    let Note {
+        reference,
+        description,
+        metadata,
+    } = &purchase.note;
+    let insert = sql(
+        "INSERT INTO purchases (account_id, number, paid, paid_currency, paid_exponent, credits, created_at, \
+         created_by, reference, description, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(purchase.id.account.get())
+    .bind(purchase.id.number);
+    let insert = bind_paid(insert, Some(&purchase.paid))
+        .bind(purchase.credits.get())
+        .bind(purchase.created_at.micros())
+        .bind(purchase.created_by.as_str())
+        .bind(reference.as_ref().map(Reference::as_str))
+        .bind(description.as_ref().map(Description::as_str))
+        .bind(metadata.as_ref().map(Json::as_str));
+    db.execute(&insert)?;
+    let Some(pending) = &purchase.pending else {
+        return Ok(());
+    };
+    let insert = sql("INSERT INTO pending_credits (account_id, number, credits, due_at) VALUES (?, ?, ?, ?)")
+        .bind(purchase.id.account.get())
+        .bind(purchase.id.number)
+        .bind(pending.credits.minor().get())
+        .bind(pending.due_at.micros());
+    db.execute(&insert).map(|_| ())
+}
+
+/// Notes who took a purchase back; `false` when somebody had before.
+pub fn purchase_deactivate(db: &mut Db, id: PurchaseId, how: &Deactivation) -> Result<bool, DbError> {
+    let update = sql(
+        "UPDATE purchases SET deactivated_at = ?, deactivated_by = ?, deactivated_why = ? \
+         WHERE account_id = ? AND number = ? AND deactivated_at IS NULL",
+    )
+    .bind(how.at.micros())
+    .bind(how.by.as_str())
+    .bind(how.why.as_ref().map(Description::as_str))
+    .bind(id.account.get())
+    .bind(id.number);
+    Ok(db.execute(&update)? == 1)
+}
+
+/// Takes credits from one state to another; `false` when they are no longer in the first.
+pub fn credit_move(
+    db: &mut Db,
+    id: PurchaseId,
+    (from, to): (CreditState, CreditState),
+    at: Timestamp,
+    entry_seq: Option<i64>,
+) -> Result<bool, DbError> {
+    let update = sql(
+        "UPDATE pending_credits SET state = ?, settled_at = ?, entry_seq = COALESCE(?, entry_seq) \
+         WHERE account_id = ? AND number = ? AND state = ?",
+    )
+    .bind(to.name())
+    .bind(at.micros())
+    .bind(entry_seq)
+    .bind(id.account.get())
+    .bind(id.number)
+    .bind(from.name());
+    Ok(db.execute(&update)? == 1)
+}
+
+/// Which purchases a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct PurchaseFilter {
+    pub account: Option<AccountId>,
+    pub state: Option<CreditState>,
+    pub limit: i64,
+}
+
+/// Newest first.
+pub fn purchases_list(db: &mut Db, filter: &PurchaseFilter) -> Result<Vec<Purchase>, DbError> {
+    let mut text = format!("SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE 1 = 1");
+    if filter.account.is_some() {
+        text.push_str(" AND p.account_id = ?");
+    }
+    if filter.state.is_some() {
+        text.push_str(" AND c.state = ?");
+    }
+    text.push_str(" ORDER BY p.created_at DESC, p.account_id DESC, p.number DESC LIMIT ?");
+    let mut statement = sql(text);
+    if let Some(account) = filter.account {
+        statement = statement.bind(account.get());
+    }
+    if let Some(state) = filter.state {
+        statement = statement.bind(state.name());
+    }
+    db.rows(&statement.bind(filter.limit))
+}

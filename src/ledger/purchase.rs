@@ -1,0 +1,107 @@
+//! Purchases and gifts by their id: taking them back, listing them.
+
+use super::Ledger;
+use super::account::find;
+use super::error::LedgerError;
+use super::post::{Answer, Request, post};
+use crate::db::accounts;
+use crate::db::gifts;
+use crate::db::purchases::{self, PurchaseFilter};
+use crate::domain::account::{Account, AccountId};
+use crate::domain::currency::CurrencyCode;
+use crate::domain::entry::Note;
+use crate::domain::operation::Operation;
+use crate::domain::purchase::{CreditState, Gift, Purchase};
+use crate::domain::text::{IdempotencyKey, UserId};
+
+/// A purchase and whose it is.
+#[derive(Clone, Debug)]
+pub struct PurchaseView {
+    pub account: Account,
+    pub purchase: Purchase,
+}
+
+/// A gift and whose it is.
+#[derive(Clone, Debug)]
+pub struct GiftView {
+    pub account: Account,
+    pub gift: Gift,
+}
+
+/// Takes a purchase or a gift back; `what` is how people name it.
+pub fn deactivate(
+    ledger: &mut Ledger,
+    account: AccountId,
+    what: &str,
+    operation: Operation,
+    (note, key): (Note, Option<IdempotencyKey>),
+) -> Result<Answer, LedgerError> {
+    let listed = accounts::account_by_id(&mut ledger.db, account)?
+        .ok_or_else(|| LedgerError::NotFound(format!("{what} does not exist")))?;
+    let request = Request {
+        user_id: listed.account.user_id,
+        currency: listed.account.currency,
+        operation,
+        note,
+        key,
+    };
+    post(ledger, &request)
+}
+
+/// Which purchases a list shows.
+#[derive(Clone, Debug)]
+pub struct PurchaseQuery {
+    pub account: Option<(UserId, CurrencyCode)>,
+    pub state: Option<CreditState>,
+    pub limit: i64,
+}
+
+/// Newest first.
+pub fn purchases(ledger: &mut Ledger, query: &PurchaseQuery) -> Result<Vec<PurchaseView>, LedgerError> {
+    let filter = PurchaseFilter {
+        account: account_of(ledger, query.account.as_ref())?,
+        state: query.state,
+        limit: query.limit,
+    };
+    let found = purchases::purchases_list(&mut ledger.db, &filter)?;
+    with_accounts(ledger, found)
+}
+
+pub(super) fn with_accounts(ledger: &mut Ledger, found: Vec<Purchase>) -> Result<Vec<PurchaseView>, LedgerError> {
+    let mut views = Vec::with_capacity(found.len());
+    for purchase in found {
+        if let Some(listed) = accounts::account_by_id(&mut ledger.db, purchase.id.account)? {
+            views.push(PurchaseView {
+                account: listed.account,
+                purchase,
+            });
+        }
+    }
+    Ok(views)
+}
+
+/// Newest first.
+pub fn gifts(
+    ledger: &mut Ledger,
+    account: Option<&(UserId, CurrencyCode)>,
+    limit: i64,
+) -> Result<Vec<GiftView>, LedgerError> {
+    let account = account_of(ledger, account)?;
+    let mut views = Vec::new();
+    for gift in gifts::gifts_list(&mut ledger.db, account, limit)? {
+        if let Some(listed) = accounts::account_by_id(&mut ledger.db, gift.id.account)? {
+            views.push(GiftView {
+                account: listed.account,
+                gift,
+            });
+        }
+    }
+    Ok(views)
+}
+
+fn account_of(ledger: &mut Ledger, account: Option<&(UserId, CurrencyCode)>) -> Result<Option<AccountId>, LedgerError> {
+    match account {
+        Some((user_id, currency)) => Ok(Some(find(ledger, user_id, currency)?.account.id)),
+        None => Ok(None),
+    }
+}
