@@ -34,3 +34,7 @@ deny:
 # Measure what the README claims about speed
 bench *ARGS:
     cargo bench --locked {{ARGS}}
+
+# The job that brings credits against deactivations, a thousand times on each engine
+races COUNT="1000":
+    LEDGER_TEST_RACES={{COUNT}} cargo test --locked the_job_and_a_deactivation

@@ -11,6 +11,8 @@
 )]
 
 mod common;
+#[path = "common/process.rs"]
+mod process;
 #[path = "common/server.rs"]
 mod server;
 
@@ -18,7 +20,7 @@ use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::{ROUNDS, Target, median, size};
 use ledger::domain::balance::{State, append};
@@ -248,34 +250,13 @@ fn copy_line(account: i64, entry: &Entry) -> String {
 
 /// Runs `ledger verify-sync`; its seconds and its peak memory in MB.
 fn verify(url: &str, accounts: usize, entries: usize) -> (f64, f64) {
-    let started = Instant::now();
-    let mut process = Command::new(env!("CARGO_BIN_EXE_ledger"))
-        .args(["verify-sync", "--format", "json"])
-        .env("DATABASE_URL", url)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let status = format!("/proc/{}/status", process.id());
-    let mut peak = 0.0_f64;
-    let ended = loop {
-        if let Some(ended) = process.try_wait().unwrap() {
-            break ended;
-        }
-        let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes = line.and_then(|rest| rest.trim().split(' ').next()?.parse().ok());
-        peak = peak.max(kilobytes.unwrap_or(0.0));
-        std::thread::sleep(Duration::from_millis(2));
-    };
-    let took = started.elapsed().as_secs_f64();
-    let said = std::io::read_to_string(process.stdout.take().unwrap()).unwrap();
-    assert!(ended.success(), "verify-sync: {ended}: {said}");
-    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let run = process::run(&["verify-sync", "--format", "json"], url);
+    let said: serde_json::Value = serde_json::from_str(&run.output).unwrap();
     for (name, expected) in [("checked", accounts), ("in_sync", accounts), ("entries", entries)] {
         let found = find(&said, name).and_then(serde_json::Value::as_u64);
         assert!(found == Some(expected as u64), "{name} should be {expected}: {said}");
     }
-    (took, peak / 1024.0)
+    (run.seconds, run.peak_megabytes)
 }
 
 /// The member of that name, wherever the document has it.

@@ -69,15 +69,24 @@ pub fn credits_due_accounts(
 }
 
 /// The purchases of that range whose credits are due, in order.
+///
+/// The range is given for both tables: PostgreSQL would read all purchases for the join otherwise.
 pub fn credits_due_between(
     db: &mut Db,
     now: Timestamp,
-    range: (PurchaseId, PurchaseId),
+    (first, last): (PurchaseId, PurchaseId),
 ) -> Result<Vec<Purchase>, DbError> {
     let select = sql(format!(
-        "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE {DUE} AND {WITHIN} ORDER BY c.account_id, c.number"
+        "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE {DUE} AND {WITHIN} \
+         AND (p.account_id, p.number) >= (?, ?) AND (p.account_id, p.number) <= (?, ?) \
+         ORDER BY c.account_id, c.number"
     ));
-    db.rows(&bind_range(select, now, range))
+    let select = bind_range(select, now, (first, last))
+        .bind(first.account.get())
+        .bind(first.number)
+        .bind(last.account.get())
+        .bind(last.number);
+    db.rows(&select)
 }
 
 /// How many credits are due and have not come.

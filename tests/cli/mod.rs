@@ -6,6 +6,7 @@ mod charge;
 mod database;
 mod inspect;
 mod output;
+mod purchase;
 mod recharge;
 mod verify;
 

@@ -1,5 +1,6 @@
 //! Many processes at the same accounts: nothing is lost, doubled, overdrawn or mistaken.
 
+mod credits;
 mod jobs;
 mod locks;
 mod races;

@@ -1,0 +1,200 @@
+//! The job that brings credits, against deactivations, against itself, and killed.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::{at_once, verified};
+use crate::common::{Ledger, Output, TestDatabase, on_both_engines};
+
+/// How often the job and a deactivation are started together; a campaign asks for a thousand.
+const RACES_VARIABLE: &str = "LEDGER_TEST_RACES";
+
+fn races() -> usize {
+    let given = std::env::var(RACES_VARIABLE).ok();
+    given.map_or(40, |text| text.parse().expect("a number of races"))
+}
+
+fn points(database: &TestDatabase) -> Ledger {
+    let ledger = database.ledger().env("LEDGER_CURRENCY", "POINTS");
+    ledger.run_words("currency add POINTS --exponent 0").expect_code(0);
+    ledger
+}
+
+/// Accounts `1..=accounts`, each with as many credits of 3 points due from the moment 1 on.
+fn fill(database: &TestDatabase, accounts: usize, each: usize) {
+    let rows: Vec<String> = (1..=accounts)
+        .flat_map(|account| (1..=each).map(move |number| format!("({account}, {number}")))
+        .collect();
+    for chunk in rows.chunks(1_000) {
+        let values = |rest: &str| {
+            let lines: Vec<String> = chunk.iter().map(|row| format!("{row}, {rest})")).collect();
+            lines.join(", ")
+        };
+        database.sql(&format!(
+            "INSERT INTO purchases (account_id, number, paid, paid_currency, paid_exponent, credits, created_at, \
+             created_by) VALUES {}",
+            values("300000, 'VND', 0, 3, 0, 'shop'")
+        ));
+        database.sql(&format!(
+            "INSERT INTO pending_credits (account_id, number, credits, due_at) VALUES {}",
+            values("3, 1")
+        ));
+    }
+}
+
+fn accounts(ledger: &Ledger, count: usize) {
+    let lines: Vec<String> = (1..=count).map(|user| user.to_string()).collect();
+    let file = format!("user_id\n{}\n", lines.join("\n"));
+    ledger.run_with_stdin(&["account", "import", "-"], file).expect_code(0);
+}
+
+/// Every credit has come once, by the entry it names, and no entry came without one.
+#[track_caller]
+fn assert_brought_once(database: &TestDatabase, credits: usize) {
+    let count = |text: &str| database.sql(text);
+    assert_eq!(
+        count("SELECT COUNT(*) FROM entries WHERE kind = 'credit'"),
+        credits.to_string()
+    );
+    let matched = "SELECT COUNT(*) FROM pending_credits c JOIN entries e \
+         ON e.account_id = c.account_id AND e.seq = c.entry_seq AND e.kind = 'credit' AND e.balance_delta = c.credits \
+         WHERE c.state IN ('transferred', 'taken_back')";
+    assert_eq!(count(matched), credits.to_string());
+}
+
+on_both_engines! {
+    fn the_job_and_a_deactivation_at_once_end_in_one_order_or_the_other(database: TestDatabase) {
+        let ledger = points(&database);
+        let races = races();
+        accounts(&ledger, races);
+        fill(&database, races, 1);
+        // Each race has a moment of its own at which its credit alone is newly due.
+        database.sql("UPDATE pending_credits SET due_at = 1800000000000000 + account_id * 1000000");
+        let (mut came_first, mut gone_first) = (0, 0);
+
+        for race in 1..=races {
+            let micros = 1_800_000_000 + race as i64;
+            let now = chrono::DateTime::from_timestamp(micros, 0).unwrap().to_rfc3339();
+            let purchase = format!("p{race}-1");
+            let job = vec!["process-pending-credits", "--now", &now, "--format", "json"];
+            let gone = vec!["deactivate-purchase", &purchase, "--reason", "race", "--now", &now, "--format", "json"];
+            let lines = if race % 2 == 0 { [job, gone] } else { [gone, job] };
+
+            let outputs = at_once(&ledger, &lines);
+
+            let told: Vec<Value> = outputs.into_iter().map(|output| output.expect_code(0).data()).collect();
+            let (job, gone) = if race % 2 == 0 { (&told[0], &told[1]) } else { (&told[1], &told[0]) };
+            assert_eq!(gone["outcome"], "applied");
+            match job["transferred"].as_u64() {
+                Some(1) => {
+                    came_first += 1;
+                    assert_eq!(gone["purchase"]["credit_state"], "taken_back", "{gone}");
+                }
+                Some(0) => {
+                    gone_first += 1;
+                    assert_eq!(gone["purchase"]["credit_state"], "inactive", "{gone}");
+                }
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(gone["balance"], "0");
+        }
+
+        assert_eq!(came_first + gone_first, races);
+        assert!(races < 200 || (came_first > 0 && gone_first > 0), "{came_first} and {gone_first}: no race at all");
+        let entries = database.sql("SELECT kind, COUNT(*) FROM entries GROUP BY kind ORDER BY kind");
+        let expected = if came_first == 0 { String::new() } else { format!("clawback|{came_first}\ncredit|{came_first}") };
+        assert_eq!(entries, expected);
+        assert_eq!(database.sql("SELECT SUM(balance), SUM(debt) FROM balances"), "0|0");
+        verified(&ledger);
+    }
+
+    fn jobs_at_once_bring_nothing_twice(database: TestDatabase) {
+        let ledger = points(&database);
+        accounts(&ledger, 40);
+        fill(&database, 40, 25);
+        let job = vec!["process-pending-credits", "--lock-timeout", "60s", "--format", "json"];
+
+        let outputs = at_once(&ledger, &vec![job; 4]);
+
+        let brought: u64 = outputs
+            .into_iter()
+            .map(|output| output.expect_code(0).data()["transferred"].as_u64().unwrap())
+            .sum();
+        assert_eq!(brought, 1_000);
+        assert_brought_once(&database, 1_000);
+        assert_eq!(database.sql("SELECT SUM(balance) FROM balances"), "3000");
+        verified(&ledger);
+    }
+
+    fn charges_go_on_while_the_job_runs(database: TestDatabase) {
+        let ledger = points(&database);
+        accounts(&ledger, 20);
+        fill(&database, 20, 200);
+        for user in 1..=20 {
+            let line = ["adjust", "--user-id", &user.to_string(), "--amount", "100", "--reason", "opening"];
+            ledger.run(&line).expect_code(0);
+        }
+        let mut lines: Vec<Vec<String>> = vec![vec!["process-pending-credits".into()]];
+        lines.extend((1..=40).map(|turn| {
+            let user = (turn % 20 + 1).to_string();
+            ["charge", "--amount", "1", "--service", "shop", "--user-id", &user].map(str::to_owned).to_vec()
+        }));
+        let lines: Vec<Vec<&str>> = lines.iter().map(|line| line.iter().map(String::as_str).collect()).collect();
+
+        for output in at_once(&ledger, &lines) {
+            output.expect_code(0);
+        }
+
+        assert_brought_once(&database, 4_000);
+        assert_eq!(database.sql("SELECT SUM(balance) FROM balances"), (20 * 100 - 40 + 3 * 4_000).to_string());
+        verified(&ledger);
+    }
+
+    fn a_job_killed_at_any_moment_is_finished_by_the_next(database: TestDatabase) {
+        let ledger = points(&database);
+        accounts(&ledger, 60);
+        fill(&database, 60, 100);
+        let job = ["process-pending-credits", "--format", "json", "--lock-timeout", "60s"];
+        let started = Instant::now();
+        ledger.run(&["process-pending-credits", "--now", "1970-01-01T00:00:00Z"]).expect_code(0);
+        let start_up = started.elapsed();
+        let mut killed = 0;
+        for _ in 0..60 {
+            let mut child = ledger.spawn(&job);
+            std::thread::sleep(start_up.mul_f64(0.3) + Duration::from_micros(fastrand::u64(0..60_000)));
+            child.kill().unwrap();
+            match Output::of(child).code {
+                137 => killed += 1,
+                0 => break,
+                other => panic!("exit {other}"),
+            }
+        }
+        assert!(killed > 0, "no run was killed in time");
+
+        ledger.run(&job).expect_code(0);
+
+        assert_brought_once(&database, 6_000);
+        assert_eq!(database.sql("SELECT COUNT(*) FROM pending_credits WHERE state <> 'transferred'"), "0");
+        assert_eq!(database.sql("SELECT SUM(balance) FROM balances"), "18000");
+        verified(&ledger);
+        assert_eq!(ledger.run(&job).expect_code(0).data()["transferred"], 0);
+    }
+
+    fn an_interrupted_job_says_so_and_the_next_goes_on(database: TestDatabase) {
+        let ledger = points(&database);
+        accounts(&ledger, 100);
+        fill(&database, 100, 100);
+        let child = ledger.spawn(&["process-pending-credits", "--format", "json"]);
+        std::thread::sleep(Duration::from_millis(40));
+        let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        assert!(interrupt.unwrap().success());
+        let output = Output::of(child);
+        assert!(output.code == 130 || output.code == 0, "{}", output.transcript());
+
+        ledger.run_words("process-pending-credits").expect_code(0);
+
+        assert_brought_once(&database, 10_000);
+        verified(&ledger);
+    }
+}
