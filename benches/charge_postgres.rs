@@ -11,16 +11,12 @@
 )]
 
 mod common;
+#[path = "common/pgbench.rs"]
+mod pgbench;
 #[path = "common/server.rs"]
 mod server;
 
-use std::path::Path;
-use std::process::Command;
-use std::sync::Barrier;
-use std::time::{Duration, Instant};
-
 use common::{ROUNDS, Target, median, size};
-use ledger::ledger::post::post;
 use server::Server;
 
 const FLOOR_SCHEMA: &str = "
@@ -42,85 +38,22 @@ INSERT INTO entries (account_id, seq, amount, balance_after, kind, reference, at
 SELECT account_id, last_seq, -5, balance, 'service_fee', 'VpsUsage:' || :reference::bigint, :at FROM moved;
 ";
 
-struct Setting {
-    server: Server,
-    url: String,
-    accounts: usize,
-    threads: usize,
-    seconds: u64,
-}
-
-impl Setting {
-    fn floor(&self, script: &Path) -> f64 {
-        let output = Command::new(server::program("pgbench"))
-            .args(["-n", "-M", "prepared", "-j", "2"])
-            .args(["-c", &self.threads.to_string(), "-T", &self.seconds.to_string()])
-            .arg("-f")
-            .arg(script)
-            .arg(self.server.url("floor"))
-            .output()
-            .expect("pgbench can be run");
-        assert!(
-            output.status.success(),
-            "pgbench: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let said = String::from_utf8(output.stdout).unwrap();
-        let tps = said.lines().find_map(|line| line.strip_prefix("tps = "));
-        let tps = tps.and_then(|rest| rest.split(' ').next());
-        tps.expect("pgbench says its tps").parse().unwrap()
-    }
-
-    fn ours(&self, round: usize) -> f64 {
-        let barrier = Barrier::new(self.threads);
-        let run = |thread: usize| {
-            let mut ledger = common::open(&self.url);
-            let mut random = fastrand::Rng::with_seed((round * 1_000 + thread) as u64);
-            barrier.wait();
-            let (started, span) = (Instant::now(), Duration::from_secs(self.seconds));
-            let mut done = 0_u32;
-            while started.elapsed() < span {
-                let request = common::charge(
-                    random.usize(1..=self.accounts),
-                    &format!("VpsUsage:{round}-{thread}-{done}"),
-                );
-                common::applied(&post(&mut ledger, &request).unwrap());
-                done += 1;
-            }
-            f64::from(done) / started.elapsed().as_secs_f64()
-        };
-        std::thread::scope(|scope| {
-            let run = &run;
-            let running: Vec<_> = (0..self.threads)
-                .map(|thread| scope.spawn(move || run(thread)))
-                .collect();
-            running.into_iter().map(|thread| thread.join().unwrap()).sum()
-        })
-    }
-}
-
 fn main() {
     let server = Server::start();
     for database in ["ours", "floor"] {
         server.create_database(database);
     }
-    let setting = Setting {
-        url: server.url("ours"),
-        accounts: size("LEDGER_BENCH_ACCOUNTS", 1_000),
-        threads: size("LEDGER_BENCH_THREADS", 8),
-        seconds: size("LEDGER_BENCH_SECONDS", 8),
-        server,
-    };
-    let Setting {
-        server, accounts, url, ..
-    } = &setting;
+    let url = server.url("ours");
+    let accounts = size("LEDGER_BENCH_ACCOUNTS", 1_000);
+    let threads = size("LEDGER_BENCH_THREADS", 8);
+    let seconds = size("LEDGER_BENCH_SECONDS", 8);
     server.psql("floor", FLOOR_SCHEMA);
     server.psql(
         "floor",
         &format!("INSERT INTO balances SELECT n, 1000000000000, 0 FROM generate_series(1, {accounts}) n"),
     );
-    migrate(url);
-    common::accounts_with_money(&mut common::open(url), *accounts);
+    pgbench::migrate(&url);
+    common::accounts_with_money(&mut common::open(&url), accounts);
     let directory = tempfile::tempdir().unwrap();
     let script = directory.path().join("charge.sql");
     let text = format!(
@@ -131,13 +64,15 @@ fn main() {
     let (mut floors, mut ours) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         server.psql("postgres", "CHECKPOINT");
-        floors.push(setting.floor(&script));
+        floors.push(pgbench::rate(&server, "floor", &script, threads, seconds));
         server.psql("postgres", "CHECKPOINT");
-        ours.push(setting.ours(round));
+        ours.push(pgbench::ours(&url, threads, seconds, |thread, turn| {
+            let mut random = fastrand::Rng::with_seed(((round * threads + thread) << 32 | turn) as u64);
+            common::charge(random.usize(1..=accounts), &format!("VpsUsage:{round}-{thread}-{turn}"))
+        }));
     }
     common::title(format_args!(
-        "PostgreSQL, {} connections, {accounts} accounts, {ROUNDS} rounds of {} s each, medians",
-        setting.threads, setting.seconds
+        "PostgreSQL, {threads} connections, {accounts} accounts, {ROUNDS} rounds of {seconds} s each, medians"
     ));
     common::row(
         "charges",
@@ -145,17 +80,5 @@ fn main() {
         median(ours),
         median(floors),
         Target::AtLeast(0.6),
-    );
-}
-
-fn migrate(url: &str) {
-    let done = Command::new(env!("CARGO_BIN_EXE_ledger"))
-        .args(["migrate", "up", "--database-url", url])
-        .output()
-        .unwrap();
-    assert!(
-        done.status.success(),
-        "migrate: {}",
-        String::from_utf8_lossy(&done.stderr)
     );
 }

@@ -31,8 +31,11 @@ pub struct Made {
     pub subject: Option<i64>,
 }
 
-const COLUMNS: &str = "account_id, idempotency_key, attempt, operation, payload, actor, created_at, state, \
+pub(super) const COLUMNS: &str = "account_id, idempotency_key, attempt, operation, payload, actor, created_at, state, \
      first_seq, last_seq, subject, reason";
+
+/// The order in which a key's applied attempt comes first, else its latest.
+pub(super) const DECISIVE_FIRST: &str = "CASE state WHEN 'applied' THEN 0 ELSE 1 END, attempt DESC";
 
 impl FromRow for Intent {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
@@ -72,7 +75,7 @@ pub fn intent_insert(db: &mut Db, account: AccountId, new: &NewIntent<'_>, attem
 pub fn intent_find(db: &mut Db, account: AccountId, key: &IdempotencyKey) -> Result<Option<Intent>, DbError> {
     let find = format!(
         "SELECT {COLUMNS} FROM intents WHERE account_id = ? AND idempotency_key = ? \
-         ORDER BY CASE state WHEN 'applied' THEN 0 ELSE 1 END, attempt DESC LIMIT 1"
+         ORDER BY {DECISIVE_FIRST} LIMIT 1"
     );
     db.row(&sql(find).bind(account.get()).bind(key.as_str()))
 }

@@ -14,7 +14,7 @@ use super::balances::{MOVE_ROW, balance_move, bind_state};
 use super::connection::Db;
 use super::entries::{self, bind_entry, entry_insert};
 use super::error::DbError;
-use super::intents::{Made, NewIntent, intent_applied, intent_insert, micros};
+use super::intents::{self, Made, NewIntent, intent_applied, intent_find, intent_insert, micros};
 use super::snapshot::{self, Located, SnapshotRow};
 use super::statement::{Columns, FromRow, sql};
 use super::unit_of_work::{write, write_relaxed};
@@ -22,6 +22,7 @@ use crate::domain::account::AccountId;
 use crate::domain::balance::State;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::entry::Entry;
+use crate::domain::intent::Intent;
 use crate::domain::text::{IdempotencyKey, UserId};
 
 /// An account and whether this is the first that was heard of the key.
@@ -99,49 +100,112 @@ fn open_in_one_statement(
     }))
 }
 
-/// One entry, the balance row's move and the intent's outcome; `false` when the account has moved on.
-pub fn post_guarded(
-    db: &mut Db,
-    before: &Located,
-    entry: &Entry,
-    after: &State,
-    key: &IdempotencyKey,
-    took: Duration,
-) -> Result<bool, DbError> {
+/// What is written of a plain posting: one entry, the balance row's move, the intent's outcome.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a> {
+    pub before: &'a Located,
+    pub entry: &'a Entry,
+    pub after: &'a State,
+    pub key: &'a IdempotencyKey,
+    pub attempt: i32,
+    pub took: Duration,
+}
+
+/// Writes it in a transaction of its own; `false` when the account has moved on.
+pub fn post_guarded(db: &mut Db, plain: Plain<'_>) -> Result<bool, DbError> {
     match db.engine() {
-        Engine::Sqlite => post_in_transaction(db, before, entry, after, key, took),
-        Engine::Postgres => post_in_one_statement(db, before, entry, after, key, took),
+        Engine::Sqlite => write(db, "post", |db| post_plain(db, plain)),
+        // The one statement is a transaction.
+        Engine::Postgres => post_plain(db, plain),
     }
+}
+
+/// Writes it in the running transaction; `false` when the account has moved on.
+pub fn post_plain(db: &mut Db, plain: Plain<'_>) -> Result<bool, DbError> {
+    match db.engine() {
+        Engine::Sqlite => post_in_three_statements(db, plain),
+        Engine::Postgres => post_in_one_statement(db, plain),
+    }
+}
+
+/// The account under its lock, and what became of the key so far.
+pub fn lock_with_intent(
+    db: &mut Db,
+    id: AccountId,
+    key: &IdempotencyKey,
+) -> Result<Option<(Located, Option<Intent>)>, DbError> {
+    match db.engine() {
+        Engine::Sqlite => {
+            let Some(located) = snapshot::lock(db, id)? else {
+                return Ok(None);
+            };
+            Ok(Some((located, intent_find(db, id, key)?)))
+        }
+        Engine::Postgres => lock_then_read_at_once(db, id, key),
+    }
+}
+
+struct LockedRow {
+    row: SnapshotRow,
+    intent: Option<Intent>,
+}
+
+impl FromRow for LockedRow {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let row = SnapshotRow::from_row(columns)?;
+        let known = columns.boolean()?;
+        Ok(Self {
+            row,
+            intent: if known { Some(Intent::from_row(columns)?) } else { None },
+        })
+    }
+}
+
+/// Others wait for the lock, so that everything is read in one round trip; but not in the statement that takes it,
+/// which would see the other tables as they were before it had waited.
+fn lock_then_read_at_once(
+    db: &mut Db,
+    id: AccountId,
+    key: &IdempotencyKey,
+) -> Result<Option<(Located, Option<Intent>)>, DbError> {
+    static READ: LazyLock<String> = LazyLock::new(|| {
+        format!(
+            "SELECT {}, i.account_id IS NOT NULL, i.* FROM {} LEFT JOIN LATERAL (SELECT {} FROM intents \
+             WHERE account_id = a.id AND idempotency_key = ? ORDER BY {} LIMIT 1) i ON TRUE WHERE a.id = ?",
+            snapshot::COLUMNS,
+            snapshot::joins(Engine::Postgres),
+            intents::COLUMNS,
+            intents::DECISIVE_FIRST,
+        )
+    });
+    db.connection.lock_balance(id.get())?;
+    let read = sql(READ.as_str()).bind(key.as_str()).bind(id.get());
+    let Some(LockedRow { row, intent }) = db.row(&read)? else {
+        return Ok(None);
+    };
+    Ok(Some((row.checked()?, intent)))
 }
 
 const GUARD: &str = "account_id = ? AND last_seq = ? AND settings_revision = ?";
 
-fn post_in_transaction(
-    db: &mut Db,
-    before: &Located,
-    entry: &Entry,
-    after: &State,
-    key: &IdempotencyKey,
-    took: Duration,
-) -> Result<bool, DbError> {
-    let id = before.account.id;
+fn post_in_three_statements(db: &mut Db, plain: Plain<'_>) -> Result<bool, DbError> {
     static MOVE: LazyLock<String> = LazyLock::new(|| format!("{MOVE_ROW} WHERE {GUARD}"));
-    write(db, "post", |db| {
-        let update = bind_state(sql(MOVE.as_str()), after)
-            .bind(id.get())
-            .bind(before.state.last_seq)
-            .bind(before.account.revision);
-        if db.execute(&update)? == 0 {
-            return Ok(false);
-        }
-        entry_insert(db, id, entry)?;
-        let made = Made {
-            entries: Some((entry.seq, entry.seq)),
-            subject: None,
-        };
-        settle(db, id, key, 1, made, took)?;
-        Ok(true)
-    })
+    let Plain { before, entry, .. } = plain;
+    let id = before.account.id;
+    let update = bind_state(sql(MOVE.as_str()), plain.after)
+        .bind(id.get())
+        .bind(before.state.last_seq)
+        .bind(before.account.revision);
+    if db.execute(&update)? == 0 {
+        return Ok(false);
+    }
+    entry_insert(db, id, entry)?;
+    let made = Made {
+        entries: Some((entry.seq, entry.seq)),
+        subject: None,
+    };
+    settle(db, id, plain.key, plain.attempt, made, plain.took)?;
+    Ok(true)
 }
 
 struct Counts(i64, i64, i64);
@@ -152,37 +216,33 @@ impl FromRow for Counts {
     }
 }
 
-fn post_in_one_statement(
-    db: &mut Db,
-    before: &Located,
-    entry: &Entry,
-    after: &State,
-    key: &IdempotencyKey,
-    took: Duration,
-) -> Result<bool, DbError> {
+fn post_in_one_statement(db: &mut Db, plain: Plain<'_>) -> Result<bool, DbError> {
     static POST: LazyLock<String> = LazyLock::new(|| {
         format!(
             "WITH moved AS ({MOVE_ROW} WHERE {GUARD} RETURNING account_id), \
-         written AS (INSERT INTO entries (account_id, {}) \
-         SELECT account_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM moved RETURNING seq), \
-         settled AS (UPDATE intents SET state = 'applied', first_seq = ?, last_seq = ?, duration_us = ? FROM moved \
-         WHERE intents.account_id = moved.account_id AND intents.account_id = ? \
-         AND idempotency_key = ? AND attempt = 1 AND state <> 'applied' RETURNING attempt) \
-         SELECT (SELECT COUNT(*) FROM moved), (SELECT COUNT(*) FROM written), (SELECT COUNT(*) FROM settled)",
+             written AS (INSERT INTO entries (account_id, {}) \
+             SELECT account_id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM moved RETURNING seq), \
+             settled AS (UPDATE intents SET state = 'applied', reason = NULL, first_seq = ?, last_seq = ?, \
+             duration_us = ? FROM moved \
+             WHERE intents.account_id = moved.account_id AND intents.account_id = ? \
+             AND idempotency_key = ? AND attempt = ? AND state <> 'applied' RETURNING attempt) \
+             SELECT (SELECT COUNT(*) FROM moved), (SELECT COUNT(*) FROM written), (SELECT COUNT(*) FROM settled)",
             entries::COLUMNS,
         )
     });
+    let Plain { before, entry, .. } = plain;
     let id = before.account.id.get();
-    let statement = bind_state(sql(POST.as_str()), after)
+    let statement = bind_state(sql(POST.as_str()), plain.after)
         .bind(id)
         .bind(before.state.last_seq)
         .bind(before.account.revision);
     let statement = bind_entry(statement, entry)
         .bind(entry.seq)
         .bind(entry.seq)
-        .bind(micros(took))
+        .bind(micros(plain.took))
         .bind(id)
-        .bind(key.as_str());
+        .bind(plain.key.as_str())
+        .bind(i64::from(plain.attempt));
     match db.row(&statement)? {
         Some(Counts(0, 0, 0)) => Ok(false),
         Some(Counts(1, 1, 1)) => Ok(true),

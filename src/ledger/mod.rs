@@ -43,13 +43,19 @@ pub struct Ledger {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
     pub(crate) actor: Actor,
+    pub(crate) contention: post::Contention,
 }
 
 impl Ledger {
     /// Opens the ledger at `url`; a SQLite file is created and migrated on first use.
     pub fn open(url: &DatabaseUrl, clock: Clock, actor: Actor, lock_timeout: Duration) -> Result<Self, LedgerError> {
         let db = Db::open(url, lock_timeout, Schema::Expected)?;
-        Ok(Self { db, clock, actor })
+        Ok(Self {
+            db,
+            clock,
+            actor,
+            contention: post::Contention::default(),
+        })
     }
 
     /// The moment that counts for what is done now.

@@ -7,8 +7,8 @@ use super::payload::{operation_name, payload};
 use super::record::{self, Record};
 use super::{hold, suspension};
 use crate::db::intents::{self, Made, NewIntent};
-use crate::db::posting::{Opened, append, open_attempt, post_guarded, settle};
-use crate::db::snapshot::{self, Located};
+use crate::db::posting::{Opened, Plain, append, lock_with_intent, open_attempt, post_guarded, post_plain, settle};
+use crate::db::snapshot::Located;
 use crate::db::unit_of_work::{write, write_relaxed};
 use crate::db::{Db, DbError, entries};
 use crate::domain::account::{Account, AccountId};
@@ -48,6 +48,46 @@ pub struct Posted {
     pub record: Option<Record>,
     /// The suspension that it ended.
     pub resumed: Option<Suspension>,
+}
+
+impl Posted {
+    /// Nothing but entries.
+    fn plain(account: Account, posting: Posting) -> Self {
+        Self {
+            account,
+            entries: posting.entries,
+            figures: posting.state.figures,
+            record: None,
+            resumed: None,
+        }
+    }
+}
+
+/// Whether others are at the same account: waiting for its lock is cheaper then than guessing and being too late.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Contention {
+    account: Option<AccountId>,
+    /// How many operations more are expected to meet somebody.
+    remaining: u8,
+}
+
+impl Contention {
+    const MEMORY: u8 = 50;
+
+    fn noticed(&mut self, account: AccountId) {
+        *self = Self {
+            account: Some(account),
+            remaining: Self::MEMORY,
+        };
+    }
+
+    fn expected(&mut self, account: AccountId) -> bool {
+        if self.account != Some(account) || self.remaining == 0 {
+            return false;
+        }
+        self.remaining -= 1;
+        true
+    }
 }
 
 /// The answer to a request.
@@ -175,7 +215,11 @@ impl Attempt<'_> {
     /// The short way for an operation on figures alone: judged on what was read with the intent, written
     /// only if the account has not moved since. `None` sends it the long way.
     fn at_once(&self, ledger: &mut Ledger, located: &Located, now: Timestamp) -> Result<Option<Outcome>, LedgerError> {
-        if self.request.operation.subject() != Subject::None || located.account.limits.any() {
+        let id = located.account.id;
+        if self.request.operation.subject() != Subject::None
+            || located.account.limits.any()
+            || ledger.contention.expected(id)
+        {
             return Ok(None);
         }
         let snapshot = Snapshot {
@@ -204,24 +248,19 @@ impl Attempt<'_> {
             &self.stamp(ledger, &self.request.note, now),
         )?;
         let took = self.started.elapsed();
-        let moved = post_guarded(
-            &mut ledger.db,
-            located,
-            &posting.entries[0],
-            &posting.state,
-            self.key,
+        let plain = Plain {
+            before: located,
+            entry: &posting.entries[0],
+            after: &posting.state,
+            key: self.key,
+            attempt: 1,
             took,
-        );
-        let moved = moved.map_err(|error| beyond_the_row(error, &located.account))?;
-        Ok(moved.then(|| {
-            Outcome::Applied(Box::new(Posted {
-                account: located.account.clone(),
-                entries: posting.entries,
-                figures: posting.state.figures,
-                record: None,
-                resumed: None,
-            }))
-        }))
+        };
+        let moved = post_guarded(&mut ledger.db, plain).map_err(|error| beyond_the_row(error, &located.account))?;
+        if !moved {
+            ledger.contention.noticed(located.account.id);
+        }
+        Ok(moved.then(|| Outcome::Applied(Box::new(Posted::plain(located.account.clone(), posting)))))
     }
 
     /// A key that was only refused or failed may be tried again: each try is a record of its own.
@@ -241,10 +280,10 @@ impl Attempt<'_> {
     fn under_lock(&self, ledger: &mut Ledger, id: AccountId, now: Timestamp) -> Result<Outcome, LedgerError> {
         let stamp = self.stamp(ledger, &self.request.note, now);
         write(&mut ledger.db, operation_name(&self.request.operation), |db| {
-            let located =
-                snapshot::lock(db, id)?.ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
-            let intent = intents::intent_find(db, id, self.key)?
-                .ok_or_else(|| DbError::Integrity("the intent of this operation has disappeared".into()))?;
+            let (located, intent) = lock_with_intent(db, id, self.key)?
+                .ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
+            let intent =
+                intent.ok_or_else(|| DbError::Integrity("the intent of this operation has disappeared".into()))?;
             let differs_in = intent.payload.differences(self.payload);
             if !differs_in.is_empty() {
                 return Ok(Outcome::Refused(Refusal::IdempotencyConflict {
@@ -299,8 +338,7 @@ impl Attempt<'_> {
                 Ok(Outcome::AlreadyApplied(Box::new(posted)))
             }
             Verdict::Apply(effects) => {
-                let posted = self.carry_through(db, snapshot, &effects, stamp)?;
-                self.settle(db, id, attempt, &posted)?;
+                let posted = self.carry_through(db, snapshot, &effects, attempt, stamp)?;
                 Ok(Outcome::Applied(Box::new(posted)))
             }
         }
@@ -312,11 +350,32 @@ impl Attempt<'_> {
         db: &mut Db,
         snapshot: Snapshot,
         effects: &Effects,
+        attempt: i32,
         stamp: &Stamp,
     ) -> Result<Posted, LedgerError> {
         let stamp = record::with_note_of(stamp, &snapshot.found);
         let posting = sealed(&snapshot, &self.request.operation, effects, &stamp)?;
         let id = snapshot.account.id;
+        if effects.is_plain()
+            && let [entry] = posting.entries.as_slice()
+        {
+            let before = Located {
+                account: snapshot.account,
+                state: snapshot.state,
+            };
+            let plain = Plain {
+                before: &before,
+                entry,
+                after: &posting.state,
+                key: self.key,
+                attempt,
+                took: self.started.elapsed(),
+            };
+            if !post_plain(db, plain).map_err(|error| beyond_the_row(error, &before.account))? {
+                return Err(DbError::Retry("the balance row moved under its lock".into()).into());
+            }
+            return Ok(Posted::plain(before.account, posting));
+        }
         append(db, id, &snapshot.state, &posting.entries, &posting.state)
             .map_err(|error| beyond_the_row(error, &snapshot.account))?;
         let record = match &effects.record {
@@ -330,13 +389,15 @@ impl Attempt<'_> {
             }
             None => (snapshot.account, None),
         };
-        Ok(Posted {
+        let posted = Posted {
             account,
             entries: posting.entries,
             figures: posting.state.figures,
             record,
             resumed,
-        })
+        };
+        self.settle(db, id, attempt, &posted)?;
+        Ok(posted)
     }
 
     fn settle(&self, db: &mut Db, id: AccountId, attempt: i32, posted: &Posted) -> Result<(), LedgerError> {
