@@ -41,7 +41,8 @@ pub fn run(context: &Context<'_>, args: &CallbackArgs) -> anyhow::Result<Exit> {
         .take(input::callback::LONGEST + 1)
         .read_to_end(&mut body)
         .map_err(|error| invalid(format!("standard input: {error}")))?;
-    // Nothing is looked at before the signature is known to be right.
+    input::callback::check_length(&body).map_err(invalid)?;
+    // Nothing else is looked at before the signature is known to be right.
     if !signature::matches(&secret, &body, &args.signature) {
         return Err(LedgerError::invalid(
             Code::InvalidSignature,

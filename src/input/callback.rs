@@ -26,10 +26,16 @@ enum TextOrNumber {
     Number(serde_json::Number),
 }
 
-pub fn read(body: &[u8]) -> Result<Callback, String> {
+/// Before the signature is looked at: that of a body which was not read to its end cannot be right.
+pub fn check_length(body: &[u8]) -> Result<(), String> {
     if body.len() as u64 > LONGEST {
         return Err(format!("the callback's body is longer than {LONGEST} bytes"));
     }
+    Ok(())
+}
+
+pub fn read(body: &[u8]) -> Result<Callback, String> {
+    check_length(body)?;
     let text = std::str::from_utf8(body).map_err(|_| "the callback's body is not UTF-8".to_string())?;
     let body: Body = serde_json::from_str(text).map_err(|error| format!("the callback's body: {error}"))?;
     let to = match body.status.as_str() {
