@@ -110,11 +110,19 @@ pub fn could_pay(
             figures: state.figures,
             last_seq: state.last_seq,
         };
-        // A charge would give back what is overdue first.
+        // A charge would give back what is overdue first, and that pays a debt before it can be spent.
         for hold in holds::holds_overdue_of(db, id, now)? {
-            let figures = &mut state.figures;
-            figures.balance = figures.balance.plus(hold.remaining).map_err(beyond_range)?;
-            figures.held = figures.held.minus(hold.remaining).map_err(beyond_range)?;
+            let expire = Operation::ExpireHold { hold: hold.id.number };
+            let snapshot = Snapshot {
+                account: account.clone(),
+                state,
+                suspension: None,
+                usage: Usage::default(),
+                found: Found::Hold(hold),
+            };
+            if let Verdict::Apply(effects) = decide(&snapshot, &expire, now) {
+                state.figures = effects.figures_after(&state.figures).map_err(beyond_range)?;
+            }
         }
         let snapshot = Snapshot {
             usage: usage(db, &account, now)?,
