@@ -27,11 +27,16 @@ pub struct Suspension {
 }
 
 impl Suspension {
-    /// Whether money that has come in ends it: enough for what was asked, and not below the account's threshold.
+    /// The balance that ends it: enough for what was asked, and not below the account's threshold.
+    pub fn lifting_balance(&self, account: &Account) -> Option<Minor> {
+        let threshold = account.low_balance_threshold.unwrap_or(Minor::ZERO);
+        self.required.map(|required| required.max(threshold))
+    }
+
+    /// Whether money that has come in ends it.
     pub fn is_lifted_by(&self, account: &Account, figures: &Figures) -> bool {
-        self.resumed_at.is_none()
-            && self.required.is_some_and(|required| figures.balance >= required)
-            && !account.is_low(figures.balance)
+        let enough = self.lifting_balance(account);
+        self.resumed_at.is_none() && enough.is_some_and(|enough| figures.balance >= enough)
     }
 
     /// How long it lasted; until `now` while it does.

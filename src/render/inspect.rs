@@ -170,8 +170,8 @@ fn reasons(explanation: &Explanation) -> Vec<String> {
         reasons.push("The account is locked: nothing can be charged, money in is still taken.".into());
     }
     if let Some(suspension) = suspension {
-        let way_out = match suspension.required {
-            Some(required) => format!("a recharge that brings the balance to {} resumes it", show(required)),
+        let way_out = match suspension.lifting_balance(account) {
+            Some(enough) => format!("a recharge that brings the balance to {} resumes it", show(enough)),
             None => "`ledger resume` opens it".into(),
         };
         reasons.push(format!(
