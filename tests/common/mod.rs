@@ -4,10 +4,11 @@
 // Each test binary compiles this module and uses its own part of it.
 #![allow(dead_code, unused_imports)]
 
+pub mod callback;
 pub mod command;
 pub mod database;
 pub mod postgres;
 
-pub use command::{Ledger, Output};
+pub use command::{Ledger, NOW, Output};
 pub(crate) use database::on_both_engines;
 pub use database::{Engine, TestDatabase};
