@@ -9,6 +9,7 @@ mod inspect;
 mod output;
 mod purchase;
 mod recharge;
+mod refund;
 mod verify;
 
 use serde_json::Value;
