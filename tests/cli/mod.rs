@@ -10,6 +10,7 @@ mod output;
 mod purchase;
 mod recharge;
 mod refund;
+mod suspension;
 mod verify;
 
 use serde_json::Value;
