@@ -2,6 +2,7 @@
 
 mod account;
 mod bad_input;
+mod callback;
 mod charge;
 mod database;
 mod hold;
