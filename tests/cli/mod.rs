@@ -5,6 +5,7 @@ mod bad_input;
 mod callback;
 mod charge;
 mod database;
+mod health;
 mod hold;
 mod inspect;
 mod output;
