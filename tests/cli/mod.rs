@@ -8,10 +8,12 @@ mod database;
 mod health;
 mod hold;
 mod inspect;
+mod limits;
 mod output;
 mod purchase;
 mod recharge;
 mod refund;
+mod require;
 mod suspension;
 mod verify;
 
