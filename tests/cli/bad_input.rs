@@ -182,6 +182,34 @@ const REFUSED: &[(&[&str], i32, &str)] = &[
     ),
     (&["verify-sync", "--fix", "--max-delta", "1e3"], 2, "invalid_amount"),
     (&["no-such-command"], 2, "invalid_input"),
+    (&["refund"], 2, "invalid_input"),
+    (&["refund", "--amount", "1"], 2, "invalid_input"),
+    (&["refund", "--user-id", "5"], 2, "invalid_input"),
+    (&["refund", "--entry", "1"], 2, "invalid_input"),
+    (&["refund", "--hold", "h1-1", "--entry", "1"], 2, "invalid_input"),
+    (&["refund", "--hold", "h1-1", "--user-id", "5"], 2, "invalid_input"),
+    (&["commit"], 2, "invalid_input"),
+    (&["commit", "--hold", "h1-1", "--keep-open"], 2, "invalid_input"),
+    (&["reverse", "--user-id", "5"], 2, "invalid_input"),
+    (
+        &["reverse", "--user-id", "5", "--entry", "1", "--if-spent", "ignore"],
+        2,
+        "invalid_input",
+    ),
+    (&["freeze", "--user-id", "404", "--amount", "1"], 1, "not_found"),
+    (
+        &["freeze", "--user-id", "5", "--amount", "1", "--service", ""],
+        2,
+        "invalid_input",
+    ),
+    (&["suspend", "--user-id", "5"], 2, "invalid_input"),
+    (&["holds", "--limit", "-1"], 2, "invalid_input"),
+    (&["alerts", "ack", ""], 1, "not_found"),
+    (
+        &["recharge", "callback", "--method", "Zalo Pay", "--signature", "00"],
+        2,
+        "invalid_method",
+    ),
 ];
 
 on_both_engines! {
@@ -202,7 +230,7 @@ on_both_engines! {
         let huge = "9".repeat(400);
         for amount in ["0", "0.00", "-5", "+5", "1e3", "1,000", "1 000", "1.005", "NaN", "inf", "", " 5", "٣", "0x1", "1.", ".5",
             "92233720368547758.08", "--", "1;DROP TABLE entries", huge.as_str()] {
-            for command in ["charge", "recharge", "penalty"] {
+            for command in ["charge", "recharge", "penalty", "freeze"] {
                 let mut args = vec![command, "--user-id", "5", "--amount", amount, "--format", "json"];
                 args.extend(match command {
                     "charge" => ["--service", "vps"],
@@ -214,6 +242,38 @@ on_both_engines! {
             }
         }
         assert_eq!(digest(&db), before);
+    }
+
+    fn parts_holds_entries_and_spans_of_every_wrong_shape_are_refused(db: TestDatabase) {
+        with_balance(&db, "100");
+        let freeze = ["freeze", "--user-id", "5", "--amount", "9", "--format", "json"];
+        db.ledger().run(&freeze).expect_code(0);
+        let before = digest(&db);
+        let wrong = |args: &[&str], code: &str| {
+            let output = db.ledger().run(&[args, &["--format", "json"]].concat());
+            assert_eq!((output.code, output.error_code().as_str()), (2, code), "{args:?}\n{}", output.stderr);
+        };
+        for amount in ["0", "-5", "+5", "1e3", "1.005", "NaN", "", "1.", "92233720368547758.08"] {
+            for target in [&["commit", "--hold", "h1-1"][..], &["refund", "--hold", "h1-1"], &["refund", "--user-id", "5", "--entry", "1"],
+                &["reverse", "--user-id", "5", "--entry", "1"]] {
+                wrong(&[target, &["--amount", amount]].concat(), "invalid_amount");
+            }
+        }
+        for hold in ["", "1", "h1", "h-1", "h1-", "h0-1", "h1-0", "h1--1", "H1-1", "r1-1", "h1-1x", " h1-1", "h+1-1", "h٣-1",
+            "h9223372036854775808-1", "h1-9223372036854775808"] {
+            wrong(&["commit", "--hold", hold], "invalid_input");
+            wrong(&["refund", "--hold", hold], "invalid_input");
+        }
+        for entry in ["0", "-1", "1.5", "", "one", "9223372036854775808", "-9223372036854775808"] {
+            wrong(&["refund", "--user-id", "5", "--entry", entry], "invalid_input");
+            wrong(&["reverse", "--user-id", "5", "--entry", entry], "invalid_input");
+        }
+        for span in ["", "0m", "5", "m", "-5m", "1.5h", "5 m", "5M", "5w", "99999999999999999999d", "3651d"] {
+            let span = format!("--expires-in={span}");
+            wrong(&["freeze", "--user-id", "5", "--amount", "1", &span], "invalid_input");
+        }
+        assert_eq!(digest(&db), before);
+        assert_eq!(db.sql("SELECT remaining, status FROM holds"), "900|open");
     }
 
     fn a_figure_beyond_the_range_is_refused(db: TestDatabase) {
