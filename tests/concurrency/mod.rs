@@ -1,9 +1,11 @@
 //! Many processes at the same accounts: nothing is lost, doubled, overdrawn or mistaken.
 
 mod credits;
+mod holds;
 mod jobs;
 mod locks;
 mod races;
+mod suspensions;
 
 use serde_json::Value;
 

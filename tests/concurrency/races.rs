@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{at_once, balance, charge, funded, verified, with_code, with_outcome};
-use crate::common::{Engine, TestDatabase, on_both_engines};
+use crate::common::callback::{SECRET, body, knowing, send, signature};
+use crate::common::{Engine, Output, TestDatabase, on_both_engines};
 
 on_both_engines! {
     fn of_two_charges_that_exceed_the_balance_together_exactly_one_succeeds(database: TestDatabase) {
@@ -64,6 +65,28 @@ on_both_engines! {
             assert_eq!(balance(&ledger, &user), "500.00");
         }
         assert_eq!(database.sql("SELECT COUNT(*) FROM entries"), "20");
+        verified(&ledger);
+    }
+
+    fn a_callback_that_comes_twice_at_once_brings_its_money_once(database: TestDatabase) {
+        let ledger = knowing(database.ledger());
+        for round in 1..=10 {
+            let user = format!("user {round}");
+            ledger.run(&["account", "create", "--user-id", &user]).expect_code(0);
+            ledger.run(&["recharge", "--user-id", &user, "--amount", "500", "--method", "momo", "--pending"]).expect_code(0);
+            let body = body(&format!("r{round}-1"), "completed", "500");
+            let signature = signature(SECRET, &body);
+
+            let outputs: Vec<Output> = thread::scope(|scope| {
+                let gateways = [0, 1].map(|_| scope.spawn(|| send(&ledger, &body, &signature)));
+                gateways.into_iter().map(|gateway| gateway.join().unwrap()).collect()
+            });
+
+            assert_eq!(with_outcome(&outputs, "applied"), 1, "{outputs:#?}");
+            assert_eq!(with_outcome(&outputs, "already_applied"), 1, "{outputs:#?}");
+            assert_eq!(balance(&ledger, &user), "500.00");
+        }
+        assert_eq!(database.sql("SELECT COUNT(*) FROM entries"), "10");
         verified(&ledger);
     }
 
