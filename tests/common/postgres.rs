@@ -40,7 +40,7 @@ while read -r command; do
     start)
         "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= \
             \
-            -c max_connections=200 -c shared_buffers=128MB >>"$dir/log" 2>&1 &
+            -c max_connections=500 -c shared_buffers=128MB >>"$dir/log" 2>&1 &
         server=$!
         echo "$server"
         ;;
