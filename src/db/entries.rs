@@ -249,6 +249,8 @@ pub fn entries_breakdown(db: &mut Db, account: AccountId) -> Result<Vec<Breakdow
 }
 
 /// What an account did lately, for its limits: charges and freezes since `minute`, money spent since `day`.
+///
+/// What is refunded counts for the day on which it was spent.
 pub fn entries_usage(
     db: &mut Db,
     account: AccountId,
@@ -264,10 +266,13 @@ pub fn entries_usage(
             .bind(account.get())
             .bind(minute.micros());
     let spending = sql(format!(
-        "SELECT {} FROM entries WHERE account_id = ? AND at >= ? AND kind IN ({spent})",
+        "SELECT {} FROM entries e WHERE account_id = ? AND at >= ? AND kind IN ({spent}) \
+         AND (reverses IS NULL OR EXISTS (SELECT 1 FROM entries o WHERE o.account_id = e.account_id \
+         AND o.seq = e.reverses AND o.at >= ?))",
         sum("-(balance_delta + held_delta)")
     ))
     .bind(account.get())
+    .bind(day.micros())
     .bind(day.micros());
     Ok((
         db.row(&charges)?.unwrap_or(0),

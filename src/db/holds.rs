@@ -95,7 +95,8 @@ pub fn hold_move(db: &mut Db, remaining_before: Minor, after: &Hold) -> Result<b
 #[derive(Clone, Debug, Default)]
 pub struct HoldFilter {
     pub account: Option<AccountId>,
-    pub status: Option<HoldStatus>,
+    /// The status that counts at the moment beside it.
+    pub status: Option<(HoldStatus, Timestamp)>,
     pub limit: i64,
 }
 
@@ -105,18 +106,32 @@ pub fn holds_list(db: &mut Db, filter: &HoldFilter) -> Result<Vec<Hold>, DbError
     if filter.account.is_some() {
         text.push_str(" AND account_id = ?");
     }
+    let by_time = filter.status.and_then(|(status, _)| match status {
+        HoldStatus::Open => Some(" AND status = ? AND (expires_at IS NULL OR expires_at > ?)"),
+        HoldStatus::Expired => Some(" AND (status = ? OR (status = 'open' AND expires_at <= ?))"),
+        HoldStatus::Committed | HoldStatus::Released => None,
+    });
     if filter.status.is_some() {
-        text.push_str(" AND status = ?");
+        text.push_str(by_time.unwrap_or(" AND status = ?"));
     }
     text.push_str(" ORDER BY created_at DESC, account_id DESC, number DESC LIMIT ?");
     let mut statement = sql(text);
     if let Some(account) = filter.account {
         statement = statement.bind(account.get());
     }
-    if let Some(status) = filter.status {
+    if let Some((status, now)) = filter.status {
         statement = statement.bind(status.name());
+        if by_time.is_some() {
+            statement = statement.bind(now.micros());
+        }
     }
     db.rows(&statement.bind(filter.limit))
+}
+
+/// The account's open holds, overdue ones too.
+pub fn holds_open_of(db: &mut Db, account: AccountId) -> Result<Vec<Hold>, DbError> {
+    let select = format!("SELECT {COLUMNS} FROM holds WHERE account_id = ? AND status = 'open' ORDER BY number");
+    db.rows(&sql(select).bind(account.get()))
 }
 
 /// The account's open holds whose time had run out at `now`.

@@ -102,7 +102,8 @@ pub fn recharge_move(db: &mut Db, id: RechargeId, step: &RechargeStep<'_>) -> Re
 #[derive(Clone, Debug, Default)]
 pub struct RechargeFilter {
     pub account: Option<AccountId>,
-    pub status: Option<RechargeStatus>,
+    /// The status that counts at the moment beside it.
+    pub status: Option<(RechargeStatus, Timestamp)>,
     pub limit: i64,
 }
 
@@ -112,16 +113,24 @@ pub fn recharges_list(db: &mut Db, filter: &RechargeFilter) -> Result<Vec<Rechar
     if filter.account.is_some() {
         text.push_str(" AND account_id = ?");
     }
+    let by_time = filter.status.and_then(|(status, _)| match status {
+        RechargeStatus::Pending => Some(" AND status = ? AND (expires_at IS NULL OR expires_at > ?)"),
+        RechargeStatus::Expired => Some(" AND (status = ? OR (status = 'pending' AND expires_at <= ?))"),
+        _ => None,
+    });
     if filter.status.is_some() {
-        text.push_str(" AND status = ?");
+        text.push_str(by_time.unwrap_or(" AND status = ?"));
     }
     text.push_str(" ORDER BY created_at DESC, account_id DESC, number DESC LIMIT ?");
     let mut statement = sql(text);
     if let Some(account) = filter.account {
         statement = statement.bind(account.get());
     }
-    if let Some(status) = filter.status {
+    if let Some((status, now)) = filter.status {
         statement = statement.bind(status.name());
+        if by_time.is_some() {
+            statement = statement.bind(now.micros());
+        }
     }
     db.rows(&statement.bind(filter.limit))
 }

@@ -63,6 +63,15 @@ impl Hold {
         self.status == HoldStatus::Open && self.expires_at.is_some_and(|at| at <= now)
     }
 
+    /// The hold with the status that counts at `now`.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Self {
+        Self {
+            status: self.status_at(now),
+            ..self.clone()
+        }
+    }
+
     /// The status that counts at `now`: an overdue hold has expired, whether or not the job has come by.
     pub fn status_at(&self, now: Timestamp) -> HoldStatus {
         if self.is_overdue(now) {

@@ -121,7 +121,7 @@ fn charge(snapshot: &Snapshot, amount: Amount, service: &Service) -> Result<Effe
 
 fn penalty(figures: &Figures, amount: Amount) -> Result<Effects, Refusal> {
     covers(figures, amount)?;
-    let fine = outflow(EntryKind::Penalty, amount, CounterAccount::named("revenue:penalty"));
+    let fine = outflow(EntryKind::Penalty, amount, CounterAccount::named("income:penalty"));
     Ok(Effects::of(vec![fine]))
 }
 

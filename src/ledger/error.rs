@@ -37,6 +37,14 @@ impl LedgerError {
         }
     }
 
+    /// Whether others can go on: damage of an account, or somebody who holds it for too long.
+    pub const fn concerns_one_account(&self) -> bool {
+        matches!(
+            self,
+            Self::Db(DbError::Integrity(_) | DbError::Busy(_) | DbError::Retry(_)) | Self::Contradiction { .. }
+        )
+    }
+
     pub const fn code(&self) -> Code {
         match self {
             Self::Db(error) => match error {

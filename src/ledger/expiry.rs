@@ -94,7 +94,15 @@ fn expire_all<R: Expiring>(ledger: &mut Ledger) -> Result<Expired, LedgerError> 
             for record in overdue {
                 interrupt::check()?;
                 run.keep(ledger)?;
-                let answer = record.end(ledger)?;
+                let answer = match record.end(ledger) {
+                    Ok(answer) => answer,
+                    // Damage of one account, or somebody who holds it for too long, stops no other.
+                    Err(error) if error.concerns_one_account() => {
+                        done.refused.push((record.to_string(), error.to_string()));
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
                 match &answer.outcome {
                     Outcome::Applied(_) => done.expired += 1,
                     // Somebody else has ended it meanwhile.

@@ -14,6 +14,7 @@ use super::{Ledger, credits, interrupt};
 use crate::db::accounts;
 pub use crate::db::health::HealthFinding;
 use crate::db::health::health_findings;
+use crate::domain::account::AccountId;
 use crate::domain::alert::Severity;
 use crate::domain::code::Exit;
 
@@ -34,6 +35,8 @@ pub struct HealthReport {
     pub checked: u64,
     pub findings: Vec<Found>,
     pub backup: Option<PathBuf>,
+    /// An account that --fix left as it was, because its entries cannot be trusted.
+    pub broken: Vec<AccountId>,
     /// Due, and brought by no run yet.
     pub due_credits: Vec<PurchaseView>,
     /// Whether some have been due for so long that the job does not seem to run.
@@ -56,7 +59,7 @@ impl HealthReport {
     }
 
     pub fn exit(&self) -> Exit {
-        if self.count(Severity::Critical) > 0 {
+        if self.count(Severity::Critical) > 0 || !self.broken.is_empty() {
             Exit::Integrity
         } else if self.count(Severity::Warning) > 0 || self.job_is_late {
             Exit::No
@@ -123,6 +126,7 @@ fn look(ledger: &mut Ledger, run: &Run) -> Result<HealthReport, LedgerError> {
         checked,
         findings,
         backup: None,
+        broken: Vec::new(),
         due_credits: credits::overdue(ledger, ledger.now())?,
         job_is_late: !credits::overdue(ledger, ledger.now().after(-LATE))?.is_empty(),
         inactive_credits: credits::inactive(ledger)?,
@@ -148,6 +152,7 @@ fn mend(ledger: &mut Ledger, run: &mut Run, report: &mut HealthReport) -> Result
         if let Repair::Broken(broken) = repair(ledger, account, "health --fix", &run.id)? {
             let (seq, why) = (broken.seq, broken.reason.meaning());
             log::warn!("account {account} was left as it is: entry {seq} is broken, {why}");
+            report.broken.push(account);
         }
     }
     let after = health_findings(&mut ledger.db)?;

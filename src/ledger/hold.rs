@@ -29,12 +29,13 @@ pub fn account_of(ledger: &mut Ledger, id: HoldId) -> Result<Account, LedgerErro
         .ok_or_else(|| LedgerError::NotFound(format!("hold {id} does not exist; `ledger holds` shows them")))
 }
 
-/// Gives back what is overdue of an account that is being touched: nobody need wait for the job.
-pub(super) fn expire_overdue_of(ledger: &mut Ledger, account: AccountId, now: Timestamp) -> Result<(), LedgerError> {
-    for hold in holds::holds_overdue_of(&mut ledger.db, account, now)? {
+/// Gives back what is overdue of an account that is being touched, whether anything was: nobody need wait for the job.
+pub(super) fn expire_overdue_of(ledger: &mut Ledger, account: AccountId, now: Timestamp) -> Result<bool, LedgerError> {
+    let overdue = holds::holds_overdue_of(&mut ledger.db, account, now)?;
+    for hold in &overdue {
         expire(ledger, hold.id)?;
     }
-    Ok(())
+    Ok(!overdue.is_empty())
 }
 
 pub(super) fn expire(ledger: &mut Ledger, id: HoldId) -> Result<Answer, LedgerError> {
@@ -63,9 +64,10 @@ pub fn list(ledger: &mut Ledger, query: &HoldQuery) -> Result<Vec<HoldView>, Led
         Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
         None => None,
     };
+    let now = ledger.now();
     let filter = HoldFilter {
         account,
-        status: query.status,
+        status: query.status.map(|status| (status, now)),
         limit: query.limit,
     };
     let mut views = Vec::new();

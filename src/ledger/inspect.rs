@@ -8,7 +8,7 @@ use super::suspension::active;
 use crate::db::accounts::account_by_id;
 pub use crate::db::entries::HistoryFilter;
 use crate::db::entries::{self, Breakdown};
-use crate::db::holds::{self, HoldFilter};
+use crate::db::holds;
 use crate::db::snapshot::{self, Located};
 use crate::db::unit_of_work::read;
 use crate::domain::account::Account;
@@ -17,7 +17,7 @@ use crate::domain::code::Code;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::effects::Verdict;
 use crate::domain::entry::Entry;
-use crate::domain::hold::{Hold, HoldStatus};
+use crate::domain::hold::Hold;
 use crate::domain::money::{Amount, OutOfRange};
 use crate::domain::operation::Operation;
 use crate::domain::posting::decide;
@@ -160,14 +160,9 @@ pub fn explain(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -
     read(&mut ledger.db, |db| {
         let listed =
             account_by_id(db, id)?.ok_or_else(|| LedgerError::NotFound(format!("account {id} does not exist")))?;
-        let open = HoldFilter {
-            account: Some(id),
-            status: Some(HoldStatus::Open),
-            limit: i64::MAX,
-        };
         Ok(Explanation {
             parts: entries::entries_breakdown(db, id)?,
-            open_holds: holds::holds_list(db, &open)?,
+            open_holds: holds::holds_open_of(db, id)?,
             suspension: active(db, &listed.account)?,
             usage: usage(db, &listed.account, at)?,
             view: view(listed),

@@ -109,7 +109,7 @@ pub enum Outcome {
 }
 
 /// How often a lost connection is replaced before the outcome is called unknown.
-const RECONNECTS: u32 = 3;
+const RECONNECTS: u32 = 10;
 
 /// Carries out a request, exactly once per key.
 pub fn post(ledger: &mut Ledger, request: &Request) -> Result<Answer, LedgerError> {
@@ -191,14 +191,13 @@ impl Attempt<'_> {
 
     fn carry_out(&self, ledger: &mut Ledger, opened: &Opened, intent: &NewIntent<'_>) -> Result<Outcome, LedgerError> {
         let (id, now) = (opened.located.account.id, intent.created_at);
+        let holds = opened.located.state.figures.held.is_positive();
+        let expires = matches!(self.request.operation, Operation::ExpireHold { .. });
+        let given_back = holds && !expires && hold::expire_overdue_of(ledger, id, now)?;
         if !opened.key_is_new {
             self.record_again(ledger, id, intent)?;
-        } else if let Some(outcome) = self.at_once(ledger, &opened.located, now)? {
+        } else if !given_back && let Some(outcome) = self.at_once(ledger, &opened.located, now)? {
             return Ok(outcome);
-        }
-        let holds = opened.located.state.figures.held.is_positive();
-        if holds && !matches!(self.request.operation, Operation::ExpireHold { .. }) {
-            hold::expire_overdue_of(ledger, id, now)?;
         }
         self.under_lock(ledger, id, now)
     }
@@ -231,10 +230,6 @@ impl Attempt<'_> {
         };
         let effects = match decide(&snapshot, &self.request.operation, now) {
             Verdict::Apply(effects) if effects.is_plain() && effects.movements.len() == 1 => effects,
-            // Held money may have come free.
-            Verdict::Refuse(Refusal::InsufficientBalance { .. }) if located.state.figures.held.is_positive() => {
-                return Ok(None);
-            }
             Verdict::Refuse(refusal) => {
                 self.record_refusal(&mut ledger.db, located.account.id, 1, &refusal)?;
                 return Ok(Some(Outcome::Refused(refusal)));

@@ -123,9 +123,10 @@ pub fn list(ledger: &mut Ledger, query: &RechargeQuery) -> Result<Vec<RechargeVi
         Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
         None => None,
     };
+    let now = ledger.now();
     let filter = RechargeFilter {
         account,
-        status: query.status,
+        status: query.status.map(|status| (status, now)),
         limit: query.limit,
     };
     let mut views = Vec::new();

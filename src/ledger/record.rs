@@ -54,16 +54,27 @@ pub fn look_up(db: &mut Db, account: AccountId, subject: Subject) -> Result<Foun
             found.map_or(Found::Nothing, Found::Recharge)
         }
         Subject::NewHold => Found::NextNumber(holds::hold_next_number(db, account)?),
-        Subject::Hold(number) => {
-            let found = holds::hold_find(db, HoldId { account, number })?;
-            found.map_or(Found::Nothing, Found::Hold)
-        }
+        Subject::Hold(number) => find_hold(db, HoldId { account, number })?,
         Subject::Entry(seq) => entries::entry_reversible(db, account, seq)?.map_or(Found::Nothing, Found::Entry),
         Subject::NewPurchase => Found::NextNumber(purchases::purchase_next_number(db, account)?),
         Subject::Purchase(number) => find_purchase(db, PurchaseId { account, number })?,
         Subject::NewGift => Found::NextNumber(gifts::gift_next_number(db, account)?),
         Subject::Gift(number) => find_gift(db, GiftId { account, number })?,
     })
+}
+
+/// A hold that is not what its freeze set aside is not built upon.
+fn find_hold(db: &mut Db, id: HoldId) -> Result<Found, DbError> {
+    let Some(hold) = holds::hold_find(db, id)? else {
+        return Ok(Found::Nothing);
+    };
+    let freeze = entries::entries_between(db, id.account, hold.entry_seq, hold.entry_seq)?;
+    match freeze.first() {
+        Some(entry) if entry.movement.deltas.held == hold.amount.minor() => Ok(Found::Hold(hold)),
+        _ => Err(DbError::Integrity(format!(
+            "hold {id} is not what its entry has set aside; nothing was done; run `ledger health`"
+        ))),
+    }
 }
 
 fn find_purchase(db: &mut Db, id: PurchaseId) -> Result<Found, DbError> {

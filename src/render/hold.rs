@@ -32,13 +32,9 @@ pub fn hold_fields(account: &Account, hold: &Hold) -> Value {
 
 /// The status shown is the one that counts at `now`.
 pub fn holds(views: &[HoldView], now: Timestamp) -> Document {
-    let current = |view: &HoldView| Hold {
-        status: view.hold.status_at(now),
-        ..view.hold.clone()
-    };
     let rows = views
         .iter()
-        .map(|view| hold_fields(&view.account, &current(view)))
+        .map(|view| hold_fields(&view.account, &view.hold.at(now)))
         .collect();
     let table = Block::Table {
         headers: vec!["Id", "User", "Amount", "Remaining", "Status", "Expires", "Reference"],

@@ -110,6 +110,7 @@ pub fn entry_fields(entry: &Entry, currency: &Currency) -> Value {
         "currency": currency.code().as_str(),
         "balance_before": before(after.balance, deltas.balance),
         "balance_after": amount(after.balance),
+        "held_before": before(after.held, deltas.held),
         "held_after": amount(after.held),
         "debt_after": amount(after.debt),
         "counter_account": entry.movement.counter_account.as_str(),

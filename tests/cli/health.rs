@@ -159,7 +159,7 @@ on_both_engines! {
         });
         db.sql("UPDATE entries SET description = 'edited' WHERE account_id = 1 AND seq = 1; UPDATE balances SET held = 5 WHERE account_id = 1");
         let (code, report) = health(&db, "--fix --no-backup");
-        assert_eq!((code, &report["warning"], &report["fixed"]), (1, &1.into(), &0.into()));
+        assert_eq!((code, &report["warning"], &report["fixed"]), (6, &1.into(), &0.into()));
         assert_eq!(db.sql("SELECT held FROM balances WHERE account_id = 1"), "5");
     }
 

@@ -203,6 +203,59 @@ on_both_engines! {
         healthy(&db);
     }
 
+    fn a_touch_that_does_not_need_the_money_gives_it_back_too(db: TestDatabase) {
+        with_balance(&db, "10");
+        json(&db, "freeze --user-id 5 --amount 5 --expires-in 20m").expect_code(0);
+        json_at(&db, AT_THE_END, "charge --user-id 5 --amount 1 --service vps").expect_code(0);
+        assert_eq!(figures(&db), ("9.00".into(), "0.00".into()));
+    }
+
+    fn a_list_by_status_goes_by_the_clock(db: TestDatabase) {
+        with_balance(&db, "10");
+        json(&db, "freeze --user-id 5 --amount 5 --expires-in 20m").expect_code(0);
+        json(&db, "freeze --user-id 5 --amount 1").expect_code(0);
+        let listed = |time: &str, status: &str| -> Vec<String> {
+            let list = json_at(&db, time, &format!("holds --status {status}")).expect_code(0).data();
+            let holds = list["holds"].as_array().unwrap().clone();
+            assert!(holds.iter().all(|hold| hold["status"] == status), "{list}");
+            holds.iter().map(|hold| hold["id"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(listed(BEFORE_THE_END, "open"), ["h1-2", "h1-1"]);
+        assert!(listed(BEFORE_THE_END, "expired").is_empty());
+        assert_eq!(listed(AT_THE_END, "open"), ["h1-2"]);
+        assert_eq!(listed(AT_THE_END, "expired"), ["h1-1"]);
+        assert!(listed(AT_THE_END, "committed").is_empty());
+    }
+
+    fn one_damaged_account_stops_the_expiry_of_no_other(db: TestDatabase) {
+        with_balance(&db, "10");
+        for line in [
+            "freeze --user-id 5 --amount 5 --expires-in 20m",
+            "account create --user-id 6",
+            "recharge --user-id 6 --amount 10 --method momo",
+            "freeze --user-id 6 --amount 5 --expires-in 20m",
+        ] {
+            json(&db, line).expect_code(0);
+        }
+        db.sql("UPDATE balances SET balance = 1 WHERE account_id = 1");
+        let run = json_at(&db, AT_THE_END, "expire-holds").expect_code(7).data();
+        assert_eq!((&run["expired"], &run["refused"][0]["id"]), (&1.into(), &"h1-1".into()));
+        assert!(run["refused"][0]["reason"].as_str().unwrap().contains("verify-sync"), "{run}");
+        assert_eq!(db.sql("SELECT status FROM holds ORDER BY account_id"), "open\nexpired");
+    }
+
+    fn a_hold_enlarged_behind_the_tools_back_is_not_built_upon(db: TestDatabase) {
+        with_balance(&db, "10");
+        json(&db, "freeze --user-id 5 --amount 5").expect_code(0);
+        json(&db, "freeze --user-id 5 --amount 3").expect_code(0);
+        db.sql("UPDATE holds SET amount = 800, remaining = 800 WHERE number = 1");
+        let before = digest(&db);
+        for line in ["commit --hold h1-1 --amount 2 --keep-open", "commit --hold h1-1", "refund --hold h1-1"] {
+            assert_eq!(json(&db, line).expect_code(6).error_code(), "integrity");
+        }
+        assert_eq!(digest(&db), before);
+    }
+
     fn a_commit_of_an_overdue_hold_gives_it_back(db: TestDatabase) {
         with_hold(&db);
         assert_eq!(became(json_at(&db, AT_THE_END, "commit --hold h1-1")), "expired");

@@ -82,6 +82,17 @@ on_both_engines! {
         digest(&db);
     }
 
+    fn what_is_refunded_counts_for_the_day_on_which_it_was_spent(db: TestDatabase) {
+        limited(&db, "--spend-per-day 100");
+        charge_at(&db, "2026-02-28T12:00:00Z", "100").expect_code(0);
+        json(&db, "refund --user-id 5 --entry 2").expect_code(0);
+        charge_at(&db, "2026-03-01T12:00:00Z", "60").expect_code(0);
+        refused(charge_at(&db, "2026-03-01T12:00:00Z", "41"), "limit_exceeded");
+        json(&db, "refund --user-id 5 --entry 4 --amount 20").expect_code(0);
+        charge_at(&db, "2026-03-01T12:00:00Z", "60").expect_code(0);
+        refused(charge_at(&db, "2026-03-01T12:00:00Z", "0.01"), "limit_exceeded");
+    }
+
     fn an_overdue_hold_no_longer_counts(db: TestDatabase) {
         limited(&db, "--spend-per-day 100");
         json(&db, "freeze --user-id 5 --amount 100 --expires-in 20m").expect_code(0);

@@ -434,7 +434,7 @@ impl Account {
                 )
             }
             Operation::Penalty { amount } => self.take(
-                Movement::new("penalty", -amount, "revenue:penalty".to_owned(), step),
+                Movement::new("penalty", -amount, "income:penalty".to_owned(), step),
                 step,
             ),
             Operation::Adjust { amount } => {

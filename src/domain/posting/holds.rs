@@ -115,7 +115,7 @@ pub(super) fn commit(
         counter_account: hold
             .service
             .as_ref()
-            .map_or_else(|| CounterAccount::named("revenue:hold"), CounterAccount::service),
+            .map_or_else(|| CounterAccount::named("income:hold"), CounterAccount::service),
         reverses: None,
     };
     let mut after = hold.clone();
