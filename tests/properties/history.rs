@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::model::Operation;
+use super::model::{AccountName, HoldStatus, Model, Note, Operation, REFUNDABLE, REVERSIBLE};
 
 /// One move of a history.
 #[derive(Clone, Debug)]
@@ -23,26 +23,55 @@ pub struct Request {
     /// Which of the two accounts.
     pub second_account: bool,
     pub operation: Operation,
+    /// Where given, the operation is about one of the records that there are when its turn comes.
+    aim: Option<Index>,
     /// One of a few keys, so that they collide; a new one unless given.
     pub key: Option<u8>,
-    pub reference: Option<&'static str>,
-    pub description: Option<&'static str>,
-    pub metadata: Option<&'static str>,
+    pub note: Note,
 }
 
-pub fn history() -> impl Strategy<Value = Vec<Move>> {
-    prop::collection::vec(a_move(), 1..20)
+/// Whether holds run out of time. Where one does, the ledger makes up a key, and has another one each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    MayExpire,
+    Last,
 }
 
-fn a_move() -> impl Strategy<Value = Move> {
+/// Most begin with some money to spend.
+pub fn history(holds: Holds) -> impl Strategy<Value = Vec<Move>> {
+    let opening = prop::option::weighted(0.8, request(recharge()));
+    let moves = prop::collection::vec(a_move(holds), 1..36);
+    (opening, moves).prop_map(|(opening, moves)| opening.map(Move::Do).into_iter().chain(moves).collect())
+}
+
+fn a_move(holds: Holds) -> impl Strategy<Value = Move> {
     prop_oneof![
-        5 => request().prop_map(Move::Do),
+        7 => request(operation(holds)).prop_map(Move::Do),
         1 => any::<(Index, Index)>().prop_map(|(which, desk)| Move::Again { which, desk }),
     ]
 }
 
-fn request() -> impl Strategy<Value = Request> {
-    let note = (
+fn request(operation: impl Strategy<Value = Operation>) -> impl Strategy<Value = Request> {
+    (
+        any::<Index>(),
+        prop::bool::weighted(0.1),
+        operation,
+        prop::option::weighted(0.9, any::<Index>()),
+        prop::option::weighted(0.15, 0_u8..3),
+        note(),
+    )
+        .prop_map(|(desk, second_account, operation, aim, key, note)| Request {
+            desk,
+            second_account,
+            operation,
+            aim,
+            key,
+            note,
+        })
+}
+
+fn note() -> impl Strategy<Value = Note> {
+    (
         seldom(vec!["VpsUsage:123", "INV-1"]),
         seldom(vec!["Máy chủ ảo", "Ma\u{301}y", "\"quoted\" 'twice', \\ and 🚀"]),
         seldom(vec![
@@ -50,84 +79,178 @@ fn request() -> impl Strategy<Value = Request> {
             r#"{"b":[1.50,12345678901234567890],"a":null}"#,
             "\"text\"",
         ]),
-    );
-    (
-        any::<Index>(),
-        prop::bool::weighted(0.2),
-        operation(),
-        prop::option::weighted(0.2, 0_u8..3),
-        note,
     )
-        .prop_map(
-            |(desk, second_account, operation, key, (reference, description, metadata))| Request {
-                desk,
-                second_account,
-                operation,
-                key,
-                reference,
-                description,
-                metadata,
-            },
-        )
+        .prop_map(|(reference, description, metadata)| Note {
+            reference,
+            description,
+            metadata,
+        })
 }
 
-fn seldom(texts: Vec<&'static str>) -> impl Strategy<Value = Option<&'static str>> {
-    prop::option::weighted(0.2, select(texts))
+fn seldom(texts: Vec<&'static str>) -> impl Strategy<Value = Option<String>> {
+    prop::option::weighted(0.2, select(texts).prop_map(str::to_owned))
 }
 
-fn operation() -> impl Strategy<Value = Operation> {
-    let administration = prop_oneof![
+fn operation(holds: Holds) -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        20 => administration(),
+        15 => recharge(),
+        30 => pending_recharges(),
+        45 => figures_alone(),
+        70 => about_holds(holds),
+        30 => taking_back(),
+        // The jobs look at every account there is, so they are not asked often.
+        1 => Just(Operation::ExpireRecharges),
+        1 => Just(Operation::ExpireHolds),
+    ]
+}
+
+fn administration() -> impl Strategy<Value = Operation> {
+    prop_oneof![
         4 => Just(Operation::CreateAccount),
-        2 => Just(Operation::Lock),
+        1 => Just(Operation::Lock),
         3 => Just(Operation::Unlock),
-        2 => Just(Operation::Close),
-        2 => (prop::option::of(1_u32..3), prop::option::of(1_i64..300)).prop_map(
+        1 => Just(Operation::Close),
+        2 => (prop::option::of(1_u32..4), prop::option::of(1_i64..300)).prop_map(
             |(charges_per_minute, spend_per_day)| Operation::SetLimits { charges_per_minute, spend_per_day }
         ),
-    ];
-    let recharges = prop_oneof![
-        3 => (amount(), method()).prop_map(|(amount, method)| Operation::Recharge { amount, method }),
-        3 => (amount(), method(), prop::option::of(select(vec![1, 29, 30, 31, 60, 3_600]))).prop_map(
+        1 => prop::option::of(0_i64..100).prop_map(|threshold| Operation::SetLowBalanceThreshold { threshold }),
+        1 => Just(Operation::Suspend { reason: "under review".to_owned() }),
+        3 => Just(Operation::Resume),
+    ]
+}
+
+fn recharge() -> impl Strategy<Value = Operation> {
+    (inflow(), method()).prop_map(|(amount, method)| Operation::Recharge { amount, method })
+}
+
+fn pending_recharges() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        3 => (inflow(), method(), prop::option::of(span())).prop_map(
             |(amount, method, expires_in)| Operation::RechargePending { amount, method, expires_in }
         ),
         1 => number().prop_map(|number| Operation::RechargeProcess { number }),
         3 => number().prop_map(|number| Operation::RechargeComplete { number }),
         1 => number().prop_map(|number| Operation::RechargeFail { number }),
         1 => number().prop_map(|number| Operation::RechargeCancel { number }),
-    ];
-    let others = prop_oneof![
-        6 => (amount(), select(vec!["vps", "hosting", "email"]))
-            .prop_map(|(amount, service)| Operation::Charge { amount, service: service.to_owned() }),
+    ]
+}
+
+fn figures_alone() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        6 => (amount(), service(), prop::bool::weighted(0.2)).prop_map(
+            |(amount, service, suspend)| Operation::Charge { amount, service, suspend }
+        ),
         2 => (amount(), any::<bool>())
             .prop_map(|(amount, up)| Operation::Adjust { amount: if up { amount } else { -amount } }),
         1 => amount().prop_map(|amount| Operation::Penalty { amount }),
         1 => amount().prop_map(|amount| Operation::Credit { amount }),
         1 => amount().prop_map(|amount| Operation::Gift { amount }),
-        2 => (amount(), any::<bool>())
+        1 => (amount(), any::<bool>())
             .prop_map(|(amount, may_become_debt)| Operation::Clawback { amount, may_become_debt }),
-    ];
-    prop_oneof![
-        20 => administration,
-        50 => recharges,
-        70 => others,
-        // The job looks at every account there is, so it is not asked often.
-        1 => Just(Operation::ExpireRecharges),
     ]
 }
 
-/// Mostly small, so that balances run out; now and then at the end of the range.
+fn about_holds(holds: Holds) -> impl Strategy<Value = Operation> {
+    let expires_in = match holds {
+        Holds::MayExpire => prop::option::weighted(0.4, span()).boxed(),
+        Holds::Last => Just(None).boxed(),
+    };
+    prop_oneof![
+        5 => (amount(), prop::option::of(service()), expires_in).prop_map(
+            |(amount, service, expires_in)| Operation::Freeze { amount, service, expires_in }
+        ),
+        6 => (number(), part(), any::<bool>())
+            .prop_map(|(hold, amount, keep_open)| Operation::Commit { hold, amount, keep_open }),
+        4 => (number(), part()).prop_map(|(hold, amount)| Operation::Release { hold, amount }),
+        2 => number().prop_map(|hold| Operation::ExpireHold { hold }),
+    ]
+}
+
+fn taking_back() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        1 => (number(), part()).prop_map(|(entry, amount)| Operation::Refund { entry, amount }),
+        1 => (number(), part(), any::<bool>())
+            .prop_map(|(entry, amount, may_become_debt)| Operation::Reverse { entry, amount, may_become_debt }),
+    ]
+}
+
+/// Mostly small, so that balances run out after a while; now and then at the end of the range.
 fn amount() -> impl Strategy<Value = i64> {
     prop_oneof![
-        40 => 1_i64..=150,
+        60 => 1_i64..=100,
         1 => (i64::MAX - 150)..=i64::MAX,
     ]
+}
+
+/// What comes in at once is enough for a few times of what goes out.
+fn inflow() -> impl Strategy<Value = i64> {
+    prop_oneof![1 => amount(), 4 => 100_i64..=400]
+}
+
+/// Of a hold or an entry; all that remains of it unless given.
+fn part() -> impl Strategy<Value = Option<i64>> {
+    prop::option::of(prop_oneof![3 => 1_i64..=20, 1 => amount()])
 }
 
 fn method() -> impl Strategy<Value = String> {
     select(vec!["momo", "zalo_pay"]).prop_map(str::to_owned)
 }
 
+fn service() -> impl Strategy<Value = String> {
+    select(vec!["vps", "hosting", "email"]).prop_map(str::to_owned)
+}
+
+/// In seconds; the desks are a second, a minute or hours apart.
+fn span() -> impl Strategy<Value = i64> {
+    select(vec![1, 29, 30, 31, 60, 3_600])
+}
+
 /// Mostly one that there may be.
 fn number() -> impl Strategy<Value = usize> {
     prop_oneof![3 => Just(1_usize), 2 => Just(2), 1 => Just(3)]
+}
+
+impl Request {
+    /// The operation, about a record that there is; nothing where there is none.
+    pub fn aimed(&self, model: &Model, name: &AccountName) -> Option<Operation> {
+        let mut operation = self.operation.clone();
+        let Some(aim) = &self.aim else { return Some(operation) };
+        let (number, plausible) = match &mut operation {
+            Operation::RechargeProcess { number }
+            | Operation::RechargeComplete { number }
+            | Operation::RechargeFail { number }
+            | Operation::RechargeCancel { number } => {
+                let open = numbers(model.recharges(name), |recharge| recharge.status.is_open());
+                (number, open)
+            }
+            Operation::Commit { hold, .. } | Operation::Release { hold, .. } | Operation::ExpireHold { hold } => {
+                let open = numbers(model.holds(name), |hold| hold.status == HoldStatus::Open);
+                (hold, open)
+            }
+            Operation::Refund { entry, .. } => {
+                let refundable = numbers(model.entries(name), |entry| REFUNDABLE.contains(&entry.kind));
+                (entry, refundable)
+            }
+            Operation::Reverse { entry, .. } => {
+                let reversible = numbers(model.entries(name), |entry| REVERSIBLE.contains(&entry.kind));
+                (entry, reversible)
+            }
+            _ => return Some(operation),
+        };
+        if plausible.is_empty() {
+            return None;
+        }
+        *number = *aim.get(&plausible);
+        Some(operation)
+    }
+}
+
+/// The numbers, from 1 on, of the records that are wanted.
+fn numbers<T>(records: &[T], wanted: impl Fn(&T) -> bool) -> Vec<usize> {
+    let numbered = records.iter().zip(1..);
+    numbered
+        .filter(|(record, _)| wanted(record))
+        .map(|(_, number)| number)
+        .collect()
 }

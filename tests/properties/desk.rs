@@ -1,0 +1,269 @@
+//! Somebody at work with the ledger, at one moment.
+
+use std::time::Duration;
+
+use ledger::domain::account::Limits;
+use ledger::domain::entry::Entry;
+use ledger::domain::hold::Hold;
+use ledger::domain::recharge::{Recharge, RechargeId, RechargeStatus};
+use ledger::domain::suspension::Suspension;
+use ledger::domain::text::{Actor, IdempotencyKey};
+use ledger::domain::time::Timestamp;
+use ledger::ledger::account::{self, AccountView, Change, Changed, Create, Setting, Settings};
+use ledger::ledger::hold::{self, HoldQuery};
+use ledger::ledger::inspect::{self, HistoryFilter};
+use ledger::ledger::post::{Outcome, Posted, Request, post};
+use ledger::ledger::progress::Unwatched;
+use ledger::ledger::recharge::{self, RechargeQuery};
+use ledger::ledger::suspension::{self, Resumed, Suspended, SuspensionQuery};
+use ledger::ledger::verify::{Report, Scope, Verify, verify};
+use ledger::ledger::{Clock, DatabaseUrl, Ledger, LedgerError, expiry};
+
+use super::model::{AccountName, Answer, Operation, Step};
+use super::words::{amount, currency, description, key, minor, note, operation, user};
+
+/// More than a history can make.
+const ALL: i64 = 1_000;
+
+pub struct Desk {
+    ledger: Ledger,
+    actor: String,
+    at_micros: i64,
+}
+
+/// What the ledger answers, and what it says that it wrote.
+type Said = (Answer, Option<Box<Posted>>);
+
+impl Desk {
+    pub fn open(url: &str, actor: String, at_micros: i64) -> Self {
+        let url = DatabaseUrl::parse(url).unwrap();
+        let clock = Clock::Fixed(Timestamp::from_micros(at_micros));
+        let ledger = Ledger::open(&url, clock, Actor::parse(&actor).unwrap(), Duration::from_secs(5));
+        Self {
+            ledger: ledger.expect("the database was migrated"),
+            actor,
+            at_micros,
+        }
+    }
+
+    /// The step as this desk takes it.
+    pub fn signed(&self, step: Step) -> Step {
+        Step {
+            actor: self.actor.clone(),
+            at_micros: self.at_micros,
+            ..step
+        }
+    }
+
+    pub fn carry_out(&mut self, step: &Step) -> Said {
+        let name = &step.account;
+        let answer = match &step.operation {
+            Operation::CreateAccount => self.create(name),
+            Operation::Lock => self.change(name, &Change::Lock),
+            Operation::Unlock => self.change(name, &Change::Unlock),
+            Operation::Close => self.change(name, &Change::Close),
+            Operation::SetLimits {
+                charges_per_minute,
+                spend_per_day,
+            } => {
+                let settings = Settings {
+                    charges_per_minute: setting(*charges_per_minute),
+                    spend_per_day: setting(spend_per_day.map(amount)),
+                    ..Settings::default()
+                };
+                self.change(name, &Change::Set(settings))
+            }
+            Operation::SetLowBalanceThreshold { threshold } => {
+                let settings = Settings {
+                    low_balance_threshold: setting(threshold.map(minor)),
+                    ..Settings::default()
+                };
+                self.change(name, &Change::Set(settings))
+            }
+            Operation::Suspend { reason } => self.suspend(name, reason),
+            Operation::Resume => self.resume(name),
+            Operation::ExpireRecharges => {
+                expiry::expire_recharges(&mut self.ledger).unwrap();
+                Answer::Applied
+            }
+            Operation::ExpireHolds => {
+                expiry::expire_holds(&mut self.ledger).unwrap();
+                Answer::Applied
+            }
+            _ => return self.move_money(step),
+        };
+        (answer, None)
+    }
+
+    fn create(&mut self, name: &AccountName) -> Answer {
+        let request = Create {
+            user_id: user(name),
+            currency: currency(name),
+            low_balance_threshold: None,
+            limits: Limits::default(),
+        };
+        match account::create(&mut self.ledger, &request).unwrap() {
+            (_, true) => Answer::Applied,
+            (_, false) => Answer::AlreadyApplied,
+        }
+    }
+
+    fn change(&mut self, name: &AccountName, change: &Change) -> Answer {
+        match account::change(&mut self.ledger, &user(name), currency(name).code(), change, None) {
+            Ok(Changed::Done(_)) => Answer::Applied,
+            Ok(Changed::Already(_)) => Answer::AlreadyApplied,
+            Ok(Changed::Refused(refusal)) => Answer::Refused(refusal.code().name()),
+            Err(error) => not_found(&error),
+        }
+    }
+
+    fn suspend(&mut self, name: &AccountName, reason: &str) -> Answer {
+        let suspended = suspension::suspend(
+            &mut self.ledger,
+            &user(name),
+            currency(name).code(),
+            &description(reason),
+        );
+        match suspended {
+            Ok(Suspended::Done(_)) => Answer::Applied,
+            Ok(Suspended::Already(_)) => Answer::AlreadyApplied,
+            Ok(Suspended::Refused(refusal)) => Answer::Refused(refusal.code().name()),
+            Err(error) => not_found(&error),
+        }
+    }
+
+    fn resume(&mut self, name: &AccountName) -> Answer {
+        match suspension::resume(&mut self.ledger, &user(name), currency(name).code()) {
+            Ok(Resumed::Done(_)) => Answer::Applied,
+            Ok(Resumed::NotSuspended(_)) => Answer::AlreadyApplied,
+            Err(error) => not_found(&error),
+        }
+    }
+
+    fn move_money(&mut self, step: &Step) -> Said {
+        match step.operation {
+            Operation::RechargeProcess { number } => self.advance(step, number, RechargeStatus::Processing),
+            Operation::RechargeComplete { number } => self.advance(step, number, RechargeStatus::Completed),
+            Operation::RechargeFail { number } => self.advance(step, number, RechargeStatus::Failed),
+            Operation::RechargeCancel { number } => self.advance(step, number, RechargeStatus::Cancelled),
+            _ => {
+                let request = Request {
+                    user_id: user(&step.account),
+                    currency: currency(&step.account),
+                    operation: operation(&step.operation),
+                    note: note(step),
+                    key: key(step),
+                };
+                said(post(&mut self.ledger, &request).unwrap().outcome)
+            }
+        }
+    }
+
+    fn advance(&mut self, step: &Step, number: usize, to: RechargeStatus) -> Said {
+        let found = account::find(&mut self.ledger, &user(&step.account), currency(&step.account).code());
+        let account = match found {
+            Ok(view) => view.account.id,
+            Err(error) => return (not_found(&error), None),
+        };
+        let id = RechargeId {
+            account,
+            number: number as i64,
+        };
+        let answer = recharge::advance(&mut self.ledger, id, to, None, key(step)).unwrap();
+        said(answer.outcome)
+    }
+
+    pub fn verify(&mut self) -> Report {
+        let request = Verify {
+            scope: Scope::All,
+            fix: false,
+            max_fixes: None,
+            max_delta: None,
+            backup: false,
+        };
+        verify(&mut self.ledger, &request, &Unwatched).unwrap()
+    }
+
+    pub fn find(&mut self, name: &AccountName) -> AccountView {
+        account::find(&mut self.ledger, &user(name), currency(name).code()).unwrap()
+    }
+
+    /// Oldest first.
+    pub fn journal(&mut self, name: &AccountName) -> Vec<Entry> {
+        self.last_entries(name, ALL)
+    }
+
+    /// The keys of that many last entries, the oldest of them first.
+    pub fn last_keys(&mut self, name: &AccountName, entries: usize) -> Vec<Option<String>> {
+        let last = self.last_entries(name, entries as i64);
+        let keys = last.into_iter().map(|entry| entry.stamp.key);
+        keys.map(|key| key.as_ref().map(IdempotencyKey::to_string)).collect()
+    }
+
+    fn last_entries(&mut self, name: &AccountName, limit: i64) -> Vec<Entry> {
+        let filter = HistoryFilter {
+            limit,
+            ..HistoryFilter::default()
+        };
+        let history = inspect::history(&mut self.ledger, &user(name), currency(name).code(), &filter).unwrap();
+        history.entries.into_iter().rev().collect()
+    }
+
+    /// In the order of their numbers.
+    pub fn recharges(&mut self, name: &AccountName) -> Vec<Recharge> {
+        let query = RechargeQuery {
+            account: Some((user(name), currency(name).code().clone())),
+            status: None,
+            limit: ALL,
+        };
+        let listed = recharge::list(&mut self.ledger, &query).unwrap().into_iter();
+        let mut recharges: Vec<Recharge> = listed.map(|view| view.recharge).collect();
+        recharges.sort_by_key(|recharge| recharge.id.number);
+        recharges
+    }
+
+    /// In the order of their numbers.
+    pub fn holds(&mut self, name: &AccountName) -> Vec<Hold> {
+        let query = HoldQuery {
+            account: Some((user(name), currency(name).code().clone())),
+            status: None,
+            limit: ALL,
+        };
+        let listed = hold::list(&mut self.ledger, &query).unwrap().into_iter();
+        let mut holds: Vec<Hold> = listed.map(|view| view.hold).collect();
+        holds.sort_by_key(|hold| hold.id.number);
+        holds
+    }
+
+    /// In the order of their numbers.
+    pub fn suspensions(&mut self, name: &AccountName) -> Vec<Suspension> {
+        let query = SuspensionQuery {
+            account: Some((user(name), currency(name).code().clone())),
+            active: false,
+            limit: ALL,
+        };
+        let listed = suspension::list(&mut self.ledger, &query).unwrap().into_iter();
+        let mut suspensions: Vec<Suspension> = listed.map(|view| view.suspension).collect();
+        suspensions.sort_by_key(|suspension| suspension.number);
+        suspensions
+    }
+}
+
+fn setting<T>(wanted: Option<T>) -> Setting<T> {
+    wanted.map_or(Setting::Remove, Setting::To)
+}
+
+fn said(outcome: Outcome) -> Said {
+    match outcome {
+        Outcome::Applied(posted) => (Answer::Applied, Some(posted)),
+        Outcome::AlreadyApplied(posted) => (Answer::AlreadyApplied, Some(posted)),
+        Outcome::Refused(refusal) => (Answer::Refused(refusal.code().name()), None),
+        Outcome::Suspended(refusal, _) => (Answer::RefusedAndSuspended(refusal.code().name()), None),
+    }
+}
+
+#[track_caller]
+fn not_found(error: &LedgerError) -> Answer {
+    assert!(matches!(error, LedgerError::NotFound(_)), "{error}");
+    Answer::Refused("not_found")
+}

@@ -1,0 +1,255 @@
+//! The rules told by examples.
+
+use super::*;
+
+/// 2026-03-01T12:00:00Z
+const NOW: i64 = 1_772_366_400_000_000;
+
+fn five() -> AccountName {
+    AccountName::new("5", "USD")
+}
+
+fn ledger_with(balance: i64) -> Model {
+    let mut model = Model::new();
+    assert_eq!(tell(&mut model, Operation::CreateAccount), Answer::Applied);
+    if balance > 0 {
+        assert_eq!(tell(&mut model, recharge(balance)), Answer::Applied);
+    }
+    model
+}
+
+fn tell(model: &mut Model, operation: Operation) -> Answer {
+    model.apply(&Step::new(&five(), operation, NOW))
+}
+
+fn tell_with_key(model: &mut Model, operation: Operation, key: &str) -> Answer {
+    let mut step = Step::new(&five(), operation, NOW);
+    step.key = Some(key.to_owned());
+    model.apply(&step)
+}
+
+fn recharge(amount: i64) -> Operation {
+    let method = "momo".to_owned();
+    Operation::Recharge { amount, method }
+}
+
+fn pending(amount: i64, expires_in: Option<i64>) -> Operation {
+    let method = "momo".to_owned();
+    Operation::RechargePending {
+        amount,
+        method,
+        expires_in,
+    }
+}
+
+fn charge(amount: i64) -> Operation {
+    Operation::Charge {
+        amount,
+        service: "vps".to_owned(),
+        suspend: false,
+    }
+}
+
+#[test]
+fn two_charges_of_80_at_a_balance_of_100() {
+    let mut model = ledger_with(100);
+    assert_eq!(tell(&mut model, charge(80)), Answer::Applied);
+    assert_eq!(tell(&mut model, charge(80)), Answer::Refused("insufficient_balance"));
+    let expected = Figures {
+        balance: 20,
+        total_recharged: 100,
+        total_spent: 80,
+        ..Figures::default()
+    };
+    assert_eq!(model.figures(&five()), expected);
+    assert_eq!(model.entries(&five()).len(), 2);
+}
+
+#[test]
+fn a_locked_account_refuses_charges_and_takes_money_in() {
+    let mut model = ledger_with(100);
+    assert_eq!(tell(&mut model, Operation::Lock), Answer::Applied);
+    assert_eq!(tell(&mut model, charge(10)), Answer::Refused("account_locked"));
+    assert_eq!(tell(&mut model, recharge(50)), Answer::Applied);
+    assert_eq!(tell(&mut model, Operation::Adjust { amount: -30 }), Answer::Applied);
+    assert_eq!(tell(&mut model, Operation::Penalty { amount: 20 }), Answer::Applied);
+    assert_eq!(model.figures(&five()).balance, 100);
+}
+
+#[test]
+fn an_applied_key_is_final_and_a_refused_one_is_judged_anew() {
+    let mut model = ledger_with(0);
+    let refused = Answer::Refused("insufficient_balance");
+    let conflict = Answer::Refused("idempotency_conflict");
+    assert_eq!(tell_with_key(&mut model, charge(80), "k"), refused);
+    assert_eq!(tell_with_key(&mut model, charge(80), "k"), refused);
+    assert_eq!(tell_with_key(&mut model, charge(70), "k"), conflict);
+    assert_eq!(tell(&mut model, recharge(100)), Answer::Applied);
+    assert_eq!(tell_with_key(&mut model, charge(80), "k"), Answer::Applied);
+    assert_eq!(tell(&mut model, Operation::Lock), Answer::Applied);
+    assert_eq!(tell_with_key(&mut model, charge(80), "k"), Answer::AlreadyApplied);
+    assert_eq!(tell_with_key(&mut model, charge(70), "k"), conflict);
+    assert_eq!(model.figures(&five()).balance, 20);
+}
+
+#[test]
+fn a_recharge_completes_once_and_a_failed_one_never() {
+    let mut model = ledger_with(0);
+    let complete = |number| Operation::RechargeComplete { number };
+    let fail = |number| Operation::RechargeFail { number };
+    let already_final = Answer::Refused("already_final");
+    assert_eq!(tell(&mut model, complete(1)), Answer::Refused("not_found"));
+    assert_eq!(tell(&mut model, pending(500, None)), Answer::Applied);
+    assert_eq!(
+        tell(&mut model, Operation::RechargeProcess { number: 1 }),
+        Answer::Applied
+    );
+    assert_eq!(tell(&mut model, complete(1)), Answer::Applied);
+    assert_eq!(tell(&mut model, complete(1)), Answer::AlreadyApplied);
+    assert_eq!(tell(&mut model, fail(1)), already_final);
+    assert_eq!(tell(&mut model, pending(500, None)), Answer::Applied);
+    assert_eq!(tell(&mut model, fail(2)), Answer::Applied);
+    assert_eq!(tell(&mut model, complete(2)), already_final);
+    assert_eq!(model.figures(&five()).balance, 500);
+}
+
+#[test]
+fn an_overdue_recharge_counts_as_expired_and_the_job_writes_it_down() {
+    let mut model = ledger_with(0);
+    for expires_in in [60, 61] {
+        assert_eq!(tell(&mut model, pending(500, Some(expires_in))), Answer::Applied);
+    }
+    let statuses = |model: &Model| -> Vec<RechargeStatus> {
+        model
+            .recharges(&five())
+            .iter()
+            .map(|recharge| recharge.status)
+            .collect()
+    };
+    let later = |operation| Step::new(&five(), operation, NOW + 60_000_000);
+    for too_late in [
+        Operation::RechargeComplete { number: 1 },
+        Operation::RechargeProcess { number: 1 },
+        Operation::RechargeFail { number: 1 },
+        Operation::RechargeCancel { number: 1 },
+    ] {
+        assert_eq!(model.apply(&later(too_late)), Answer::Refused("already_final"));
+    }
+    assert_eq!(statuses(&model), [RechargeStatus::Pending; 2]);
+
+    assert_eq!(model.apply(&later(Operation::ExpireRecharges)), Answer::Applied);
+
+    assert_eq!(statuses(&model), [RechargeStatus::Expired, RechargeStatus::Pending]);
+    assert_eq!(model.figures(&five()), Figures::default());
+}
+
+#[test]
+fn a_charge_stays_within_the_limits_of_the_account() {
+    let mut model = ledger_with(1_000);
+    let limit = |charges_per_minute, spend_per_day| Operation::SetLimits {
+        charges_per_minute,
+        spend_per_day,
+    };
+    let refused = Answer::Refused("limit_exceeded");
+    assert_eq!(tell(&mut model, limit(Some(2), Some(100))), Answer::Applied);
+    assert_eq!(tell(&mut model, charge(30)), Answer::Applied);
+    assert_eq!(tell(&mut model, charge(71)), refused);
+    assert_eq!(tell(&mut model, charge(30)), Answer::Applied);
+    assert_eq!(tell(&mut model, charge(30)), refused);
+    let minute_later = Step::new(&five(), charge(30), NOW + 60_000_000);
+    assert_eq!(model.apply(&minute_later), Answer::Applied);
+    assert_eq!(tell(&mut model, limit(None, None)), Answer::Applied);
+    assert_eq!(tell(&mut model, charge(900)), Answer::Applied);
+}
+
+#[test]
+fn a_clawback_of_what_was_spent_is_refused_or_becomes_debt() {
+    let mut model = ledger_with(100);
+    let claw_back = |may_become_debt| Operation::Clawback {
+        amount: 130,
+        may_become_debt,
+    };
+    let refused = Answer::Refused("insufficient_balance");
+    assert_eq!(tell(&mut model, claw_back(false)), refused);
+    assert_eq!(tell(&mut model, claw_back(true)), Answer::Applied);
+    assert_eq!((model.figures(&five()).balance, model.figures(&five()).debt), (0, 30));
+    assert_eq!(tell(&mut model, Operation::Gift { amount: 50 }), Answer::Applied);
+    assert_eq!((model.figures(&five()).balance, model.figures(&five()).debt), (20, 0));
+}
+
+#[test]
+fn only_an_empty_account_closes_and_then_refuses_money() {
+    let mut model = ledger_with(100);
+    assert_eq!(tell(&mut model, Operation::Close), Answer::Refused("account_not_empty"));
+    assert_eq!(tell(&mut model, charge(100)), Answer::Applied);
+    assert_eq!(tell(&mut model, Operation::Close), Answer::Applied);
+    assert_eq!(tell(&mut model, Operation::Close), Answer::AlreadyApplied);
+    assert_eq!(tell(&mut model, recharge(1)), Answer::Refused("account_closed"));
+}
+
+#[test]
+fn money_in_first_pays_off_debt_by_an_entry_of_its_own() {
+    let mut model = ledger_with(0);
+    model.accounts[0].figures.debt = 30;
+    assert_eq!(tell(&mut model, recharge(20)), Answer::Applied);
+    assert_eq!(tell(&mut model, Operation::Adjust { amount: 25 }), Answer::Applied);
+    let booked: Vec<_> = model
+        .entries(&five())
+        .iter()
+        .map(|entry| (entry.kind, entry.balance_delta, entry.debt_delta, entry.balance_after))
+        .collect();
+    let expected = [
+        ("recharge", 20, 0, 20),
+        ("debt_recovery", -20, -20, 0),
+        ("adjustment", 25, 0, 25),
+        ("debt_recovery", -10, -10, 15),
+    ];
+    assert_eq!(booked, expected);
+    assert_eq!(model.figures(&five()).debt, 0);
+    assert_eq!(model.figures(&five()).total_recharged, 20);
+}
+
+#[test]
+fn no_figure_leaves_the_range() {
+    let mut model = ledger_with(i64::MAX);
+    let refused = Answer::Refused("invalid_amount");
+    assert_eq!(tell(&mut model, Operation::Adjust { amount: 1 }), refused);
+    assert_eq!(tell(&mut model, charge(i64::MAX)), Answer::Applied);
+    assert_eq!(tell(&mut model, recharge(1)), refused);
+    assert_eq!(tell(&mut model, Operation::Adjust { amount: 1 }), Answer::Applied);
+    assert_eq!(tell(&mut model, charge(1)), refused);
+    let beyond = Operation::Adjust { amount: i64::MIN };
+    assert_eq!(tell(&mut model, beyond), Answer::Refused("insufficient_balance"));
+    assert_eq!(model.entries(&five()).len(), 3);
+}
+
+/// The hashes were computed by another program from the description of
+/// the canonical form.
+#[test]
+fn the_chain_is_the_one_an_auditor_computes() {
+    let mut model = ledger_with(0);
+    let mut step = Step::new(&five(), recharge(10_000), NOW);
+    step.key = Some("k-1".to_owned());
+    assert_eq!(model.apply(&step), Answer::Applied);
+    step.operation = charge(8_000);
+    step.key = Some("k-2".to_owned());
+    step.note.reference = Some("VpsUsage:123".to_owned());
+    step.note.description = Some("Máy chủ".to_owned());
+    step.note.metadata = Some(r#"{"a":1}"#.to_owned());
+    assert_eq!(model.apply(&step), Answer::Applied);
+    let six = AccountName::new("6", "VND");
+    assert_eq!(
+        model.apply(&Step::new(&six, Operation::CreateAccount, NOW)),
+        Answer::Applied
+    );
+
+    let hashes = model.entries(&five()).iter().map(|entry| hex(&entry.hash));
+    assert!(hashes.eq([
+        "2acc237f5347750829c5dab8267776336765a91613087a233b681f24ffb98eaa",
+        "ccac5f5db785c1a6dabd76be8585e11f7ba3e0311210b344a4dd33ccf9ea879a",
+    ]));
+    assert_eq!(
+        hex(&model.digest()),
+        "06f5a2a05238acd1b9c589613605d79dedddb51b53356f9018d41e5dc33b95fd"
+    );
+}
