@@ -1,5 +1,9 @@
 //! The rules told by examples.
 
+mod holds;
+mod reversals;
+mod suspensions;
+
 use super::*;
 
 /// 2026-03-01T12:00:00Z
@@ -26,6 +30,34 @@ fn tell_with_key(model: &mut Model, operation: Operation, key: &str) -> Answer {
     let mut step = Step::new(&five(), operation, NOW);
     step.key = Some(key.to_owned());
     model.apply(&step)
+}
+
+fn tell_later(model: &mut Model, seconds: i64, operation: Operation) -> Answer {
+    model.apply(&Step::new(&five(), operation, NOW + seconds * 1_000_000))
+}
+
+/// Applies them all, one after the other.
+fn ledger_after<const N: usize>(operations: [Operation; N]) -> Model {
+    let mut model = ledger_with(0);
+    for operation in operations {
+        let said = format!("{operation:?}");
+        assert_eq!(tell(&mut model, operation), Answer::Applied, "{said}");
+    }
+    model
+}
+
+/// Balance, held, debt.
+fn standing(model: &Model) -> (i64, i64, i64) {
+    let figures = model.figures(&five());
+    (figures.balance, figures.held, figures.debt)
+}
+
+/// Kind, and by how much it moves balance, held and debt.
+fn booked(model: &Model, from: usize) -> Vec<(&'static str, i64, i64, i64)> {
+    let entries = model.entries(&five())[from..].iter();
+    entries
+        .map(|entry| (entry.kind, entry.balance_delta, entry.held_delta, entry.debt_delta))
+        .collect()
 }
 
 fn recharge(amount: i64) -> Operation {
