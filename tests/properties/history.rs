@@ -100,7 +100,7 @@ fn operation(holds: Holds) -> impl Strategy<Value = Operation> {
         70 => about_holds(holds),
         30 => taking_back(),
         // The jobs look at every account there is, so they are not asked often.
-        1 => Just(Operation::ExpireRecharges),
+        2 => Just(Operation::ExpireRecharges),
         1 => Just(Operation::ExpireHolds),
     ]
 }
@@ -114,19 +114,19 @@ fn administration() -> impl Strategy<Value = Operation> {
         2 => (prop::option::of(1_u32..4), prop::option::of(1_i64..300)).prop_map(
             |(charges_per_minute, spend_per_day)| Operation::SetLimits { charges_per_minute, spend_per_day }
         ),
-        1 => prop::option::of(0_i64..100).prop_map(|threshold| Operation::SetLowBalanceThreshold { threshold }),
+        3 => prop::option::weighted(0.8, 0_i64..300).prop_map(|threshold| Operation::SetLowBalanceThreshold { threshold }),
         1 => Just(Operation::Suspend { reason: "under review".to_owned() }),
         3 => Just(Operation::Resume),
     ]
 }
 
 fn recharge() -> impl Strategy<Value = Operation> {
-    (inflow(), method()).prop_map(|(amount, method)| Operation::Recharge { amount, method })
+    (large_amount(), method()).prop_map(|(amount, method)| Operation::Recharge { amount, method })
 }
 
 fn pending_recharges() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        3 => (inflow(), method(), prop::option::of(span())).prop_map(
+        3 => (large_amount(), method(), prop::option::of(span())).prop_map(
             |(amount, method, expires_in)| Operation::RechargePending { amount, method, expires_in }
         ),
         1 => number().prop_map(|number| Operation::RechargeProcess { number }),
@@ -138,22 +138,22 @@ fn pending_recharges() -> impl Strategy<Value = Operation> {
 
 fn figures_alone() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        6 => (amount(), service(), prop::bool::weighted(0.2)).prop_map(
+        6 => (amount(), service(), prop::bool::weighted(0.4)).prop_map(
             |(amount, service, suspend)| Operation::Charge { amount, service, suspend }
         ),
         2 => (amount(), any::<bool>())
             .prop_map(|(amount, up)| Operation::Adjust { amount: if up { amount } else { -amount } }),
         1 => amount().prop_map(|amount| Operation::Penalty { amount }),
-        1 => amount().prop_map(|amount| Operation::Credit { amount }),
+        2 => amount().prop_map(|amount| Operation::Credit { amount }),
         1 => amount().prop_map(|amount| Operation::Gift { amount }),
-        1 => (amount(), any::<bool>())
+        2 => (large_amount(), any::<bool>())
             .prop_map(|(amount, may_become_debt)| Operation::Clawback { amount, may_become_debt }),
     ]
 }
 
 fn about_holds(holds: Holds) -> impl Strategy<Value = Operation> {
     let expires_in = match holds {
-        Holds::MayExpire => prop::option::weighted(0.4, span()).boxed(),
+        Holds::MayExpire => prop::option::weighted(0.5, span()).boxed(),
         Holds::Last => Just(None).boxed(),
     };
     prop_oneof![
@@ -183,8 +183,8 @@ fn amount() -> impl Strategy<Value = i64> {
     ]
 }
 
-/// What comes in at once is enough for a few times of what goes out.
-fn inflow() -> impl Strategy<Value = i64> {
+/// Mostly enough for a few times of what is spent at once.
+fn large_amount() -> impl Strategy<Value = i64> {
     prop_oneof![1 => amount(), 4 => 100_i64..=400]
 }
 
