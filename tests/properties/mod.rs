@@ -4,6 +4,7 @@
 mod desk;
 mod history;
 mod model;
+mod rare;
 mod world;
 mod words;
 

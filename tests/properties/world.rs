@@ -1,5 +1,6 @@
 //! A ledger and the model beside it: each is told the same, and both must answer alike.
 
+use ledger::ledger::record::Record;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -60,12 +61,31 @@ impl World {
             }
             self.tell(desk.index(self.desks.len()), step)?;
         }
-        for account in accounts.iter().filter(|name| self.model.exists(name)) {
-            let desk = &mut self.desks[0];
-            compare_journal(desk, &self.model, account)?;
-            compare_records(desk, &self.model, account)?;
+        accounts.iter().try_for_each(|account| self.compare(account))
+    }
+
+    /// Lives through a history that was written down, at those desks, with one account.
+    pub fn live_by_the_book(&mut self, moves: &[(usize, Operation)]) -> Result<(), TestCaseError> {
+        let account = AccountName::new("5", "USD");
+        self.tell(0, Step::new(&account, Operation::CreateAccount, 0))?;
+        for (position, (desk, operation)) in moves.iter().enumerate() {
+            let mut step = Step::new(&account, operation.clone(), 0);
+            if !operation.is_administration() {
+                step.key = Some(format!("own {position}"));
+            }
+            self.tell(*desk, step)?;
         }
-        Ok(())
+        self.compare(&account)
+    }
+
+    /// Everything that there is of the account.
+    fn compare(&mut self, account: &AccountName) -> Result<(), TestCaseError> {
+        if !self.model.exists(account) {
+            return Ok(());
+        }
+        let desk = &mut self.desks[0];
+        compare_journal(desk, &self.model, account)?;
+        compare_records(desk, &self.model, account)
     }
 
     /// Every balance is what its entries come to, and the digest is the one that the model computes.
@@ -98,6 +118,7 @@ impl World {
         let step = desk.signed(step);
         let (name, said) = (&step.account, format!("{step:?}"));
 
+        let suspended_before = self.model.active_suspension(name);
         let expected = self.model.apply(&step);
         let (answer, posted) = desk.carry_out(&step);
         for (account, entries) in self.model.awaiting_keys() {
@@ -113,6 +134,10 @@ impl World {
             prop_assert_eq!(&made, model.entries_of_key(name, key), "what {} made", said);
             if answer == Answer::Applied {
                 prop_assert_eq!(words::figures(&posted.figures), model.figures(name), "{}", said);
+                compare_record(posted.record.as_ref(), model, name)?;
+                let resumed = suspended_before.filter(|_| model.active_suspension(name).is_none());
+                let expected = resumed.map(|number| model.suspensions(name)[number - 1].clone());
+                prop_assert_eq!(posted.resumed.as_ref().map(words::suspension), expected, "{}", said);
             }
         }
         if model.exists(name) {
@@ -126,6 +151,22 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The record that the ledger says it made or moved.
+fn compare_record(record: Option<&Record>, model: &Model, name: &AccountName) -> Result<(), TestCaseError> {
+    match record {
+        None => {}
+        Some(Record::Recharge(recharge)) => {
+            let expected = &model.recharges(name)[recharge.id.number as usize - 1];
+            prop_assert_eq!(&words::recharge(recharge), expected);
+        }
+        Some(Record::Hold(hold)) => {
+            let expected = &model.holds(name)[hold.id.number as usize - 1];
+            prop_assert_eq!(&words::hold(hold), expected);
+        }
+    }
+    Ok(())
 }
 
 /// All entries, with their hashes.
