@@ -52,6 +52,18 @@ on_both_engines! {
         ]);
     }
 
+    /// No money that came free would change that answer.
+    fn a_charge_that_a_lock_refuses_leaves_overdue_holds_alone(database: TestDatabase) {
+        live(&database, &[
+            (NOON, recharge(100)),
+            (NOON, freeze(80)),
+            (NOON, Operation::Lock),
+            (A_MINUTE_LATER, charge(50)),
+            (A_MINUTE_LATER, Operation::Unlock),
+            (A_MINUTE_LATER, charge(50)),
+        ]);
+    }
+
     fn a_recharge_that_leaves_the_balance_low_does_not_resume(database: TestDatabase) {
         live(&database, &[
             (NOON, Operation::SetLowBalanceThreshold { threshold: Some(60) }),
