@@ -212,11 +212,7 @@ impl FromRow for Breakdown {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         let kind = EntryKind::parse(&columns.text()?).ok_or("an entry has an unknown kind")?;
         let (counter_account, entries) = (columns.text()?, columns.int()?);
-        let mut wide = || -> deserialize::Result<i128> {
-            let (high, low) = (columns.int()?, columns.int()?);
-            Ok((i128::from(high) << 32) + i128::from(low))
-        };
-        let (balance, held, debt) = (wide()?, wide()?, wide()?);
+        let (balance, held, debt) = (read_wide(columns)?, read_wide(columns)?, read_wide(columns)?);
         Ok(Self {
             kind,
             counter_account,
@@ -228,22 +224,36 @@ impl FromRow for Breakdown {
     }
 }
 
+/// A sum that may be beyond 64 bits: the upper and the lower 32 bits apart, of which neither can overflow.
+fn wide_sum(of: &str) -> String {
+    format!(
+        "{}, {}",
+        sum(&format!("({of}) >> 32")),
+        sum(&format!("({of}) & 4294967295"))
+    )
+}
+
+fn read_wide(columns: &mut impl Columns) -> deserialize::Result<i128> {
+    let (high, low) = (columns.int()?, columns.int()?);
+    Ok((i128::from(high) << 32) + i128::from(low))
+}
+
+struct Wide(i128);
+
+impl FromRow for Wide {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        read_wide(columns).map(Self)
+    }
+}
+
 /// What an account's figures are made of.
 pub fn entries_breakdown(db: &mut Db, account: AccountId) -> Result<Vec<Breakdown>, DbError> {
-    // The upper and the lower 32 bits are summed apart: neither sum can overflow.
-    let wide = |of: &str| {
-        format!(
-            "{}, {}",
-            sum(&format!("{of} >> 32")),
-            sum(&format!("{of} & 4294967295"))
-        )
-    };
     let select = format!(
         "SELECT kind, counter_account, COUNT(*), {}, {}, {} FROM entries WHERE account_id = ? \
          GROUP BY kind, counter_account ORDER BY kind, counter_account",
-        wide("balance_delta"),
-        wide("held_delta"),
-        wide("debt_delta"),
+        wide_sum("balance_delta"),
+        wide_sum("held_delta"),
+        wide_sum("debt_delta"),
     );
     db.rows(&sql(select).bind(account.get()))
 }
@@ -269,15 +279,14 @@ pub fn entries_usage(
         "SELECT {} FROM entries e WHERE account_id = ? AND at >= ? AND kind IN ({spent}) \
          AND (reverses IS NULL OR EXISTS (SELECT 1 FROM entries o WHERE o.account_id = e.account_id \
          AND o.seq = e.reverses AND o.at >= ?))",
-        sum("-(balance_delta + held_delta)")
+        wide_sum("-(balance_delta + held_delta)")
     ))
     .bind(account.get())
     .bind(day.micros())
     .bind(day.micros());
-    Ok((
-        db.row(&charges)?.unwrap_or(0),
-        Minor::new(db.row(&spending)?.unwrap_or(0)),
-    ))
+    let Wide(spent) = db.row(&spending)?.unwrap_or(Wide(0));
+    let spent = i64::try_from(spent).unwrap_or(if spent < 0 { i64::MIN } else { i64::MAX });
+    Ok((db.row(&charges)?.unwrap_or(0), Minor::new(spent)))
 }
 
 /// What the entries of an account come to.

@@ -6,6 +6,7 @@ use crate::common::{TestDatabase, on_both_engines};
 
 const NOON: usize = 0;
 const A_MINUTE_LATER: usize = 3;
+const MIDNIGHT: usize = 6;
 
 fn recharge(amount: i64) -> Operation {
     let method = "momo".to_owned();
@@ -52,8 +53,8 @@ on_both_engines! {
         ]);
     }
 
-    /// No money that came free would change that answer.
-    fn a_charge_that_a_lock_refuses_leaves_overdue_holds_alone(database: TestDatabase) {
+    /// Whatever the answer to the touch itself.
+    fn a_charge_that_a_lock_refuses_gives_overdue_holds_back_all_the_same(database: TestDatabase) {
         live(&database, &[
             (NOON, recharge(100)),
             (NOON, freeze(80)),
@@ -61,6 +62,23 @@ on_both_engines! {
             (A_MINUTE_LATER, charge(50)),
             (A_MINUTE_LATER, Operation::Unlock),
             (A_MINUTE_LATER, charge(50)),
+        ]);
+    }
+
+    /// More than 64 bits may have been spent on one day, and given back on another.
+    fn a_days_spending_is_counted_beyond_what_a_figure_can_hold(database: TestDatabase) {
+        let all = i64::MAX;
+        let (spend, back) = (charge(all), |entry| Operation::Refund { entry, amount: None });
+        live(&database, &[
+            (NOON, Operation::Adjust { amount: all }),
+            (NOON, spend.clone()),
+            (MIDNIGHT, back(2)),
+            (MIDNIGHT, spend.clone()),
+            (NOON, back(4)),
+            (MIDNIGHT, spend),
+            (MIDNIGHT, Operation::SetLimits { charges_per_minute: None, spend_per_day: Some(all) }),
+            (MIDNIGHT, back(6)),
+            (MIDNIGHT, charge(1)),
         ]);
     }
 

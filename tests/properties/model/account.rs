@@ -62,7 +62,7 @@ impl Account {
     }
 
     pub fn apply(&mut self, step: &Step) -> Answer {
-        if self.looks_at_overdue_holds_for(step) {
+        if Self::touches(step) {
             self.expire_overdue_holds(&step.actor, step.at_micros);
         }
         let Some(key) = &step.key else {
@@ -91,22 +91,9 @@ impl Account {
         applied.map_or(&[], |entries| &self.entries[entries])
     }
 
-    /// Nobody need wait for the job. But what is decided by the figures at once, and in one entry, does not
-    /// trouble with holds; unless overdue ones might have been the money that was missing.
-    fn looks_at_overdue_holds_for(&self, step: &Step) -> bool {
-        let operation = &step.operation;
-        if operation.is_administration() || matches!(operation, Operation::ExpireHold { .. }) {
-            return false;
-        }
-        let key_is_new = step.key.as_ref().is_none_or(|key| !self.attempts.contains_key(key));
-        if !operation.is_about_figures_alone() || self.has_limits() || !key_is_new {
-            return true;
-        }
-        let mut trial = self.clone();
-        match trial.carry_out(step) {
-            Ok(_) => trial.entries.len() != self.entries.len() + 1,
-            Err(code) => code == "insufficient_balance",
-        }
+    /// Whoever touches the account gives back what is overdue: nobody need wait for the job.
+    fn touches(step: &Step) -> bool {
+        !step.operation.is_administration() && !matches!(step.operation, Operation::ExpireHold { .. })
     }
 
     /// All or nothing.
@@ -177,7 +164,7 @@ impl Account {
                     step,
                 )
             }
-            Operation::Penalty { amount } => self.take(Movement::new("penalty", -amount, "revenue:penalty"), step),
+            Operation::Penalty { amount } => self.take(Movement::new("penalty", -amount, "income:penalty"), step),
             Operation::Adjust { amount } => {
                 let movement = Movement::new("adjustment", *amount, "equity:adjustment");
                 if *amount < 0 {

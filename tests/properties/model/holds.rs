@@ -91,7 +91,8 @@ impl Account {
         let mut hold = self.open_hold(number, step)?;
         let amount = hold.part(amount)?;
         hold.commit(amount);
-        let revenue = format!("revenue:{}", hold.service.as_deref().unwrap_or("hold"));
+        let service = hold.service.as_ref();
+        let revenue = service.map_or("income:hold".to_owned(), |service| format!("revenue:{service}"));
         let spent = Movement::new("commit", 0, revenue).holding(-amount);
         self.append(spent.noted(&step.note.clone().or(&hold.note)), step)?;
         if !keep_open {

@@ -1,7 +1,7 @@
 //! What an account may spend per minute and per day.
 
 use super::account::Account;
-use super::money::sum;
+use super::money::{Entry, sum};
 use super::operation::{Answer, Code};
 
 const MINUTE: i64 = 60 * 1_000_000;
@@ -37,8 +37,14 @@ impl Account {
             return Ok(());
         };
         let midnight = now - now % DAY;
-        let spent_today = self.entries.iter().filter(|entry| entry.at_micros >= midnight);
-        let spent_today = spent_today.map(|entry| entry.spent()).try_fold(0, sum)?;
+        let is_of_today = |entry: &&Entry| entry.at_micros >= midnight;
+        // What is given back counts for the day on which it was spent.
+        let spent_today = self.entries.iter().filter(is_of_today).filter(|entry| {
+            let reversed = entry.reverses.map(|seq| &self.entries[seq as usize - 1]);
+            reversed.as_ref().is_none_or(is_of_today)
+        });
+        let spent_today: i128 = spent_today.map(|entry| i128::from(entry.spent())).sum();
+        let spent_today = spent_today.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         if sum(sum(spent_today, self.figures.held)?, amount)? > allowed {
             return Err("limit_exceeded");
         }

@@ -119,11 +119,11 @@ fn an_overdue_hold_is_given_back_by_the_job() {
 }
 
 #[test]
-fn an_overdue_hold_comes_free_when_the_money_is_needed_or_the_account_looked_at() {
+fn an_overdue_hold_comes_free_when_the_account_is_touched() {
     let overdue = || ledger_after([recharge(100), freeze(80, Some(60))]);
     let mut enough_without = overdue();
     assert_eq!(tell_later(&mut enough_without, 60, charge(20)), Answer::Applied);
-    assert_eq!(standing(&enough_without), (0, 80, 0));
+    assert_eq!(standing(&enough_without), (80, 0, 0));
 
     let mut needed = overdue();
     assert_eq!(tell_later(&mut needed, 60, charge(90)), Answer::Applied);
