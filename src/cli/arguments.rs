@@ -13,6 +13,7 @@ use crate::domain::money::{Amount, AmountError, Minor};
 use crate::domain::operation::Operation;
 use crate::domain::text::{Description, IdempotencyKey, Json, Reference, UserId};
 use crate::domain::time::Timestamp;
+use crate::input;
 use crate::ledger::LedgerError;
 use crate::ledger::post::{Request, post};
 
@@ -224,23 +225,7 @@ pub fn time(text: Option<&str>, what: &'static str) -> Result<Option<Timestamp>,
 
 /// Reads 500ms, 30s, 20m, 48h or 7d.
 pub fn span(text: &str, what: &'static str) -> Result<Duration, LedgerError> {
-    let wrong = || invalid(format!("{what} is a number with its unit: 500ms, 30s, 20m, 48h or 7d"));
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
-    let unit = match &text[digits..] {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err(wrong()),
-    };
-    let longest = 3650 * 86_400_000;
-    number
-        .checked_mul(unit)
-        .filter(|millis| *millis <= longest)
-        .map(Duration::from_millis)
-        .ok_or_else(wrong)
+    input::span(text).ok_or_else(|| invalid(format!("{what} is a number with its unit: 500ms, 30s, 20m, 48h or 7d")))
 }
 
 /// A number of hours, such as 48 or 0.

@@ -5,6 +5,7 @@
 
 mod account;
 mod alert;
+mod apply;
 mod arguments;
 mod balance;
 mod callback;
@@ -58,6 +59,7 @@ enum Command {
     Account(account::AccountCommand),
     Recharge(recharge::RechargeArgs),
     Charge(charge::ChargeArgs),
+    Apply(apply::ApplyArgs),
     Freeze(hold::FreezeArgs),
     Commit(hold::CommitArgs),
     Refund(refund::RefundArgs),
@@ -120,6 +122,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Account(args) => account::run(&context, args),
         Command::Recharge(args) => recharge::run(&context, args),
         Command::Charge(args) => charge::run(&context, args),
+        Command::Apply(args) => apply::run(&context, args),
         Command::Freeze(args) => hold::run_freeze(&context, args),
         Command::Commit(args) => hold::run_commit(&context, args),
         Command::Refund(args) => refund::run_refund(&context, args),

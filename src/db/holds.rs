@@ -142,6 +142,13 @@ pub fn holds_overdue_of(db: &mut Db, account: AccountId, now: Timestamp) -> Resu
     db.rows(&sql(select).bind(account.get()).bind(now.micros()))
 }
 
+/// The accounts with overdue holds.
+pub fn accounts_overdue(db: &mut Db, now: Timestamp) -> Result<Vec<AccountId>, DbError> {
+    let select = sql("SELECT DISTINCT account_id FROM holds WHERE status = 'open' AND expires_at <= ?");
+    let ids: Vec<i64> = db.rows(&select.bind(now.micros()))?;
+    Ok(ids.into_iter().map(AccountId::new).collect())
+}
+
 /// Open holds whose time had run out at `now`, in order of id after `after`.
 pub fn holds_overdue(db: &mut Db, now: Timestamp, after: (i64, i64), limit: i64) -> Result<Vec<HoldId>, DbError> {
     struct Row(HoldId);

@@ -20,6 +20,7 @@ pub mod gifts;
 pub mod health;
 pub mod holds;
 pub mod intents;
+pub mod intents_bulk;
 pub mod jobs;
 pub mod operations;
 pub mod posting;

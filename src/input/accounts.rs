@@ -7,6 +7,8 @@ use std::io::{BufRead, BufReader, Read};
 
 use serde_json::Value;
 
+use super::lines::{Lines, Numbered};
+
 /// A line as read, not yet judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountLine {
@@ -15,14 +17,8 @@ pub struct AccountLine {
     pub low_balance_threshold: Option<String>,
 }
 
-/// A line's number in the file, from 1, and what it says.
-pub type Numbered = (u64, Result<AccountLine, String>);
-
-/// Longest line worth reading.
-const LONGEST_LINE: u64 = 64 * 1024;
-
 /// Reads either format: a file whose first character is `{` is NDJSON.
-pub fn read(source: impl Read) -> Result<Vec<Numbered>, String> {
+pub fn read(source: impl Read) -> Result<Vec<Numbered<AccountLine>>, String> {
     let mut source = BufReader::new(source);
     skip_byte_order_mark(&mut source).map_err(|error| error.to_string())?;
     let first = source.fill_buf().map_err(|error| error.to_string())?.first().copied();
@@ -40,27 +36,11 @@ fn skip_byte_order_mark(source: &mut impl BufRead) -> std::io::Result<()> {
     Ok(())
 }
 
-fn read_ndjson(mut source: impl BufRead) -> Result<Vec<Numbered>, String> {
+fn read_ndjson(source: impl BufRead) -> Result<Vec<Numbered<AccountLine>>, String> {
+    let mut source = Lines::of(source).map_err(|error| error.to_string())?;
     let mut lines = Vec::new();
-    for number in 1.. {
-        let mut line = Vec::new();
-        let read = source
-            .by_ref()
-            .take(LONGEST_LINE)
-            .read_until(b'\n', &mut line)
-            .map_err(|e| e.to_string())?;
-        if read == 0 {
-            break;
-        }
-        if line.last() != Some(&b'\n') && line.len() as u64 == LONGEST_LINE {
-            let mut rest = Vec::new();
-            source.read_until(b'\n', &mut rest).map_err(|e| e.to_string())?;
-            lines.push((number, Err(format!("the line is longer than {LONGEST_LINE} bytes"))));
-            continue;
-        }
-        if !line.trim_ascii().is_empty() {
-            lines.push((number, object(&line)));
-        }
+    while let Some((number, line)) = source.read().map_err(|error| error.to_string())? {
+        lines.push((number, line.and_then(|line| object(&line))));
     }
     Ok(lines)
 }
@@ -80,7 +60,7 @@ fn object(line: &[u8]) -> Result<AccountLine, String> {
     })
 }
 
-fn read_csv(source: impl Read) -> Result<Vec<Numbered>, String> {
+fn read_csv(source: impl Read) -> Result<Vec<Numbered<AccountLine>>, String> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
     let headers = reader
         .headers()

@@ -9,7 +9,7 @@ use crate::db::accounts::{self, Listed, NewAccount};
 use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
 use crate::db::{Db, DbError, snapshot};
-use crate::domain::account::{Account, Limits};
+use crate::domain::account::{Account, AccountId, Limits};
 use crate::domain::balance::Figures;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::money::{Amount, Minor};
@@ -62,6 +62,12 @@ pub fn find(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -> R
             "user {user_id} has no {currency} account; create it with `ledger account create`"
         ))
     })
+}
+
+/// Whose account it is, and in which currency.
+pub fn owner_of(ledger: &mut Ledger, id: AccountId) -> Result<Option<(UserId, Currency)>, LedgerError> {
+    let listed = accounts::account_by_id(&mut ledger.db, id)?;
+    Ok(listed.map(|listed| (listed.account.user_id, listed.account.currency)))
 }
 
 pub(super) fn view(listed: Listed) -> AccountView {

@@ -4,13 +4,13 @@
 //! job leaves no intent for each. A run that dies loses at most its last transaction, and the next one goes on.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
 use serde_json::json;
 
 use super::clock::Stopwatch;
 use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
+use super::pace::Pace;
 use super::post::sealed;
 use super::progress::Progress;
 use super::purchase::{PurchaseView, with_accounts};
@@ -83,31 +83,6 @@ pub(super) fn overdue(ledger: &mut Ledger, by: Timestamp) -> Result<Vec<Purchase
     with_accounts(ledger, found)
 }
 
-/// How many credits go into one transaction: as many as keep other writers waiting only for a moment.
-struct Pace {
-    chunk: i64,
-    target: Duration,
-}
-
-impl Pace {
-    const LARGEST: i64 = 20_000;
-
-    fn new(lock_timeout: Duration) -> Self {
-        Self {
-            chunk: 1_000,
-            target: Duration::from_millis(250).min(lock_timeout / 4),
-        }
-    }
-
-    fn took(&mut self, span: Duration) {
-        if span < self.target / 2 {
-            self.chunk = (self.chunk * 2).min(Self::LARGEST);
-        } else if span > self.target {
-            self.chunk = (self.chunk / 2).max(100);
-        }
-    }
-}
-
 fn bring_all(
     ledger: &mut Ledger,
     run: &mut Run,
@@ -121,7 +96,7 @@ fn bring_all(
     loop {
         interrupt::check()?;
         run.keep(ledger)?;
-        let due = credits::credits_due_ids(&mut ledger.db, now, after, pace.chunk)?;
+        let due = credits::credits_due_ids(&mut ledger.db, now, after, pace.size())?;
         let (Some(first), Some(last)) = (due.first(), due.last()) else {
             break;
         };

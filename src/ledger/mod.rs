@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod alert;
+pub mod batch;
 pub mod clock;
 pub mod credits;
 pub mod currency;
@@ -23,6 +24,7 @@ pub mod purchase;
 pub mod rebuild;
 pub mod recharge;
 pub mod record;
+pub mod pace;
 mod payload;
 mod repair;
 pub mod suspension;
@@ -61,6 +63,11 @@ impl Ledger {
     /// The moment that counts for what is done now.
     pub fn now(&self) -> crate::domain::time::Timestamp {
         self.clock.now()
+    }
+
+    /// How long others are waited for, and so how long they may have to wait for us.
+    pub const fn db_lock_timeout(&self) -> Duration {
+        self.db.lock_timeout()
     }
 
     /// Ends without the checkpoint that closing a SQLite connection would do: the next command finds the log.

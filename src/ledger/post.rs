@@ -23,7 +23,7 @@ use crate::domain::posting::decide;
 use crate::domain::refusal::Refusal;
 use crate::domain::snapshot::{Found, RATE_SPAN, Snapshot, Usage};
 use crate::domain::suspension::Suspension;
-use crate::domain::text::{IdempotencyKey, UserId};
+use crate::domain::text::{Actor, IdempotencyKey, UserId};
 use crate::domain::time::Timestamp;
 
 /// An operation asked of an account, validated.
@@ -52,7 +52,7 @@ pub struct Posted {
 
 impl Posted {
     /// Nothing but entries.
-    fn plain(account: Account, posting: Posting) -> Self {
+    pub(super) fn plain(account: Account, posting: Posting) -> Self {
         Self {
             account,
             entries: posting.entries,
@@ -151,12 +151,14 @@ pub(super) fn made_up_key() -> Result<IdempotencyKey, LedgerError> {
     IdempotencyKey::parse(&unique_name()).map_err(|error| LedgerError::invalid(Code::Internal, error))
 }
 
-struct Attempt<'a> {
-    request: &'a Request,
-    key: &'a IdempotencyKey,
-    payload: &'a Payload,
-    started: Stopwatch,
-    lost: u32,
+/// One try of a request under its key.
+pub(super) struct Attempt<'a> {
+    pub(super) request: &'a Request,
+    pub(super) key: &'a IdempotencyKey,
+    pub(super) payload: &'a Payload,
+    pub(super) started: Stopwatch,
+    /// How often the connection has been lost, so that what is found may be our own work.
+    pub(super) lost: u32,
 }
 
 impl Attempt<'_> {
@@ -202,10 +204,10 @@ impl Attempt<'_> {
         self.under_lock(ledger, id, now)
     }
 
-    fn stamp(&self, ledger: &Ledger, note: &Note, at: Timestamp) -> Stamp {
+    pub(super) fn stamp(&self, actor: &Actor, at: Timestamp) -> Stamp {
         Stamp {
-            note: note.clone(),
-            actor: ledger.actor.clone(),
+            note: self.request.note.clone(),
+            actor: actor.clone(),
             key: Some(self.key.clone()),
             at,
         }
@@ -240,7 +242,7 @@ impl Attempt<'_> {
             &snapshot,
             &self.request.operation,
             &effects,
-            &self.stamp(ledger, &self.request.note, now),
+            &self.stamp(&ledger.actor, now),
         )?;
         let took = self.started.elapsed();
         let plain = Plain {
@@ -260,46 +262,67 @@ impl Attempt<'_> {
 
     /// A key that was only refused or failed may be tried again: each try is a record of its own.
     fn record_again(&self, ledger: &mut Ledger, id: AccountId, intent: &NewIntent<'_>) -> Result<(), LedgerError> {
-        write_relaxed(&mut ledger.db, "intent again", |db| {
-            if let Some(prior) = intents::intent_find(db, id, self.key)?
-                && matches!(prior.state, IntentState::Refused | IntentState::Failed)
-                && prior.payload == *self.payload
-            {
-                intents::intent_insert(db, id, intent, prior.attempt + 1)?;
-            }
-            Ok(())
-        })
+        let recorded: Result<(), DbError> = write_relaxed(&mut ledger.db, "intent again", |db| {
+            self.record_again_in(db, id, intent)
+        });
+        Ok(recorded?)
+    }
+
+    pub(super) fn record_again_in(&self, db: &mut Db, id: AccountId, intent: &NewIntent<'_>) -> Result<(), DbError> {
+        if let Some(prior) = intents::intent_find(db, id, self.key)?
+            && matches!(prior.state, IntentState::Refused | IntentState::Failed)
+            && prior.payload == *self.payload
+        {
+            intents::intent_insert(db, id, intent, prior.attempt + 1)?;
+        }
+        Ok(())
     }
 
     /// The long way: everything is looked at again under the account's lock.
     fn under_lock(&self, ledger: &mut Ledger, id: AccountId, now: Timestamp) -> Result<Outcome, LedgerError> {
-        let stamp = self.stamp(ledger, &self.request.note, now);
+        let stamp = self.stamp(&ledger.actor, now);
         write(&mut ledger.db, operation_name(&self.request.operation), |db| {
             let (located, intent) = lock_with_intent(db, id, self.key)?
                 .ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
-            let intent =
-                intent.ok_or_else(|| DbError::Integrity("the intent of this operation has disappeared".into()))?;
-            let differs_in = intent.payload.differences(self.payload);
-            if !differs_in.is_empty() {
-                return Ok(Outcome::Refused(Refusal::IdempotencyConflict {
-                    key: self.key.to_string(),
-                    differs_in,
-                }));
-            }
-            if intent.state == IntentState::Applied {
-                let posted = Box::new(self.recall(db, located, &intent)?);
-                // After a lost connection it is our own work that is found here.
-                return Ok(if self.lost > 0 {
-                    Outcome::Applied(posted)
-                } else {
-                    Outcome::AlreadyApplied(posted)
-                });
-            }
-            self.judge(db, located, intent.attempt, &stamp)
+            self.judge_key(db, located, intent, &stamp)
         })
     }
 
-    fn judge(&self, db: &mut Db, located: Located, attempt: i32, stamp: &Stamp) -> Result<Outcome, LedgerError> {
+    /// Judges under the account's lock, unless the key says that it has been done.
+    pub(super) fn judge_key(
+        &self,
+        db: &mut Db,
+        located: Located,
+        intent: Option<Intent>,
+        stamp: &Stamp,
+    ) -> Result<Outcome, LedgerError> {
+        let intent = intent.ok_or_else(|| DbError::Integrity("the intent of this operation has disappeared".into()))?;
+        let differs_in = intent.payload.differences(self.payload);
+        if !differs_in.is_empty() {
+            return Ok(Outcome::Refused(Refusal::IdempotencyConflict {
+                key: self.key.to_string(),
+                differs_in,
+            }));
+        }
+        if intent.state == IntentState::Applied {
+            let posted = Box::new(self.recall(db, located, &intent)?);
+            // After a lost connection it is our own work that is found here.
+            return Ok(if self.lost > 0 {
+                Outcome::Applied(posted)
+            } else {
+                Outcome::AlreadyApplied(posted)
+            });
+        }
+        self.judge(db, located, intent.attempt, stamp)
+    }
+
+    pub(super) fn judge(
+        &self,
+        db: &mut Db,
+        located: Located,
+        attempt: i32,
+        stamp: &Stamp,
+    ) -> Result<Outcome, LedgerError> {
         let Located { account, state } = located;
         let id = account.id;
         let operation = &self.request.operation;
@@ -443,7 +466,7 @@ impl Attempt<'_> {
     }
 
     /// Best effort: the error itself is what the caller must hear.
-    fn record_failure(&self, ledger: &mut Ledger, id: AccountId, error: &LedgerError) {
+    pub(super) fn record_failure(&self, ledger: &mut Ledger, id: AccountId, error: &LedgerError) {
         if matches!(error, LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))) {
             return;
         }

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod alert;
+pub mod apply;
 pub mod document;
 pub mod failure;
 pub mod health;

@@ -16,6 +16,10 @@ use crate::ledger::record::Record;
 
 /// An operation applied now, or before under the same key.
 pub fn posted(command: &'static str, posted: &Posted, already: bool, key: &IdempotencyKey) -> Document {
+    Document::single(command, posted_fields(posted, already, key), told(posted, already, key))
+}
+
+pub fn posted_fields(posted: &Posted, already: bool, key: &IdempotencyKey) -> Value {
     let account = &posted.account;
     let currency = &account.currency;
     let amount = |minor| currency.show(minor).to_string();
@@ -40,7 +44,7 @@ pub fn posted(command: &'static str, posted: &Posted, already: bool, key: &Idemp
     if let Some(ended) = &posted.resumed {
         data["resumed"] = suspension_fields(currency, ended, ended.suspended_at);
     }
-    Document::single(command, data, told(posted, already, key))
+    data
 }
 
 fn told(posted: &Posted, already: bool, key: &IdempotencyKey) -> Vec<Block> {

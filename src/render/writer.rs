@@ -43,6 +43,21 @@ impl Writer {
         write_all(&mut io::stdout().lock(), &text)
     }
 
+    /// Rows of a stream, one a line in every format; when quiet only those that are not `fine`.
+    pub fn rows(&self, rows: &[Value], fine: impl Fn(&Value) -> bool) -> io::Result<()> {
+        let shown = rows.iter().filter(|row| !(self.quiet && fine(row)));
+        let text: String = shown.map(line).collect();
+        write_all(&mut io::stdout().lock(), &text)
+    }
+
+    /// What people want to know beside a stream, on standard error.
+    pub fn tell_aside(&self, document: &Document) -> io::Result<()> {
+        if self.quiet || self.format != Format::Table {
+            return Ok(());
+        }
+        write_all(&mut io::stderr().lock(), &people(&document.human))
+    }
+
     /// A step of a command that tells a story as it goes; for people only.
     pub fn tell(&self, text: &str) -> io::Result<()> {
         if self.quiet || self.format != Format::Table {

@@ -5,11 +5,13 @@ use std::time::Duration;
 use ledger::domain::account::Limits;
 use ledger::domain::entry::Entry;
 use ledger::domain::hold::Hold;
+use ledger::domain::operation as asked;
 use ledger::domain::recharge::{Recharge, RechargeId, RechargeStatus};
 use ledger::domain::suspension::Suspension;
 use ledger::domain::text::{Actor, IdempotencyKey};
 use ledger::domain::time::Timestamp;
 use ledger::ledger::account::{self, AccountView, Change, Changed, Create, Setting, Settings};
+use ledger::ledger::batch::Batches;
 use ledger::ledger::hold::{self, HoldQuery};
 use ledger::ledger::inspect::{self, HistoryFilter};
 use ledger::ledger::post::{Outcome, Posted, Request, post};
@@ -140,22 +142,20 @@ impl Desk {
         }
     }
 
+    /// All of them in one batch.
+    pub fn carry_out_in_bulk(&mut self, steps: &[Step]) -> Vec<Said> {
+        let requests: Vec<Request> = steps.iter().map(request).collect();
+        let done = Batches::default().carry_out(&mut self.ledger, &requests).unwrap();
+        done.into_iter().map(|answer| said(answer.unwrap().outcome)).collect()
+    }
+
     fn move_money(&mut self, step: &Step) -> Said {
         match step.operation {
             Operation::RechargeProcess { number } => self.advance(step, number, RechargeStatus::Processing),
             Operation::RechargeComplete { number } => self.advance(step, number, RechargeStatus::Completed),
             Operation::RechargeFail { number } => self.advance(step, number, RechargeStatus::Failed),
             Operation::RechargeCancel { number } => self.advance(step, number, RechargeStatus::Cancelled),
-            _ => {
-                let request = Request {
-                    user_id: user(&step.account),
-                    currency: currency(&step.account),
-                    operation: operation(&step.operation),
-                    note: note(step),
-                    key: key(step),
-                };
-                said(post(&mut self.ledger, &request).unwrap().outcome)
-            }
+            _ => said(post(&mut self.ledger, &request(step)).unwrap().outcome),
         }
     }
 
@@ -251,6 +251,28 @@ impl Desk {
 
 fn setting<T>(wanted: Option<T>) -> Setting<T> {
     wanted.map_or(Setting::Remove, Setting::To)
+}
+
+fn request(step: &Step) -> Request {
+    let to = |number: usize, to| asked::Operation::MoveRecharge {
+        number: number as i64,
+        to,
+        gateway_response: None,
+        claim: None,
+    };
+    Request {
+        user_id: user(&step.account),
+        currency: currency(&step.account),
+        operation: match step.operation {
+            Operation::RechargeProcess { number } => to(number, RechargeStatus::Processing),
+            Operation::RechargeComplete { number } => to(number, RechargeStatus::Completed),
+            Operation::RechargeFail { number } => to(number, RechargeStatus::Failed),
+            Operation::RechargeCancel { number } => to(number, RechargeStatus::Cancelled),
+            _ => operation(&step.operation),
+        },
+        note: note(step),
+        key: key(step),
+    }
 }
 
 fn said(outcome: Outcome) -> Said {

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 
 use history::{Holds, history};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
-use world::World;
+use world::{Telling, World};
 
 use crate::common::{Engine, TestDatabase, on_both_engines};
 
@@ -28,7 +28,7 @@ fn seed() -> u64 {
 
 /// Lives through that many histories in one database; the digest it ends with.
 #[track_caller]
-fn live(database: &TestDatabase, holds: Holds, histories: u32, seed: u64) -> String {
+fn live(database: &TestDatabase, telling: Telling, holds: Holds, histories: u32, seed: u64) -> String {
     let config = Config {
         cases: histories,
         failure_persistence: None,
@@ -36,7 +36,7 @@ fn live(database: &TestDatabase, holds: Holds, histories: u32, seed: u64) -> Str
         rng_seed: RngSeed::Fixed(seed),
         ..Config::default()
     };
-    let world = RefCell::new(World::on(database));
+    let world = RefCell::new(World::on(database, telling));
     let lived = TestRunner::new(config).run(&history(holds), |moves| world.borrow_mut().live_through(&moves));
     if let Err(failure) = lived {
         panic!("on {}, with {SEED_VARIABLE}={seed}: {failure}", database.engine);
@@ -46,13 +46,18 @@ fn live(database: &TestDatabase, holds: Holds, histories: u32, seed: u64) -> Str
 
 on_both_engines! {
     fn every_history_ends_as_the_model_says(database: TestDatabase) {
-        live(&database, Holds::MayExpire, 350, seed());
+        live(&database, Telling::OneByOne, Holds::MayExpire, 350, seed());
+    }
+
+    fn told_in_bulk_every_history_ends_the_same(database: TestDatabase) {
+        live(&database, Telling::InBulk, Holds::Last, 150, seed());
     }
 }
 
 #[test]
 fn the_same_histories_have_the_same_digest_on_both_engines() {
     let seed = seed();
-    let [sqlite, postgres] = Engine::BOTH.map(|engine| live(&TestDatabase::fresh(engine), Holds::Last, 50, seed));
+    let [sqlite, postgres] =
+        Engine::BOTH.map(|engine| live(&TestDatabase::fresh(engine), Telling::OneByOne, Holds::Last, 50, seed));
     assert_eq!(sqlite, postgres, "with {SEED_VARIABLE}={seed}");
 }

@@ -1,7 +1,7 @@
 //! Histories that chance brings about too seldom, written down.
 
 use super::model::Operation;
-use super::world::World;
+use super::world::{Telling, World};
 use crate::common::{TestDatabase, on_both_engines};
 
 const NOON: usize = 0;
@@ -37,7 +37,7 @@ fn debt_of(amount: i64) -> Operation {
 }
 
 fn live(database: &TestDatabase, told: &[(usize, Operation)]) {
-    let mut world = World::on(database);
+    let mut world = World::on(database, Telling::OneByOne);
     world.live_by_the_book(told).unwrap();
     world.verified_digest();
 }

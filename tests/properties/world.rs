@@ -26,20 +26,35 @@ const CLOCKS: [i64; 7] = [
     MIDNIGHT,
 ];
 
+/// How the ledger is told; the model is told one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    OneByOne,
+    /// What a desk has to say at a stretch, all at once.
+    InBulk,
+}
+
 pub struct World {
     model: Model,
     desks: Vec<Desk>,
     lives: usize,
+    telling: Telling,
+    /// What the ledger has yet to be told, by which desk, and what the model answered.
+    waiting: Vec<(Step, Answer)>,
+    waiting_at: usize,
 }
 
 impl World {
-    pub fn on(database: &TestDatabase) -> Self {
+    pub fn on(database: &TestDatabase, telling: Telling) -> Self {
         let clocks = CLOCKS.iter().enumerate();
         let desks = clocks.map(|(number, at_micros)| Desk::open(&database.url, format!("tester {number}"), *at_micros));
         Self {
             model: Model::new(),
             desks: desks.collect(),
             lives: 0,
+            telling,
+            waiting: Vec::new(),
+            waiting_at: 0,
         }
     }
 
@@ -59,8 +74,14 @@ impl World {
             if step.key.is_some() {
                 told.push(step.clone());
             }
-            self.tell(desk.index(self.desks.len()), step)?;
+            let desk = match self.telling {
+                Telling::OneByOne => desk.index(self.desks.len()),
+                // One desk says it all, so that there are long stretches.
+                Telling::InBulk => self.lives % self.desks.len(),
+            };
+            self.tell(desk, step)?;
         }
+        self.tell_what_waits()?;
         accounts.iter().try_for_each(|account| self.compare(account))
     }
 
@@ -113,7 +134,41 @@ impl World {
         Some(step)
     }
 
+    /// Hands over in one batch, and holds the answers against the model's.
+    fn tell_what_waits(&mut self) -> Result<(), TestCaseError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let steps: Vec<Step> = waiting.iter().map(|(step, _)| step.clone()).collect();
+        let said = self.desks[self.waiting_at].carry_out_in_bulk(&steps);
+        prop_assert_eq!(said.len(), steps.len());
+        for ((step, expected), (answer, posted)) in waiting.iter().zip(said) {
+            prop_assert_eq!(answer, *expected, "the answer to {:?}", step);
+            if let (Some(posted), Some(key)) = (posted, &step.key) {
+                let made: Vec<model::Entry> = posted.entries.iter().map(words::entry).collect();
+                prop_assert_eq!(
+                    &made,
+                    self.model.entries_of_key(&step.account, key),
+                    "what {:?} made",
+                    step
+                );
+            }
+        }
+        Ok(())
+    }
+
     fn tell(&mut self, desk: usize, step: Step) -> Result<(), TestCaseError> {
+        if self.telling == Telling::InBulk {
+            let administration = step.operation.is_administration();
+            if administration || desk != self.waiting_at {
+                self.tell_what_waits()?;
+            }
+            if !administration {
+                self.waiting_at = desk;
+                let step = self.desks[desk].signed(step);
+                let expected = self.model.apply(&step);
+                self.waiting.push((step, expected));
+                return Ok(());
+            }
+        }
         let desk = &mut self.desks[desk];
         let step = desk.signed(step);
         let (name, said) = (&step.account, format!("{step:?}"));

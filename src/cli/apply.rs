@@ -1,0 +1,299 @@
+//! `ledger apply`
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, stdin};
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::context::{Context, invalid};
+use super::{help, signals};
+use crate::domain::account::AccountId;
+use crate::domain::code::{Code, Exit};
+use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::text::UserId;
+use crate::input::lines::Lines;
+use crate::input::operations::{Fields, Line, Owner, Wrong};
+use crate::ledger::batch::{Batches, Done, Keep};
+use crate::ledger::clock::Stopwatch;
+use crate::ledger::pace::Pace;
+use crate::ledger::post::Request;
+use crate::ledger::{Ledger, LedgerError, account, currency, interrupt};
+use crate::render::apply::{Tally, done, failed, summary};
+use crate::render::failure::Failure;
+
+/// Apply thousands of operations from files or standard input
+///
+/// A line is a command's name and its options: {"op":"charge","user_id":"5","amount":"50000","service":"vps"}, or a CSV
+/// row under a header of the same names. Each line is applied or refused by itself, by the rules of the single
+/// command; the results are NDJSON on standard output, in the order of the input. Give each line an idempotency_key:
+/// then the same file again, after whatever happened, changes nothing that was done. Exits 7 when some lines were not.
+#[derive(Debug, Args)]
+#[command(after_help = help::job("\
+    ledger apply charges.ndjson > results.ndjson
+    generate-charges | ledger apply - --atomic
+    ledger apply charges.csv --dry-run"))]
+pub struct ApplyArgs {
+    /// NDJSON or CSV; - is standard input
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// All lines or none: one that is refused undoes the others (exit 1)
+    #[arg(long)]
+    atomic: bool,
+    /// Say what would happen, and write nothing
+    #[arg(long, conflicts_with = "atomic")]
+    dry_run: bool,
+}
+
+pub fn run(context: &Context<'_>, args: &ApplyArgs) -> anyhow::Result<Exit> {
+    signals::long_work();
+    let mut application = Application {
+        context,
+        reader: RequestReader {
+            default: context.currency_code()?,
+            currencies: HashMap::new(),
+            owners: HashMap::new(),
+        },
+        ledger: context.ledger()?,
+        batches: Batches::default(),
+        tally: Tally::default(),
+    };
+    let keep = match (args.atomic, args.dry_run) {
+        (true, _) => Some(Keep::AllOrNothing),
+        (false, true) => Some(Keep::Nothing),
+        (false, false) => None,
+    };
+    let ended = match keep {
+        None => application.in_chunks(&args.files),
+        Some(keep) => application.together(&args.files, keep),
+    };
+    let stopped = matches!(ended, Err(LedgerError::Interrupted));
+    let tally = application.tally;
+    application.ledger.leave_open();
+    context.writer.tell_aside(&summary(&tally, stopped))?;
+    ended?;
+    Ok(exit(&tally, args.atomic))
+}
+
+const fn exit(tally: &Tally, atomic: bool) -> Exit {
+    match (tally.refused + tally.failed, atomic) {
+        (0, _) => Exit::Done,
+        (_, true) => Exit::No,
+        (_, false) => Exit::Partly,
+    }
+}
+
+/// A line's number, and the request that it makes, or why it makes none.
+type RequestRead = (u64, Result<Request, Wrong>);
+
+type FieldsRead = Result<Fields, Wrong>;
+
+struct Application<'c, 'g> {
+    context: &'c Context<'g>,
+    ledger: Ledger,
+    reader: RequestReader,
+    batches: Batches,
+    tally: Tally,
+}
+
+impl Application<'_, '_> {
+    /// Line by line in bounded memory, some thousands to a transaction.
+    fn in_chunks(&mut self, files: &[PathBuf]) -> Result<(), LedgerError> {
+        let mut pace = Pace::new(self.ledger.db_lock_timeout());
+        for file in files {
+            let mut source = Source::open(file)?;
+            loop {
+                interrupt::check()?;
+                let chunk = self.chunk(&mut source, usize::try_from(pace.size()).unwrap_or(usize::MAX))?;
+                if chunk.is_empty() {
+                    break;
+                }
+                let started = Stopwatch::start();
+                let requests: Vec<Request> = chunk
+                    .iter()
+                    .filter_map(|(_, read)| read.as_ref().ok().cloned())
+                    .collect();
+                let answers = self.batches.carry_out(&mut self.ledger, &requests)?;
+                pace.took(started.elapsed());
+                self.show(&chunk, answers)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn together(&mut self, files: &[PathBuf], keep: Keep) -> Result<(), LedgerError> {
+        let mut lines = Vec::new();
+        for file in files {
+            let mut source = Source::open(file)?;
+            lines.extend(self.chunk(&mut source, usize::MAX)?);
+        }
+        let requests: Vec<Request> = lines
+            .iter()
+            .filter_map(|(_, read)| read.as_ref().ok().cloned())
+            .collect();
+        // A line that cannot be read is one that is not applied.
+        let unreadable = requests.len() < lines.len();
+        let keep = if unreadable { Keep::Nothing } else { keep };
+        let (answers, kept) = self.batches.carry_out_together(&mut self.ledger, &requests, keep)?;
+        self.tally.rolled_back = !kept;
+        self.show(&lines, answers)
+    }
+
+    fn chunk(&mut self, source: &mut Source, most: usize) -> Result<Vec<RequestRead>, LedgerError> {
+        let mut chunk = Vec::new();
+        while chunk.len() < most {
+            let Some((number, fields)) = source.read()? else { break };
+            let request = match fields {
+                Ok(fields) => self.reader.request(&mut self.ledger, fields)?,
+                Err(wrong) => Err(wrong),
+            };
+            chunk.push((number, request));
+        }
+        Ok(chunk)
+    }
+
+    fn show(&mut self, lines: &[RequestRead], answers: Vec<Done>) -> Result<(), LedgerError> {
+        let mut answers = answers.into_iter();
+        let mut rows: Vec<Value> = Vec::with_capacity(lines.len());
+        for (number, read) in lines {
+            self.tally.lines += 1;
+            let row = match read {
+                Err(Wrong { code, reason }) => {
+                    self.tally.failed += 1;
+                    failed(*number, &Failure::new(*code, reason))
+                }
+                Ok(_) => match answers.next() {
+                    Some(answer) => done(*number, &answer, &mut self.tally),
+                    None => failed(*number, &Failure::new(Code::Internal, "no answer")),
+                },
+            };
+            rows.push(row);
+        }
+        let shown = self.context.writer.rows(&rows, |row| row["ok"] == true);
+        shown.map_err(|error| LedgerError::invalid(Code::Internal, error))
+    }
+}
+
+/// Where lines come from.
+enum Source {
+    Ndjson(Lines<Box<dyn BufRead>>),
+    Csv {
+        reader: csv::Reader<Box<dyn BufRead>>,
+        headers: csv::StringRecord,
+    },
+}
+
+impl Source {
+    /// What begins with a brace is NDJSON, anything else CSV.
+    fn open(path: &PathBuf) -> Result<Self, LedgerError> {
+        let unreadable = |error: &dyn std::fmt::Display| invalid(format!("{}: {error}", path.display()));
+        let raw: Box<dyn Read> = if path.as_os_str() == "-" {
+            Box::new(stdin())
+        } else {
+            Box::new(File::open(path).map_err(|error| unreadable(&error))?)
+        };
+        let mut source: Box<dyn BufRead> = Box::new(BufReader::with_capacity(1 << 18, raw));
+        let beginning = source.fill_buf().map_err(|error| unreadable(&error))?;
+        let text = beginning.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(beginning);
+        let first = text.iter().find(|byte| !byte.is_ascii_whitespace()).copied();
+        if first.is_none_or(|byte| byte == b'{') {
+            return Ok(Self::Ndjson(Lines::of(source).map_err(|error| unreadable(&error))?));
+        }
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
+        let headers = reader.headers().map_err(|error| unreadable(&error))?.clone();
+        if !headers.iter().any(|name| name == "op") {
+            return Err(invalid(format!(
+                "{}: neither NDJSON nor a CSV whose first line names the columns, among them op",
+                path.display()
+            )));
+        }
+        Ok(Self::Csv { reader, headers })
+    }
+
+    fn read(&mut self) -> Result<Option<(u64, FieldsRead)>, LedgerError> {
+        let unreadable = |reason: String| Wrong {
+            code: Code::InvalidInput,
+            reason,
+        };
+        match self {
+            Self::Ndjson(lines) => {
+                let next = lines.read().map_err(|error| invalid(format!("the input: {error}")))?;
+                Ok(next.map(|(number, line)| {
+                    let fields = line.map_err(unreadable).and_then(|line| Fields::from_json(&line));
+                    (number, fields)
+                }))
+            }
+            Self::Csv { reader, headers } => {
+                let mut row = csv::StringRecord::new();
+                let number = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
+                match reader.read_record(&mut row) {
+                    Ok(false) => Ok(None),
+                    Ok(true) => Ok(Some((number(row.position()), Ok(Fields::from_csv(headers, &row))))),
+                    Err(error) if error.is_io_error() => Err(invalid(format!("the input: {error}"))),
+                    Err(error) => Ok(Some((number(error.position()), Err(unreadable(error.to_string()))))),
+                }
+            }
+        }
+    }
+}
+
+/// Makes requests of lines; remembers currencies and whose records are.
+struct RequestReader {
+    default: CurrencyCode,
+    currencies: HashMap<CurrencyCode, Currency>,
+    owners: HashMap<AccountId, (UserId, Currency)>,
+}
+
+impl RequestReader {
+    fn request(&mut self, ledger: &mut Ledger, fields: Fields) -> Result<Result<Request, Wrong>, LedgerError> {
+        let line = match Line::read(fields) {
+            Ok(line) => line,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        let (user_id, currency) = match self.owner(ledger, line.owner())? {
+            Ok(owner) => owner,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        Ok(line.asked(&currency).map(|asked| Request {
+            user_id,
+            currency,
+            operation: asked.operation,
+            note: asked.note,
+            key: asked.key,
+        }))
+    }
+
+    fn owner(&mut self, ledger: &mut Ledger, owner: &Owner) -> Result<Result<(UserId, Currency), Wrong>, LedgerError> {
+        let wrong = |code, reason: String| Ok(Err(Wrong { code, reason }));
+        match owner {
+            Owner::User(user_id, code) => {
+                let code = code.as_ref().unwrap_or(&self.default);
+                if let Some(known) = self.currencies.get(code) {
+                    return Ok(Ok((user_id.clone(), known.clone())));
+                }
+                match currency::resolve(ledger, code) {
+                    Ok(found) => {
+                        self.currencies.insert(code.clone(), found.clone());
+                        Ok(Ok((user_id.clone(), found)))
+                    }
+                    Err(LedgerError::Invalid { code, message }) => wrong(code, message),
+                    Err(error) => Err(error),
+                }
+            }
+            Owner::Account(id) => {
+                if let Some(known) = self.owners.get(id) {
+                    return Ok(Ok(known.clone()));
+                }
+                match account::owner_of(ledger, *id)? {
+                    Some(found) => {
+                        self.owners.insert(*id, found.clone());
+                        Ok(Ok(found))
+                    }
+                    None => wrong(Code::NotFound, format!("account {id} does not exist")),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! Lines of `ledger apply`: a command's name and its options, as an NDJSON object or a CSV row.
+
+use std::fmt;
+
+use chrono::TimeDelta;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use crate::domain::code::Code;
+use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::entry::Note;
+use crate::domain::hold::HoldId;
+use crate::domain::money::{Amount, AmountError, SignedAmount};
+use crate::domain::operation::{IfSpent, Operation, Settle};
+use crate::domain::purchase::{GiftId, PurchaseId};
+use crate::domain::recharge::{RechargeId, RechargeStatus};
+use crate::domain::text::{Description, IdempotencyKey, Json, PaymentMethod, Reference, Service, UserId};
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    pub code: Code,
+    pub reason: String,
+}
+
+fn wrong(reason: impl fmt::Display) -> Wrong {
+    Wrong {
+        code: Code::InvalidInput,
+        reason: reason.to_string(),
+    }
+}
+
+fn amount_error(error: AmountError) -> Wrong {
+    Wrong {
+        code: Code::InvalidAmount,
+        reason: error.to_string(),
+    }
+}
+
+/// The fields of a line, each once; what is taken is gone.
+#[derive(Clone, Debug, Default)]
+pub struct Fields(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::with_capacity(8);
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if fields.iter().any(|(known, _)| *known == name) {
+                        return Err(serde::de::Error::custom(format!("the field {name} stands twice")));
+                    }
+                    fields.push((name, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+impl Fields {
+    pub fn from_json(line: &[u8]) -> Result<Self, Wrong> {
+        serde_json::from_slice(line).map_err(|error| wrong(format!("not a JSON object of fields: {error}")))
+    }
+
+    /// Empty cells say nothing.
+    pub fn from_csv(headers: &csv::StringRecord, row: &csv::StringRecord) -> Self {
+        let cells = headers.iter().zip(row.iter()).filter(|(_, cell)| !cell.is_empty());
+        Self(
+            cells
+                .map(|(name, cell)| (name.to_owned(), Value::String(cell.to_owned())))
+                .collect(),
+        )
+    }
+
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        let (_, value) = self.0.swap_remove(at);
+        (!value.is_null()).then_some(value)
+    }
+
+    /// A text, or a number with its digits as they stand.
+    fn text(&mut self, name: &str) -> Result<Option<String>, Wrong> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(_) => Err(wrong(format!("{name} must be a text or a number"))),
+        }
+    }
+
+    fn required(&mut self, name: &str) -> Result<String, Wrong> {
+        self.text(name)?.ok_or_else(|| wrong(format!("{name} is missing")))
+    }
+
+    fn flag(&mut self, name: &str) -> Result<bool, Wrong> {
+        match self.take(name) {
+            None | Some(Value::Bool(false)) => Ok(false),
+            Some(Value::Bool(true)) => Ok(true),
+            Some(Value::String(text)) if text == "true" => Ok(true),
+            Some(Value::String(text)) if text == "false" => Ok(false),
+            Some(_) => Err(wrong(format!("{name} must be true or false"))),
+        }
+    }
+
+    fn json(&mut self, name: &'static str) -> Result<Option<Json>, Wrong> {
+        let Some(value) = self.take(name) else { return Ok(None) };
+        // In CSV, JSON stands as text.
+        let text = match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        Json::parse(&text, name).map(Some).map_err(wrong)
+    }
+
+    fn amount(&mut self, currency: &Currency) -> Result<Amount, Wrong> {
+        self.part(currency)?.ok_or_else(|| wrong("amount is missing"))
+    }
+
+    fn part(&mut self, currency: &Currency) -> Result<Option<Amount>, Wrong> {
+        let text = self.text("amount")?;
+        let amount = text.map(|text| Amount::parse(&text, currency)).transpose();
+        amount.map_err(amount_error)
+    }
+
+    fn id<T: std::str::FromStr<Err: fmt::Display>>(&mut self, name: &str) -> Result<T, Wrong> {
+        self.required(name)?.parse().map_err(wrong)
+    }
+
+    fn entry(&mut self) -> Result<i64, Wrong> {
+        let number = self.required("entry")?.parse().ok().filter(|number: &i64| *number > 0);
+        number.ok_or_else(|| wrong("entry is a number from 1"))
+    }
+
+    fn service(&mut self) -> Result<Option<Service>, Wrong> {
+        let text = self.text("service")?;
+        text.map(|text| Service::parse(&text)).transpose().map_err(wrong)
+    }
+
+    fn expires_in(&mut self) -> Result<Option<TimeDelta>, Wrong> {
+        let Some(text) = self.text("expires_in")? else {
+            return Ok(None);
+        };
+        let span = super::span(&text).filter(|span| !span.is_zero());
+        let span = span.and_then(|span| TimeDelta::from_std(span).ok());
+        span.map(Some)
+            .ok_or_else(|| wrong("expires_in is a number with its unit: 30s, 20m, 48h or 7d"))
+    }
+
+    fn if_spent(&mut self) -> Result<IfSpent, Wrong> {
+        match self.text("if_spent")?.as_deref() {
+            None | Some("refuse") => Ok(IfSpent::Refuse),
+            Some("debt") => Ok(IfSpent::Debt),
+            Some(_) => Err(wrong("if_spent is refuse or debt")),
+        }
+    }
+
+    fn note(&mut self) -> Result<Note, Wrong> {
+        let reference = self.text("reference")?;
+        let description = match (self.text("description")?, self.text("reason")?) {
+            (Some(_), Some(_)) => return Err(wrong("description and reason are the same: give one")),
+            (one, other) => one.or(other),
+        };
+        Ok(Note {
+            reference: reference
+                .map(|text| Reference::parse(&text))
+                .transpose()
+                .map_err(wrong)?,
+            description: description
+                .map(|text| Description::parse(&text))
+                .transpose()
+                .map_err(wrong)?,
+            metadata: self.json("metadata")?,
+        })
+    }
+}
+
+/// Whose account an operation is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    User(UserId, Option<CurrencyCode>),
+    /// The account of a record's id.
+    Account(crate::domain::account::AccountId),
+}
+
+/// A line whose account and currency are not known yet.
+#[derive(Clone, Debug)]
+pub struct Line {
+    op: String,
+    owner: Owner,
+    note: Note,
+    key: Option<IdempotencyKey>,
+    record: i64,
+    fields: Fields,
+}
+
+/// A line read.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub operation: Operation,
+    pub note: Note,
+    pub key: Option<IdempotencyKey>,
+}
+
+const OPERATIONS: &str = "charge, recharge, recharge-complete, recharge-process, recharge-fail, recharge-cancel, freeze, \
+     commit, refund, reverse, adjust, penalty, gift-grant, gift-deactivate, deactivate-purchase";
+
+impl Line {
+    pub fn read(mut fields: Fields) -> Result<Self, Wrong> {
+        let op = fields.required("op")?;
+        let key = fields.text("idempotency_key")?;
+        let key = key
+            .map(|text| IdempotencyKey::parse(&text))
+            .transpose()
+            .map_err(wrong)?;
+        let note = fields.note()?;
+        let (owner, record) = owner(&op, &mut fields)?;
+        Ok(Self {
+            op,
+            owner,
+            note,
+            key,
+            record,
+            fields,
+        })
+    }
+
+    pub const fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// What is asked, amounts read in the account's currency; nothing may be left over.
+    pub fn asked(self, currency: &Currency) -> Result<Asked, Wrong> {
+        let Self {
+            op,
+            note,
+            key,
+            record,
+            mut fields,
+            ..
+        } = self;
+        let operation = operation(&op, record, &mut fields, &note, currency)?;
+        if let Some((name, _)) = fields.0.first() {
+            return Err(wrong(format!("{op} has no field {name}")));
+        }
+        Ok(Asked { operation, note, key })
+    }
+}
+
+/// The owner, and the number of the record that the operation is about.
+fn owner(op: &str, fields: &mut Fields) -> Result<(Owner, i64), Wrong> {
+    let by_record = match op {
+        "commit" => Some(fields.id::<HoldId>("hold").map(|id| (id.account, id.number))?),
+        "refund" if fields.0.iter().any(|(name, _)| name == "hold") => {
+            Some(fields.id::<HoldId>("hold").map(|id| (id.account, id.number))?)
+        }
+        "recharge-complete" | "recharge-process" | "recharge-fail" | "recharge-cancel" => {
+            Some(fields.id::<RechargeId>("id").map(|id| (id.account, id.number))?)
+        }
+        "deactivate-purchase" => Some(fields.id::<PurchaseId>("id").map(|id| (id.account, id.number))?),
+        "gift-deactivate" => Some(fields.id::<GiftId>("id").map(|id| (id.account, id.number))?),
+        _ => None,
+    };
+    if let Some((account, number)) = by_record {
+        return Ok((Owner::Account(account), number));
+    }
+    let user_id = UserId::parse(&fields.required("user_id")?).map_err(wrong)?;
+    let currency = fields.text("currency")?;
+    let currency = currency
+        .map(|code| CurrencyCode::parse(&code))
+        .transpose()
+        .map_err(wrong)?;
+    Ok((Owner::User(user_id, currency), 0))
+}
+
+fn operation(op: &str, record: i64, fields: &mut Fields, note: &Note, currency: &Currency) -> Result<Operation, Wrong> {
+    let needs_reason = ["adjust", "penalty", "gift-deactivate", "deactivate-purchase"].contains(&op);
+    if needs_reason && note.description.is_none() {
+        return Err(wrong("say why with reason"));
+    }
+    Ok(match op {
+        "charge" => Operation::Charge {
+            amount: fields.amount(currency)?,
+            service: fields.service()?.ok_or_else(|| wrong("service is missing"))?,
+            suspend: fields.flag("suspend")?,
+        },
+        "recharge" => recharge(fields, currency)?,
+        "recharge-complete" => step(fields, record, RechargeStatus::Completed)?,
+        "recharge-process" => step(fields, record, RechargeStatus::Processing)?,
+        "recharge-fail" => step(fields, record, RechargeStatus::Failed)?,
+        "recharge-cancel" => step(fields, record, RechargeStatus::Cancelled)?,
+        "freeze" => Operation::Freeze {
+            amount: fields.amount(currency)?,
+            service: fields.service()?,
+            expires_in: fields.expires_in()?,
+        },
+        "commit" => Operation::Commit {
+            hold: record,
+            amount: fields.part(currency)?,
+            keep_open: fields.flag("keep_open")?,
+        },
+        "refund" if record > 0 => Operation::Release {
+            hold: record,
+            amount: fields.part(currency)?,
+        },
+        "refund" => Operation::Refund {
+            entry: fields.entry()?,
+            amount: fields.part(currency)?,
+        },
+        "reverse" => Operation::Reverse {
+            entry: fields.entry()?,
+            amount: fields.part(currency)?,
+            if_spent: fields.if_spent()?,
+        },
+        "adjust" => Operation::Adjust {
+            amount: SignedAmount::parse(&fields.required("amount")?, currency).map_err(amount_error)?,
+        },
+        "penalty" => Operation::Penalty {
+            amount: fields.amount(currency)?,
+        },
+        "gift-grant" => Operation::GrantGift {
+            credits: fields.amount(currency)?,
+            paid: None,
+        },
+        "gift-deactivate" => Operation::DeactivateGift {
+            gift: record,
+            if_spent: fields.if_spent()?,
+        },
+        "deactivate-purchase" => Operation::DeactivatePurchase {
+            purchase: record,
+            if_spent: fields.if_spent()?,
+        },
+        _ => return Err(wrong(format!("op is one of {OPERATIONS}"))),
+    })
+}
+
+fn method(fields: &mut Fields) -> Result<PaymentMethod, Wrong> {
+    PaymentMethod::parse(&fields.required("method")?).map_err(|error| Wrong {
+        code: Code::InvalidMethod,
+        reason: error.to_string(),
+    })
+}
+
+fn recharge(fields: &mut Fields, currency: &Currency) -> Result<Operation, Wrong> {
+    let pending = fields.flag("pending")?;
+    let expires_in = fields.expires_in()?;
+    let settle = match (pending, expires_in) {
+        (true, expires_in) => Settle::Later { expires_in },
+        (false, None) => Settle::Now,
+        (false, Some(_)) => return Err(wrong("expires_in needs pending")),
+    };
+    Ok(Operation::Recharge {
+        amount: fields.amount(currency)?,
+        method: method(fields)?,
+        settle,
+        gateway_response: fields.json("gateway_response")?,
+    })
+}
+
+fn step(fields: &mut Fields, number: i64, to: RechargeStatus) -> Result<Operation, Wrong> {
+    Ok(Operation::MoveRecharge {
+        number,
+        to,
+        gateway_response: fields.json("gateway_response")?,
+        claim: None,
+    })
+}

@@ -1,0 +1,85 @@
+//! The lines of `apply`: what became of each, in the order of the input.
+
+use serde_json::{Value, json};
+
+use super::document::{Block, Document};
+use super::failure::Failure;
+use super::posting::posted_fields;
+use super::suspension::suspended;
+use crate::ledger::batch::Done;
+use crate::ledger::post::Outcome;
+
+/// How many lines came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub lines: u64,
+    pub applied: u64,
+    pub already_applied: u64,
+    pub refused: u64,
+    pub failed: u64,
+    /// Nothing was kept of what would have been applied.
+    pub rolled_back: bool,
+}
+
+/// A line that could not be read, or was not carried out.
+pub fn failed(number: u64, failure: &Failure) -> Value {
+    json!({"line": number, "ok": false, "error": failure.object()})
+}
+
+/// A line's outcome.
+pub fn done(number: u64, done: &Done, tally: &mut Tally) -> Value {
+    let answer = match done {
+        Ok(answer) => answer,
+        Err(error) => {
+            tally.failed += 1;
+            return failed(number, &Failure::new(error.code(), error));
+        }
+    };
+    let (posted, already) = match &answer.outcome {
+        Outcome::Applied(posted) => (posted, false),
+        Outcome::AlreadyApplied(posted) => (posted, true),
+        Outcome::Refused(refusal) => {
+            tally.refused += 1;
+            return failed(number, &Failure::refused(refusal, &answer.currency, Some(&answer.key)));
+        }
+        Outcome::Suspended(refusal, suspension) => {
+            tally.refused += 1;
+            let failure = Failure::refused(refusal, &answer.currency, Some(&answer.key));
+            return failed(number, &suspended(failure, suspension, &answer.currency));
+        }
+    };
+    if already {
+        tally.already_applied += 1;
+    } else {
+        tally.applied += 1;
+    }
+    json!({"line": number, "ok": true, "data": posted_fields(posted, already, &answer.key)})
+}
+
+/// For people, on standard error: the results themselves are for programs.
+pub fn summary(tally: &Tally, stopped: bool) -> Document {
+    let mut human = vec![Block::Pairs(vec![
+        ("Lines", tally.lines.to_string()),
+        ("Applied", tally.applied.to_string()),
+        ("Already applied", tally.already_applied.to_string()),
+        ("Refused", tally.refused.to_string()),
+        ("Failed", tally.failed.to_string()),
+    ])];
+    if tally.rolled_back {
+        human.push(Block::Line("Nothing of it was written.".into()));
+    }
+    if stopped {
+        human.push(Block::Line(
+            "Stopped before the end; the same file again goes on where lines have idempotency keys.".into(),
+        ));
+    }
+    let data = json!({
+        "lines": tally.lines,
+        "applied": tally.applied,
+        "already_applied": tally.already_applied,
+        "refused": tally.refused,
+        "failed": tally.failed,
+        "rolled_back": tally.rolled_back,
+    });
+    Document::single("apply", data, human)
+}
