@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::Value;
 
 use super::context::{Context, invalid};
 use super::{help, signals};
@@ -21,7 +20,7 @@ use crate::ledger::clock::Stopwatch;
 use crate::ledger::pace::Pace;
 use crate::ledger::post::Request;
 use crate::ledger::{Ledger, LedgerError, account, currency, interrupt};
-use crate::render::apply::{Tally, done, failed, summary};
+use crate::render::apply::{Row, Tally, done, failed, summary};
 use crate::render::failure::Failure;
 
 /// Apply thousands of operations from files or standard input
@@ -156,7 +155,7 @@ impl Application<'_, '_> {
 
     fn show(&mut self, lines: &[RequestRead], answers: Vec<Done>) -> Result<(), LedgerError> {
         let mut answers = answers.into_iter();
-        let mut rows: Vec<Value> = Vec::with_capacity(lines.len());
+        let mut rows: Vec<Row> = Vec::with_capacity(lines.len());
         for (number, read) in lines {
             self.tally.lines += 1;
             let row = match read {
@@ -171,7 +170,7 @@ impl Application<'_, '_> {
             };
             rows.push(row);
         }
-        let shown = self.context.writer.rows(&rows, |row| row["ok"] == true);
+        let shown = self.context.writer.rows(&rows);
         shown.map_err(|error| LedgerError::invalid(Code::Internal, error))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! What passes here can be stored, chained and shown anywhere without surprises.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 /// What is wrong with a text; `what` names the field as the user knows it.
@@ -137,7 +138,7 @@ impl Json {
             what,
             reason: error.to_string(),
         })?;
-        Ok(Self(escape_unprintable(&value.to_string()).into()))
+        Ok(Self(escape_unprintable(&value.to_string()).into_owned().into()))
     }
 
     /// Text that the ledger itself stored earlier.
@@ -158,7 +159,11 @@ impl Json {
 /// JSON text with every unprintable character written as `\uXXXX`.
 ///
 /// In valid JSON these can only stand inside strings, where the escape means the same.
-pub fn escape_unprintable(json: &str) -> String {
+pub fn escape_unprintable(json: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
+    if json.bytes().all(plain) {
+        return Cow::Borrowed(json);
+    }
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         if is_unprintable(c) && c != '\n' {
@@ -169,7 +174,7 @@ pub fn escape_unprintable(json: &str) -> String {
             escaped.push(c);
         }
     }
-    escaped
+    Cow::Owned(escaped)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! The lines of `apply`: what became of each, in the order of the input.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::document::{Block, Document};
 use super::failure::Failure;
-use super::posting::posted_fields;
+use super::posting::{PostedFields, posted_fields};
 use super::suspension::suspended;
 use crate::ledger::batch::Done;
 use crate::ledger::post::Outcome;
@@ -21,13 +22,30 @@ pub struct Tally {
     pub rolled_back: bool,
 }
 
+/// A line of the results.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub ok: bool,
+    pub text: String,
+}
+
+#[derive(Serialize)]
+struct Good<'a> {
+    line: u64,
+    ok: bool,
+    data: PostedFields<'a>,
+}
+
 /// A line that could not be read, or was not carried out.
-pub fn failed(number: u64, failure: &Failure) -> Value {
-    json!({"line": number, "ok": false, "error": failure.object()})
+pub fn failed(number: u64, failure: &Failure) -> Row {
+    Row {
+        ok: false,
+        text: json!({"line": number, "ok": false, "error": failure.object()}).to_string(),
+    }
 }
 
 /// A line's outcome.
-pub fn done(number: u64, done: &Done, tally: &mut Tally) -> Value {
+pub fn done(number: u64, done: &Done, tally: &mut Tally) -> Row {
     let answer = match done {
         Ok(answer) => answer,
         Err(error) => {
@@ -53,7 +71,15 @@ pub fn done(number: u64, done: &Done, tally: &mut Tally) -> Value {
     } else {
         tally.applied += 1;
     }
-    json!({"line": number, "ok": true, "data": posted_fields(posted, already, &answer.key)})
+    let good = Good {
+        line: number,
+        ok: true,
+        data: posted_fields(posted, already, &answer.key),
+    };
+    Row {
+        ok: true,
+        text: serde_json::to_string(&good).unwrap_or_default(),
+    }
 }
 
 /// For people, on standard error: the results themselves are for programs.

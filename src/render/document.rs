@@ -1,5 +1,6 @@
 //! An outcome ready to be shown in any format.
 
+use serde::Serialize;
 use serde_json::Value;
 
 /// One outcome: the same content for programs and for people.
@@ -24,6 +25,12 @@ pub enum Block {
         headers: Vec<&'static str>,
         rows: Vec<Vec<String>>,
     },
+}
+
+/// What a program reads, as a value to be put into a document.
+pub fn value(fields: &impl Serialize) -> Value {
+    // Fails only for maps whose keys are no texts, which none of ours has.
+    serde_json::to_value(fields).unwrap_or_default()
 }
 
 impl Document {

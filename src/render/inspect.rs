@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::document::{Block, Document};
+use super::document::{Block, Document, value};
 use super::hold::hold_fields;
 use super::posting::entry_fields;
 use super::suspension::suspension_fields;
@@ -14,7 +14,7 @@ pub fn history(history: &History) -> Document {
     let rows: Vec<Value> = history
         .entries
         .iter()
-        .map(|entry| entry_fields(entry, currency))
+        .map(|entry| value(&entry_fields(entry, currency)))
         .collect();
     let table = Block::Table {
         headers: vec![

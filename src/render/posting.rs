@@ -1,50 +1,96 @@
 //! Money operations: what was applied, and the entries it made.
 
-use serde_json::{Value, json};
+use std::fmt::Display;
 
-use super::document::{Block, Document};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::document::{Block, Document, value};
 use super::hold::hold_fields;
 use super::purchase::{gift_fields, purchase_fields, standing};
 use super::recharge::recharge_fields;
 use super::suspension::{lasted, suspension_fields};
 use crate::domain::account::Account;
+use crate::domain::chain::ChainHash;
 use crate::domain::currency::Currency;
 use crate::domain::entry::Entry;
-use crate::domain::text::{IdempotencyKey, Json};
+use crate::domain::money::{Minor, Shown};
+use crate::domain::text::{Description, IdempotencyKey, Json, Reference};
+use crate::domain::time::Timestamp;
 use crate::ledger::post::Posted;
 use crate::ledger::record::Record;
 
 /// An operation applied now, or before under the same key.
 pub fn posted(command: &'static str, posted: &Posted, already: bool, key: &IdempotencyKey) -> Document {
-    Document::single(command, posted_fields(posted, already, key), told(posted, already, key))
+    let fields = value(&posted_fields(posted, already, key));
+    Document::single(command, fields, told(posted, already, key))
 }
 
-pub fn posted_fields(posted: &Posted, already: bool, key: &IdempotencyKey) -> Value {
+/// What programs read of it.
+pub fn posted_fields<'a>(posted: &'a Posted, already: bool, key: &'a IdempotencyKey) -> PostedFields<'a> {
     let account = &posted.account;
     let currency = &account.currency;
-    let amount = |minor| currency.show(minor).to_string();
     let figures = &posted.figures;
-    let mut data = json!({
-        "outcome": if already { "already_applied" } else { "applied" },
-        "user_id": account.user_id.as_str(),
-        "currency": currency.code().as_str(),
-        "balance": amount(figures.balance),
-        "held": amount(figures.held),
-        "debt": amount(figures.debt),
-        "idempotency_key": key.as_str(),
-        "entries": posted.entries.iter().map(|entry| entry_fields(entry, currency)).collect::<Vec<_>>(),
-    });
+    let (mut recharge, mut hold, mut purchase, mut gift) = (None, None, None, None);
     match &posted.record {
         None => {}
-        Some(Record::Recharge(recharge)) => data["recharge"] = recharge_fields(account, recharge),
-        Some(Record::Hold(hold)) => data["hold"] = hold_fields(account, hold),
-        Some(Record::Purchase(purchase)) => data["purchase"] = purchase_fields(account, purchase),
-        Some(Record::Gift(gift)) => data["gift"] = gift_fields(account, gift),
+        Some(Record::Recharge(record)) => recharge = Some(recharge_fields(account, record)),
+        Some(Record::Hold(record)) => hold = Some(hold_fields(account, record)),
+        Some(Record::Purchase(record)) => purchase = Some(purchase_fields(account, record)),
+        Some(Record::Gift(record)) => gift = Some(gift_fields(account, record)),
     }
-    if let Some(ended) = &posted.resumed {
-        data["resumed"] = suspension_fields(currency, ended, ended.suspended_at);
+    let resumed = posted.resumed.as_ref();
+    PostedFields {
+        outcome: if already { "already_applied" } else { "applied" },
+        user_id: account.user_id.as_str(),
+        currency: currency.code().as_str(),
+        balance: Text(currency.show(figures.balance)),
+        held: Text(currency.show(figures.held)),
+        debt: Text(currency.show(figures.debt)),
+        idempotency_key: key.as_str(),
+        entries: posted
+            .entries
+            .iter()
+            .map(|entry| entry_fields(entry, currency))
+            .collect(),
+        recharge,
+        hold,
+        purchase,
+        gift,
+        resumed: resumed.map(|ended| suspension_fields(currency, ended, ended.suspended_at)),
     }
-    data
+}
+
+/// A value shown as a JSON text.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<T>(pub T);
+
+impl<T: Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+#[derive(Serialize)]
+pub struct PostedFields<'a> {
+    outcome: &'static str,
+    user_id: &'a str,
+    currency: &'a str,
+    balance: Text<Shown>,
+    held: Text<Shown>,
+    debt: Text<Shown>,
+    idempotency_key: &'a str,
+    entries: Vec<EntryFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recharge: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hold: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purchase: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gift: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumed: Option<Value>,
 }
 
 fn told(posted: &Posted, already: bool, key: &IdempotencyKey) -> Vec<Block> {
@@ -100,31 +146,57 @@ fn told(posted: &Posted, already: bool, key: &IdempotencyKey) -> Vec<Block> {
 }
 
 /// An entry with every column that an auditor needs.
-pub fn entry_fields(entry: &Entry, currency: &Currency) -> Value {
-    let amount = |minor| currency.show(minor).to_string();
-    let (deltas, after, stamp) = (&entry.movement.deltas, &entry.after, &entry.stamp);
-    let before = |after: crate::domain::money::Minor, delta| after.minus(delta).map(amount).unwrap_or_default();
-    json!({
-        "seq": entry.seq,
-        "at": stamp.at.to_string(),
-        "kind": entry.movement.kind.name(),
-        "amount": amount(deltas.balance),
-        "held_change": amount(deltas.held),
-        "debt_change": amount(deltas.debt),
-        "currency": currency.code().as_str(),
-        "balance_before": before(after.balance, deltas.balance),
-        "balance_after": amount(after.balance),
-        "held_before": before(after.held, deltas.held),
-        "held_after": amount(after.held),
-        "debt_after": amount(after.debt),
-        "counter_account": entry.movement.counter_account.as_str(),
-        "service": entry.movement.counter_account.as_service(),
-        "reference": stamp.note.reference.as_ref().map(super::super::domain::text::Reference::as_str),
-        "description": stamp.note.description.as_ref().map(super::super::domain::text::Description::as_str),
-        "metadata": stamp.note.metadata.as_ref().map(Json::value),
-        "actor": stamp.actor.as_str(),
-        "reverses": entry.movement.reverses,
-        "idempotency_key": stamp.key.as_ref().map(IdempotencyKey::as_str),
-        "hash": entry.hash.to_string(),
-    })
+#[derive(Serialize)]
+pub struct EntryFields<'a> {
+    seq: i64,
+    at: Text<Timestamp>,
+    kind: &'static str,
+    amount: Text<Shown>,
+    held_change: Text<Shown>,
+    debt_change: Text<Shown>,
+    currency: &'a str,
+    balance_before: Option<Text<Shown>>,
+    balance_after: Text<Shown>,
+    held_before: Option<Text<Shown>>,
+    held_after: Text<Shown>,
+    debt_after: Text<Shown>,
+    counter_account: &'a str,
+    service: Option<&'a str>,
+    reference: Option<&'a str>,
+    description: Option<&'a str>,
+    metadata: Option<Value>,
+    actor: &'a str,
+    reverses: Option<i64>,
+    idempotency_key: Option<&'a str>,
+    hash: Text<ChainHash>,
+}
+
+pub fn entry_fields<'a>(entry: &'a Entry, currency: &'a Currency) -> EntryFields<'a> {
+    let amount = |minor| Text(currency.show(minor));
+    let (movement, after, stamp) = (&entry.movement, &entry.after, &entry.stamp);
+    let deltas = &movement.deltas;
+    let before = |after: Minor, delta| after.minus(delta).ok().map(amount);
+    EntryFields {
+        seq: entry.seq,
+        at: Text(stamp.at),
+        kind: movement.kind.name(),
+        amount: amount(deltas.balance),
+        held_change: amount(deltas.held),
+        debt_change: amount(deltas.debt),
+        currency: currency.code().as_str(),
+        balance_before: before(after.balance, deltas.balance),
+        balance_after: amount(after.balance),
+        held_before: before(after.held, deltas.held),
+        held_after: amount(after.held),
+        debt_after: amount(after.debt),
+        counter_account: movement.counter_account.as_str(),
+        service: movement.counter_account.as_service(),
+        reference: stamp.note.reference.as_ref().map(Reference::as_str),
+        description: stamp.note.description.as_ref().map(Description::as_str),
+        metadata: stamp.note.metadata.as_ref().map(Json::value),
+        actor: stamp.actor.as_str(),
+        reverses: movement.reverses,
+        idempotency_key: stamp.key.as_ref().map(IdempotencyKey::as_str),
+        hash: Text(entry.hash),
+    }
 }

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
+use super::apply::Row;
 use super::document::{Block, Document};
 use super::terminal::{escape, escape_lines};
 use crate::domain::text::escape_unprintable;
@@ -43,10 +44,13 @@ impl Writer {
         write_all(&mut io::stdout().lock(), &text)
     }
 
-    /// Rows of a stream, one a line in every format; when quiet only those that are not `fine`.
-    pub fn rows(&self, rows: &[Value], fine: impl Fn(&Value) -> bool) -> io::Result<()> {
-        let shown = rows.iter().filter(|row| !(self.quiet && fine(row)));
-        let text: String = shown.map(line).collect();
+    /// Rows of a stream, one a line in every format; when quiet only those that are not well.
+    pub fn rows(&self, rows: &[Row]) -> io::Result<()> {
+        let mut text = String::with_capacity(rows.iter().map(|row| row.text.len() + 1).sum());
+        for row in rows.iter().filter(|row| !(self.quiet && row.ok)) {
+            text.push_str(&escape_unprintable(&row.text));
+            text.push('\n');
+        }
         write_all(&mut io::stdout().lock(), &text)
     }
 
