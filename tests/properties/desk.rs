@@ -1,31 +1,25 @@
 //! Somebody at work with the ledger, at one moment.
 
+mod lists;
+
 use std::time::Duration;
 
 use ledger::domain::account::Limits;
-use ledger::domain::entry::Entry;
-use ledger::domain::hold::Hold;
 use ledger::domain::operation as asked;
-use ledger::domain::recharge::{Recharge, RechargeId, RechargeStatus};
-use ledger::domain::suspension::Suspension;
-use ledger::domain::text::{Actor, IdempotencyKey};
+use ledger::domain::recharge::{RechargeId, RechargeStatus};
+use ledger::domain::text::Actor;
 use ledger::domain::time::Timestamp;
 use ledger::ledger::account::{self, AccountView, Change, Changed, Create, Setting, Settings};
 use ledger::ledger::batch::Batches;
-use ledger::ledger::hold::{self, HoldQuery};
-use ledger::ledger::inspect::{self, HistoryFilter};
 use ledger::ledger::post::{Outcome, Posted, Request, post};
 use ledger::ledger::progress::Unwatched;
-use ledger::ledger::recharge::{self, RechargeQuery};
-use ledger::ledger::suspension::{self, Resumed, Suspended, SuspensionQuery};
+use ledger::ledger::recharge;
+use ledger::ledger::suspension::{self, Resumed, Suspended};
 use ledger::ledger::verify::{Report, Scope, Verify, verify};
-use ledger::ledger::{Clock, DatabaseUrl, Ledger, LedgerError, expiry};
+use ledger::ledger::{Clock, DatabaseUrl, Ledger, LedgerError, credits, expiry};
 
 use super::model::{AccountName, Answer, Operation, Step};
 use super::words::{amount, currency, description, key, minor, note, operation, user};
-
-/// More than a history can make.
-const ALL: i64 = 1_000;
 
 pub struct Desk {
     ledger: Ledger,
@@ -90,6 +84,10 @@ impl Desk {
             }
             Operation::ExpireHolds => {
                 expiry::expire_holds(&mut self.ledger).unwrap();
+                Answer::Applied
+            }
+            Operation::TransferDueCredits => {
+                credits::process(&mut self.ledger, &Unwatched).unwrap();
                 Answer::Applied
             }
             _ => return self.move_money(step),
@@ -186,66 +184,6 @@ impl Desk {
 
     pub fn find(&mut self, name: &AccountName) -> AccountView {
         account::find(&mut self.ledger, &user(name), currency(name).code()).unwrap()
-    }
-
-    /// Oldest first.
-    pub fn journal(&mut self, name: &AccountName) -> Vec<Entry> {
-        self.last_entries(name, ALL)
-    }
-
-    /// The keys of that many last entries, the oldest of them first.
-    pub fn last_keys(&mut self, name: &AccountName, entries: usize) -> Vec<Option<String>> {
-        let last = self.last_entries(name, entries as i64);
-        let keys = last.into_iter().map(|entry| entry.stamp.key);
-        keys.map(|key| key.as_ref().map(IdempotencyKey::to_string)).collect()
-    }
-
-    fn last_entries(&mut self, name: &AccountName, limit: i64) -> Vec<Entry> {
-        let filter = HistoryFilter {
-            limit,
-            ..HistoryFilter::default()
-        };
-        let history = inspect::history(&mut self.ledger, &user(name), currency(name).code(), &filter).unwrap();
-        history.entries.into_iter().rev().collect()
-    }
-
-    /// In the order of their numbers.
-    pub fn recharges(&mut self, name: &AccountName) -> Vec<Recharge> {
-        let query = RechargeQuery {
-            account: Some((user(name), currency(name).code().clone())),
-            status: None,
-            limit: ALL,
-        };
-        let listed = recharge::list(&mut self.ledger, &query).unwrap().into_iter();
-        let mut recharges: Vec<Recharge> = listed.map(|view| view.recharge).collect();
-        recharges.sort_by_key(|recharge| recharge.id.number);
-        recharges
-    }
-
-    /// In the order of their numbers.
-    pub fn holds(&mut self, name: &AccountName) -> Vec<Hold> {
-        let query = HoldQuery {
-            account: Some((user(name), currency(name).code().clone())),
-            status: None,
-            limit: ALL,
-        };
-        let listed = hold::list(&mut self.ledger, &query).unwrap().into_iter();
-        let mut holds: Vec<Hold> = listed.map(|view| view.hold).collect();
-        holds.sort_by_key(|hold| hold.id.number);
-        holds
-    }
-
-    /// In the order of their numbers.
-    pub fn suspensions(&mut self, name: &AccountName) -> Vec<Suspension> {
-        let query = SuspensionQuery {
-            account: Some((user(name), currency(name).code().clone())),
-            active: false,
-            limit: ALL,
-        };
-        let listed = suspension::list(&mut self.ledger, &query).unwrap().into_iter();
-        let mut suspensions: Vec<Suspension> = listed.map(|view| view.suspension).collect();
-        suspensions.sort_by_key(|suspension| suspension.number);
-        suspensions
     }
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::model::{AccountName, HoldStatus, Model, Note, Operation, REFUNDABLE, REVERSIBLE};
+use super::model::{Note, Operation, Paid};
 
 /// One move of a history.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ pub struct Request {
     pub second_account: bool,
     pub operation: Operation,
     /// Where given, the operation is about one of the records that there are when its turn comes.
-    aim: Option<Index>,
+    pub aim: Option<Index>,
     /// One of a few keys, so that they collide; a new one unless given.
     pub key: Option<u8>,
     pub note: Note,
@@ -92,16 +92,19 @@ fn seldom(texts: Vec<&'static str>) -> impl Strategy<Value = Option<String>> {
 }
 
 fn operation(holds: Holds) -> impl Strategy<Value = Operation> {
+    // Boxed, as all of them side by side are much for a thread's stack.
     prop_oneof![
-        20 => administration(),
-        15 => recharge(),
-        30 => pending_recharges(),
-        45 => figures_alone(),
-        70 => about_holds(holds),
-        30 => taking_back(),
+        20 => administration().boxed(),
+        15 => recharge().boxed(),
+        30 => pending_recharges().boxed(),
+        45 => figures_alone().boxed(),
+        45 => credits().boxed(),
+        70 => about_holds(holds).boxed(),
+        30 => taking_back().boxed(),
         // The jobs look at every account there is, so they are not asked often.
         2 => Just(Operation::ExpireRecharges),
         1 => Just(Operation::ExpireHolds),
+        3 => Just(Operation::TransferDueCredits),
     ]
 }
 
@@ -175,6 +178,30 @@ fn taking_back() -> impl Strategy<Value = Operation> {
     ]
 }
 
+/// Purchases and gifts.
+fn credits() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        5 => (paid(), prop_oneof![1 => Just(0), 6 => large_amount()], prop_oneof![1 => Just(0), 2 => span()]).prop_map(
+            |(paid, credits, pending_for)| Operation::RecordPurchase { paid, credits, pending_for }
+        ),
+        5 => number().prop_map(|purchase| Operation::TransferCredit { purchase }),
+        3 => (number(), any::<bool>())
+            .prop_map(|(purchase, may_become_debt)| Operation::DeactivatePurchase { purchase, may_become_debt }),
+        3 => (large_amount(), prop::option::of(paid()))
+            .prop_map(|(credits, paid)| Operation::GrantGift { credits, paid }),
+        3 => (number(), any::<bool>())
+            .prop_map(|(gift, may_become_debt)| Operation::DeactivateGift { gift, may_become_debt }),
+    ]
+}
+
+/// What it cost has nothing to do with what it earns: that is reckoned before the ledger is asked.
+fn paid() -> impl Strategy<Value = Paid> {
+    (amount(), select(vec!["USD", "VND"])).prop_map(|(amount, currency)| Paid {
+        amount,
+        currency: currency.to_owned(),
+    })
+}
+
 /// Mostly small, so that balances run out after a while; now and then at the end of the range.
 fn amount() -> impl Strategy<Value = i64> {
     prop_oneof![
@@ -209,48 +236,4 @@ fn span() -> impl Strategy<Value = i64> {
 /// Mostly one that there may be.
 fn number() -> impl Strategy<Value = usize> {
     prop_oneof![3 => Just(1_usize), 2 => Just(2), 1 => Just(3)]
-}
-
-impl Request {
-    /// The operation, about a record that there is; nothing where there is none.
-    pub fn aimed(&self, model: &Model, name: &AccountName) -> Option<Operation> {
-        let mut operation = self.operation.clone();
-        let Some(aim) = &self.aim else { return Some(operation) };
-        let (number, plausible) = match &mut operation {
-            Operation::RechargeProcess { number }
-            | Operation::RechargeComplete { number }
-            | Operation::RechargeFail { number }
-            | Operation::RechargeCancel { number } => {
-                let open = numbers(model.recharges(name), |recharge| recharge.status.is_open());
-                (number, open)
-            }
-            Operation::Commit { hold, .. } | Operation::Release { hold, .. } | Operation::ExpireHold { hold } => {
-                let open = numbers(model.holds(name), |hold| hold.status == HoldStatus::Open);
-                (hold, open)
-            }
-            Operation::Refund { entry, .. } => {
-                let refundable = numbers(model.entries(name), |entry| REFUNDABLE.contains(&entry.kind));
-                (entry, refundable)
-            }
-            Operation::Reverse { entry, .. } => {
-                let reversible = numbers(model.entries(name), |entry| REVERSIBLE.contains(&entry.kind));
-                (entry, reversible)
-            }
-            _ => return Some(operation),
-        };
-        if plausible.is_empty() {
-            return None;
-        }
-        *number = *aim.get(&plausible);
-        Some(operation)
-    }
-}
-
-/// The numbers, from 1 on, of the records that are wanted.
-fn numbers<T>(records: &[T], wanted: impl Fn(&T) -> bool) -> Vec<usize> {
-    let numbered = records.iter().zip(1..);
-    numbered
-        .filter(|(record, _)| wanted(record))
-        .map(|(_, number)| number)
-        .collect()
 }

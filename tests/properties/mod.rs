@@ -1,6 +1,8 @@
 //! Thousands of random operations, told to the ledger and to a naive model of it: both must answer alike,
 //! write the same entries, and end with the same digest, on either engine.
 
+mod aim;
+mod compare;
 mod desk;
 mod history;
 mod model;

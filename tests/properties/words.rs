@@ -1,20 +1,19 @@
 //! The model's words in the ledger's, and the ledger's in the model's.
 
+mod records;
+
 use chrono::TimeDelta;
 use ledger::domain::balance;
 use ledger::domain::currency::Currency;
 use ledger::domain::entry;
-use ledger::domain::hold;
 use ledger::domain::money::{Amount, Minor, SignedAmount};
-use ledger::domain::operation::{self as asked, IfSpent, Settle};
-use ledger::domain::recharge;
-use ledger::domain::suspension;
-use ledger::domain::text::{Actor, Description, IdempotencyKey, Json, PaymentMethod, Reference, Service, UserId};
-use ledger::domain::time::Timestamp;
+use ledger::domain::operation::{self as asked, IfSpent, NewPurchase, Settle};
+use ledger::domain::purchase;
+use ledger::domain::text::{Description, IdempotencyKey, Json, PaymentMethod, Reference, Service, UserId};
 
-use super::model::{
-    AccountName, Entry, Figures, Hold, HoldStatus, Note, Operation, Recharge, RechargeStatus, Step, Suspension,
-};
+pub use records::{gift, hold, purchase, recharge, suspension};
+
+use super::model::{AccountName, Entry, Figures, Note, Operation, Paid, Step};
 
 pub fn user(name: &AccountName) -> UserId {
     UserId::parse(&name.user_id).unwrap()
@@ -101,7 +100,48 @@ pub fn operation(wanted: &Operation) -> asked::Operation {
             reverses: None,
             if_spent: if_spent(*may_become_debt),
         },
-        other => operation_on_record(other),
+        other => operation_on_credits(other).unwrap_or_else(|| operation_on_record(other)),
+    }
+}
+
+/// The operations on purchases and gifts.
+fn operation_on_credits(wanted: &Operation) -> Option<asked::Operation> {
+    Some(match wanted {
+        Operation::RecordPurchase {
+            paid: price,
+            credits,
+            pending_for,
+        } => asked::Operation::RecordPurchase(NewPurchase {
+            paid: paid(price),
+            credits: minor(*credits),
+            pending_for: TimeDelta::seconds(*pending_for),
+        }),
+        Operation::TransferCredit { purchase } => asked::Operation::TransferCredit {
+            purchase: *purchase as i64,
+        },
+        Operation::DeactivatePurchase {
+            purchase,
+            may_become_debt,
+        } => asked::Operation::DeactivatePurchase {
+            purchase: *purchase as i64,
+            if_spent: if_spent(*may_become_debt),
+        },
+        Operation::GrantGift { credits, paid: price } => asked::Operation::GrantGift {
+            credits: amount(*credits),
+            paid: price.as_ref().map(paid),
+        },
+        Operation::DeactivateGift { gift, may_become_debt } => asked::Operation::DeactivateGift {
+            gift: *gift as i64,
+            if_spent: if_spent(*may_become_debt),
+        },
+        _ => return None,
+    })
+}
+
+fn paid(price: &Paid) -> purchase::Paid {
+    purchase::Paid {
+        amount: amount(price.amount),
+        currency: Currency::iso(&price.currency).unwrap(),
     }
 }
 
@@ -197,6 +237,7 @@ pub fn entry(entry: &entry::Entry) -> Entry {
         actor: stamp.actor.as_str().to_owned(),
         reverses: movement.reverses,
         idempotency_key: stamp.key.as_ref().map(|key| key.as_str().to_owned()),
+        awaits_key: false,
         at_micros: stamp.at.micros(),
         hash: *hash.as_bytes(),
     }
@@ -207,55 +248,5 @@ fn noted(note: &entry::Note) -> Note {
         reference: note.reference.as_ref().map(|text| text.as_str().to_owned()),
         description: note.description.as_ref().map(|text| text.as_str().to_owned()),
         metadata: note.metadata.as_ref().map(|json| json.as_str().to_owned()),
-    }
-}
-
-pub fn recharge(recharge: &recharge::Recharge) -> Recharge {
-    Recharge {
-        amount: recharge.amount.minor().get(),
-        method: recharge.method.as_str().to_owned(),
-        status: match recharge.status {
-            recharge::RechargeStatus::Pending => RechargeStatus::Pending,
-            recharge::RechargeStatus::Processing => RechargeStatus::Processing,
-            recharge::RechargeStatus::Completed => RechargeStatus::Completed,
-            recharge::RechargeStatus::Failed => RechargeStatus::Failed,
-            recharge::RechargeStatus::Cancelled => RechargeStatus::Cancelled,
-            recharge::RechargeStatus::Expired => RechargeStatus::Expired,
-        },
-        expires_at: recharge.expires_at.map(Timestamp::micros),
-        note: noted(&recharge.note),
-    }
-}
-
-pub fn hold(hold: &hold::Hold) -> Hold {
-    Hold {
-        amount: hold.amount.minor().get(),
-        remaining: hold.remaining.get(),
-        committed: hold.committed.get(),
-        released: hold.released.get(),
-        status: match hold.status {
-            hold::HoldStatus::Open => HoldStatus::Open,
-            hold::HoldStatus::Committed => HoldStatus::Committed,
-            hold::HoldStatus::Released => HoldStatus::Refunded,
-            hold::HoldStatus::Expired => HoldStatus::Expired,
-        },
-        service: hold.service.as_ref().map(|service| service.as_str().to_owned()),
-        created_at: hold.created_at.micros(),
-        expires_at: hold.expires_at.map(Timestamp::micros),
-        finished_at: hold.finished_at.map(Timestamp::micros),
-        entry: hold.entry_seq,
-        note: noted(&hold.note),
-    }
-}
-
-pub fn suspension(suspension: &suspension::Suspension) -> Suspension {
-    let resumed_by = suspension.resumed_by.as_ref().map(Actor::to_string);
-    Suspension {
-        reason: suspension.reason.as_str().to_owned(),
-        suspended_at: suspension.suspended_at.micros(),
-        suspended_by: suspension.suspended_by.as_str().to_owned(),
-        balance: suspension.balance.get(),
-        required: suspension.required.map(Minor::get),
-        resumed: suspension.resumed_at.map(Timestamp::micros).zip(resumed_by),
     }
 }

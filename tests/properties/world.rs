@@ -1,9 +1,9 @@
 //! A ledger and the model beside it: each is told the same, and both must answer alike.
 
-use ledger::ledger::record::Record;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
+use super::compare::{compare_journal, compare_record, compare_records};
 use super::desk::Desk;
 use super::history::{Move, Request};
 use super::model::{self, AccountName, Answer, Model, Operation, Step, hex};
@@ -174,8 +174,16 @@ impl World {
         let (name, said) = (&step.account, format!("{step:?}"));
 
         let suspended_before = self.model.active_suspension(name);
+        let by_the_job = match step.operation {
+            Operation::TransferDueCredits => self.model.with_due_credits(step.at_micros),
+            _ => Vec::new(),
+        };
         let expected = self.model.apply(&step);
         let (answer, posted) = desk.carry_out(&step);
+        for account in by_the_job {
+            compare_journal(desk, &self.model, &account)?;
+            compare_records(desk, &self.model, &account)?;
+        }
         for (account, entries) in self.model.awaiting_keys() {
             let keys = desk.last_keys(&account, entries);
             self.model.learn_keys(&account, keys);
@@ -206,39 +214,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-/// The record that the ledger says it made or moved.
-fn compare_record(record: Option<&Record>, model: &Model, name: &AccountName) -> Result<(), TestCaseError> {
-    match record {
-        None => {}
-        Some(Record::Recharge(recharge)) => {
-            let expected = &model.recharges(name)[recharge.id.number as usize - 1];
-            prop_assert_eq!(&words::recharge(recharge), expected);
-        }
-        Some(Record::Hold(hold)) => {
-            let expected = &model.holds(name)[hold.id.number as usize - 1];
-            prop_assert_eq!(&words::hold(hold), expected);
-        }
-        Some(Record::Purchase(_) | Record::Gift(_)) => unreachable!("no history has purchases or gifts"),
-    }
-    Ok(())
-}
-
-/// All entries, with their hashes.
-fn compare_journal(desk: &mut Desk, model: &Model, name: &AccountName) -> Result<(), TestCaseError> {
-    let journal: Vec<model::Entry> = desk.journal(name).iter().map(words::entry).collect();
-    prop_assert_eq!(&journal, model.entries(name));
-    Ok(())
-}
-
-/// Recharges, holds and suspensions.
-fn compare_records(desk: &mut Desk, model: &Model, name: &AccountName) -> Result<(), TestCaseError> {
-    let recharges: Vec<model::Recharge> = desk.recharges(name).iter().map(words::recharge).collect();
-    prop_assert_eq!(&recharges, model.recharges(name));
-    let holds: Vec<model::Hold> = desk.holds(name).iter().map(words::hold).collect();
-    prop_assert_eq!(&holds, model.holds(name));
-    let suspensions: Vec<model::Suspension> = desk.suspensions(name).iter().map(words::suspension).collect();
-    prop_assert_eq!(&suspensions, model.suspensions(name));
-    Ok(())
 }

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::gifts::Gift;
 use super::holds::Hold;
 use super::money::{Entry, Figures, Movement};
 use super::operation::{AccountName, Answer, Code, Note, Operation, Step};
+use super::purchases::Purchase;
 use super::recharges::{Recharge, RechargeStatus};
 use super::suspensions::Suspension;
 
@@ -23,6 +25,8 @@ pub struct Account {
     pub sealed: usize,
     pub recharges: Vec<Recharge>,
     pub holds: Vec<Hold>,
+    pub purchases: Vec<Purchase>,
+    pub gifts: Vec<Gift>,
     pub suspensions: Vec<Suspension>,
     attempts: HashMap<String, Attempt>,
 }
@@ -56,6 +60,8 @@ impl Account {
             sealed: 0,
             recharges: Vec::new(),
             holds: Vec::new(),
+            purchases: Vec::new(),
+            gifts: Vec::new(),
             suspensions: Vec::new(),
             attempts: HashMap::new(),
         }
@@ -113,9 +119,10 @@ impl Account {
 
     fn carry_out(&mut self, step: &Step) -> Result<Answer, Code> {
         match &step.operation {
-            Operation::CreateAccount | Operation::ExpireRecharges | Operation::ExpireHolds => {
-                unreachable!("done before")
-            }
+            Operation::CreateAccount
+            | Operation::ExpireRecharges
+            | Operation::ExpireHolds
+            | Operation::TransferDueCredits => unreachable!("done before"),
             Operation::Lock => Ok(set(&mut self.locked, true)),
             Operation::Unlock => Ok(set(&mut self.locked, false)),
             Operation::Close => self.close(),
@@ -125,6 +132,10 @@ impl Account {
             } => Ok(self.limit(*charges_per_minute, *spend_per_day)),
             Operation::SetLowBalanceThreshold { threshold } => Ok(set(&mut self.low_balance_threshold, *threshold)),
             Operation::Resume => Ok(self.resume(step)),
+            Operation::DeactivatePurchase {
+                purchase,
+                may_become_debt,
+            } => self.deactivate_purchase(*purchase, *may_become_debt, step),
             _ if self.closed => Err("account_closed"),
             Operation::Suspend { reason } => Ok(self.suspend(reason, step)),
             Operation::Charge { .. } | Operation::Freeze { .. } => {
@@ -182,6 +193,14 @@ impl Account {
                 let movement = Movement::new("clawback", -amount, "promotions:clawback");
                 self.claw_back(movement, *may_become_debt, step)
             }
+            Operation::RecordPurchase {
+                paid,
+                credits,
+                pending_for,
+            } => self.record_purchase(paid, *credits, *pending_for, step),
+            Operation::TransferCredit { purchase } => self.transfer_credit(*purchase, step),
+            Operation::GrantGift { credits, paid } => self.grant_gift(*credits, paid.as_ref(), step),
+            Operation::DeactivateGift { gift, may_become_debt } => self.deactivate_gift(*gift, *may_become_debt, step),
             Operation::Freeze {
                 amount,
                 service,

@@ -12,7 +12,7 @@ impl Account {
     /// Gives the entries their places in the chain, as far as their keys are known.
     pub fn seal(&mut self) {
         while let Some(entry) = self.entries.get(self.sealed)
-            && entry.idempotency_key.is_some()
+            && !entry.awaits_key
         {
             let hash = chain_hash(self.chain_head(), &self.name, entry);
             self.entries[self.sealed].hash = hash;
@@ -28,6 +28,15 @@ impl Account {
     pub fn learn_keys(&mut self, keys: Vec<Option<String>>) {
         for (entry, key) in self.entries[self.sealed..].iter_mut().zip(keys) {
             entry.idempotency_key = entry.idempotency_key.take().or(key);
+            entry.awaits_key &= entry.idempotency_key.is_none();
+        }
+        self.seal();
+    }
+
+    /// The entries from that one on have no key, and will not get one.
+    pub fn leave_without_key(&mut self, from: usize) {
+        for entry in &mut self.entries[from..] {
+            entry.awaits_key = false;
         }
         self.seal();
     }

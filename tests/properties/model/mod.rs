@@ -5,18 +5,22 @@
 mod account;
 mod chain;
 mod examples;
+mod gifts;
 mod holds;
 mod limits;
 mod money;
 mod operation;
+mod purchases;
 mod recharges;
 mod reversals;
 mod suspensions;
 
 pub use chain::{Hash, hex};
+pub use gifts::Gift;
 pub use holds::{Hold, HoldStatus};
 pub use money::{Entry, Figures};
-pub use operation::{AccountName, Answer, Note, Operation, Step};
+pub use operation::{AccountName, Answer, Note, Operation, Paid, Step};
+pub use purchases::{Credit, CreditState, Purchase};
 pub use recharges::{Recharge, RechargeStatus};
 pub use reversals::{REFUNDABLE, REVERSIBLE};
 pub use suspensions::Suspension;
@@ -50,6 +54,12 @@ impl Model {
             Operation::ExpireHolds => {
                 for account in &mut self.accounts {
                     account.expire_overdue_holds(&step.actor, step.at_micros);
+                }
+                Answer::Applied
+            }
+            Operation::TransferDueCredits => {
+                for account in &mut self.accounts {
+                    account.transfer_due_credits(&step.actor, step.at_micros);
                 }
                 Answer::Applied
             }
@@ -94,6 +104,26 @@ impl Model {
     /// Number 1 is the first.
     pub fn holds(&self, name: &AccountName) -> &[Hold] {
         self.account(name).map_or(&[], |account| &account.holds)
+    }
+
+    /// Number 1 is the first.
+    pub fn purchases(&self, name: &AccountName) -> &[Purchase] {
+        self.account(name).map_or(&[], |account| &account.purchases)
+    }
+
+    /// Number 1 is the first.
+    pub fn gifts(&self, name: &AccountName) -> &[Gift] {
+        self.account(name).map_or(&[], |account| &account.gifts)
+    }
+
+    /// The accounts that the job will look at.
+    pub fn with_due_credits(&self, now: i64) -> Vec<AccountName> {
+        let is_due = |purchase: &Purchase| purchase.credit.as_ref().is_some_and(|credit| credit.is_due(now));
+        let accounts = self
+            .accounts
+            .iter()
+            .filter(|account| account.purchases.iter().any(is_due));
+        accounts.map(|account| account.name.clone()).collect()
     }
 
     /// Number 1 is the first.

@@ -27,10 +27,11 @@ pub struct Entry {
     pub note: Note,
     pub actor: String,
     pub reverses: Option<i64>,
-    /// Missing while it is one that the ledger makes up and has not told yet.
     pub idempotency_key: Option<String>,
+    /// Whether it is one that the ledger makes up and has not told yet.
+    pub awaits_key: bool,
     pub at_micros: i64,
-    /// Zeros while the key is missing.
+    /// Zeros while the key is awaited.
     pub hash: Hash,
 }
 
@@ -144,6 +145,7 @@ impl Account {
             actor: step.actor.clone(),
             reverses: movement.reverses,
             idempotency_key: step.key.clone(),
+            awaits_key: step.key.is_none(),
             at_micros: step.at_micros,
             hash: [0; 32],
         };

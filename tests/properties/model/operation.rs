@@ -49,6 +49,13 @@ pub struct Note {
     pub metadata: Option<String>,
 }
 
+/// In a currency that need not be the account's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paid {
+    pub amount: i64,
+    pub currency: String,
+}
+
 impl Note {
     /// Each text that is missing here is taken from the other one.
     pub fn or(self, other: &Self) -> Self {
@@ -61,7 +68,7 @@ impl Note {
 }
 
 /// Amounts are minor units; where one may be left out, all that remains is
-/// meant. Recharges and holds are numbered 1, 2, 3 ... per account in the
+/// meant. Recharges, holds, purchases and gifts are numbered 1, 2, 3 ... per account in the
 /// order in which they were accepted, the direct recharges included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -130,6 +137,33 @@ pub enum Operation {
         amount: i64,
         may_become_debt: bool,
     },
+    RecordPurchase {
+        paid: Paid,
+        /// None where it is too small.
+        credits: i64,
+        /// In seconds.
+        pending_for: i64,
+    },
+    /// Brings the credits of a purchase, once they are due.
+    TransferCredit {
+        purchase: usize,
+    },
+    /// The job: it looks at every account, whichever the step names.
+    TransferDueCredits,
+    /// With the credits that it has brought; where they are spent, they become debt, or nothing is done.
+    DeactivatePurchase {
+        purchase: usize,
+        may_become_debt: bool,
+    },
+    GrantGift {
+        credits: i64,
+        paid: Option<Paid>,
+    },
+    /// As a purchase.
+    DeactivateGift {
+        gift: usize,
+        may_become_debt: bool,
+    },
     /// Sets money aside for something that is paid for later.
     Freeze {
         amount: i64,
@@ -178,6 +212,8 @@ impl Operation {
             | Self::Gift { amount }
             | Self::Clawback { amount, .. }
             | Self::Freeze { amount, .. } => *amount > 0,
+            Self::GrantGift { credits, .. } => *credits > 0,
+            Self::RecordPurchase { credits, .. } => *credits >= 0,
             Self::Adjust { amount } => *amount != 0,
             Self::Commit { amount, .. }
             | Self::Release { amount, .. }
@@ -201,6 +237,7 @@ impl Operation {
                 | Self::Resume
                 | Self::ExpireRecharges
                 | Self::ExpireHolds
+                | Self::TransferDueCredits
         )
     }
 

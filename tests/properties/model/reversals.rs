@@ -2,7 +2,7 @@
 
 use super::account::Account;
 use super::money::{Entry, Movement};
-use super::operation::{Answer, Code, Step};
+use super::operation::{Answer, Code, Note, Step};
 
 /// What took money for good.
 pub const REFUNDABLE: [&str; 3] = ["service_fee", "commit", "penalty"];
@@ -41,6 +41,23 @@ impl Account {
             "adjustment" => self.put(back("adjustment", amount), step),
             _ => self.put(back("refund", amount), step),
         }
+    }
+
+    /// What earlier reversals have left of the money that the entry brought, if anything.
+    pub fn claw_back_rest(
+        &mut self,
+        seq: i64,
+        may_become_debt: bool,
+        note: &Note,
+        step: &Step,
+    ) -> Result<Answer, Code> {
+        let entry = self.entries[seq as usize - 1].clone();
+        let left = entry.balance_delta - self.taken_back(&entry);
+        if left == 0 {
+            return Ok(Answer::Applied);
+        }
+        let back = Movement::new("clawback", -left, &*entry.counter_account).reversing(&entry);
+        self.claw_back(back.noted(&step.note.clone().or(note)), may_become_debt, step)
     }
 
     /// The entry, and the amount of it that was asked for: all that is left of it unless one is given.
