@@ -1,6 +1,6 @@
 //! Histories that chance brings about too seldom, written down.
 
-use super::model::Operation;
+use super::model::{Operation, Paid};
 use super::world::{Telling, World};
 use crate::common::{TestDatabase, on_both_engines};
 
@@ -31,6 +31,38 @@ fn charge(amount: i64) -> Operation {
 
 fn debt_of(amount: i64) -> Operation {
     Operation::Clawback {
+        amount,
+        may_become_debt: true,
+    }
+}
+
+fn gift(credits: i64) -> Operation {
+    Operation::GrantGift { credits, paid: None }
+}
+
+fn purchase(credits: i64, pending_for: i64) -> Operation {
+    let (amount, currency) = (500_000, "VND".to_owned());
+    Operation::RecordPurchase {
+        paid: Paid { amount, currency },
+        credits,
+        pending_for,
+    }
+}
+
+fn deactivate(purchase: usize, may_become_debt: bool) -> Operation {
+    Operation::DeactivatePurchase {
+        purchase,
+        may_become_debt,
+    }
+}
+
+fn deactivate_gift(gift: usize, may_become_debt: bool) -> Operation {
+    Operation::DeactivateGift { gift, may_become_debt }
+}
+
+fn reverse(entry: usize, amount: Option<i64>) -> Operation {
+    Operation::Reverse {
+        entry,
         amount,
         may_become_debt: true,
     }
@@ -104,6 +136,85 @@ on_both_engines! {
             (A_MINUTE_LATER, Operation::ExpireHolds),
             (A_MINUTE_LATER, charge(100)),
             (A_MINUTE_LATER, Operation::ExpireHold { hold: 1 }),
+        ]);
+    }
+
+    /// Taken back in part by a reversal, and reversed after the rest was taken back.
+    fn credits_are_taken_back_as_far_as_they_were_not_before(database: TestDatabase) {
+        live(&database, &[
+            (NOON, purchase(50, 0)),
+            (NOON, purchase(40, 0)),
+            (NOON, gift(30)),
+            (NOON, Operation::TransferDueCredits),
+            (NOON, reverse(2, Some(20))),
+            (NOON, charge(80)),
+            (NOON, deactivate(1, false)),
+            (NOON, deactivate(1, true)),
+            (NOON, reverse(2, Some(1))),
+            (NOON, reverse(1, None)),
+            (NOON, deactivate_gift(1, false)),
+            (NOON, deactivate_gift(1, true)),
+            (NOON, reverse(3, None)),
+            (NOON, deactivate(2, true)),
+            (NOON, Operation::TransferCredit { purchase: 2 }),
+        ]);
+    }
+
+    fn a_closed_account_keeps_its_credits_pending(database: TestDatabase) {
+        live(&database, &[
+            (NOON, purchase(50, 0)),
+            (NOON, purchase(40, 60)),
+            (NOON, purchase(0, 0)),
+            (NOON, purchase(20, 0)),
+            (NOON, gift(30)),
+            (NOON, gift(30)),
+            (NOON, deactivate(1, false)),
+            (NOON, Operation::TransferCredit { purchase: 4 }),
+            (NOON, reverse(3, None)),
+            (NOON, deactivate_gift(1, false)),
+            (NOON, charge(30)),
+            (NOON, Operation::Close),
+            (A_MINUTE_LATER, Operation::TransferDueCredits),
+            (A_MINUTE_LATER, Operation::TransferCredit { purchase: 1 }),
+            (A_MINUTE_LATER, Operation::TransferCredit { purchase: 2 }),
+            (A_MINUTE_LATER, Operation::TransferCredit { purchase: 4 }),
+            (A_MINUTE_LATER, purchase(50, 0)),
+            (A_MINUTE_LATER, gift(50)),
+            (A_MINUTE_LATER, deactivate(1, false)),
+            (A_MINUTE_LATER, deactivate(2, false)),
+            (A_MINUTE_LATER, deactivate(3, false)),
+            (A_MINUTE_LATER, deactivate(4, true)),
+            (A_MINUTE_LATER, deactivate(5, true)),
+            (A_MINUTE_LATER, deactivate_gift(1, true)),
+            (A_MINUTE_LATER, deactivate_gift(2, true)),
+            (A_MINUTE_LATER, deactivate_gift(3, true)),
+        ]);
+    }
+
+    /// The job leaves overdue holds alone; a transfer looks at them first, and they pay the debt.
+    fn the_job_brings_credits_beside_overdue_holds(database: TestDatabase) {
+        live(&database, &[
+            (NOON, gift(100)),
+            (NOON, freeze(80)),
+            (NOON, purchase(10, 1)),
+            (NOON, purchase(10, 1)),
+            (NOON, deactivate_gift(1, true)),
+            (A_MINUTE_LATER, Operation::TransferDueCredits),
+            (NOON, purchase(30, 1)),
+            (A_MINUTE_LATER, Operation::TransferCredit { purchase: 3 }),
+        ]);
+    }
+
+    /// The balance has no room: one credit stays pending, the one after it comes.
+    fn a_credit_for_which_there_is_no_room_stays_pending(database: TestDatabase) {
+        live(&database, &[
+            (NOON, Operation::Adjust { amount: i64::MAX - 10 }),
+            (NOON, purchase(11, 0)),
+            (NOON, purchase(10, 0)),
+            (NOON, Operation::TransferDueCredits),
+            (NOON, Operation::TransferCredit { purchase: 1 }),
+            (NOON, charge(100)),
+            (NOON, Operation::TransferDueCredits),
         ]);
     }
 }

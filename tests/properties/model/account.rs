@@ -132,10 +132,9 @@ impl Account {
             } => Ok(self.limit(*charges_per_minute, *spend_per_day)),
             Operation::SetLowBalanceThreshold { threshold } => Ok(set(&mut self.low_balance_threshold, *threshold)),
             Operation::Resume => Ok(self.resume(step)),
-            Operation::DeactivatePurchase {
-                purchase,
-                may_become_debt,
-            } => self.deactivate_purchase(*purchase, *may_become_debt, step),
+            Operation::DeactivatePurchase { purchase, .. } if self.is_without_effect(*purchase) => {
+                self.move_money(step)
+            }
             _ if self.closed => Err("account_closed"),
             Operation::Suspend { reason } => Ok(self.suspend(reason, step)),
             Operation::Charge { .. } | Operation::Freeze { .. } => {
@@ -199,6 +198,10 @@ impl Account {
                 pending_for,
             } => self.record_purchase(paid, *credits, *pending_for, step),
             Operation::TransferCredit { purchase } => self.transfer_credit(*purchase, step),
+            Operation::DeactivatePurchase {
+                purchase,
+                may_become_debt,
+            } => self.deactivate_purchase(*purchase, *may_become_debt, step),
             Operation::GrantGift { credits, paid } => self.grant_gift(*credits, paid.as_ref(), step),
             Operation::DeactivateGift { gift, may_become_debt } => self.deactivate_gift(*gift, *may_become_debt, step),
             Operation::Freeze {

@@ -93,7 +93,13 @@ impl Account {
         }
     }
 
-    /// What has not moved any money may be taken back even where no money moves any more.
+    /// It has brought nothing so far: it may be taken back even where no money moves any more.
+    pub fn is_without_effect(&self, number: usize) -> bool {
+        self.purchase(number).is_ok_and(|purchase| {
+            purchase.deactivated.is_none() && purchase.credit.is_none_or(|credit| credit.entry.is_none())
+        })
+    }
+
     pub fn deactivate_purchase(&mut self, number: usize, may_become_debt: bool, step: &Step) -> Result<Answer, Code> {
         let mut purchase = self.purchase(number)?;
         if purchase.deactivated.is_some() {
@@ -102,7 +108,6 @@ impl Account {
         if let Some(credit) = &mut purchase.credit {
             match credit.entry {
                 None => credit.becomes(CreditState::Inactive, step.at_micros),
-                Some(_) if self.closed => return Err("account_closed"),
                 Some(entry) => {
                     self.claw_back_rest(entry, may_become_debt, &purchase.note, step)?;
                     credit.becomes(CreditState::TakenBack, step.at_micros);

@@ -1,5 +1,6 @@
 //! The rules told by examples.
 
+mod credits;
 mod holds;
 mod reversals;
 mod suspensions;
