@@ -167,17 +167,13 @@ pub fn contradiction(snapshot: &Snapshot, operation: &Operation, posting: &Posti
     let wealth = |f: &Figures| i128::from(f.balance.get()) + i128::from(f.held.get()) - i128::from(f.debt.get());
     let moved = wealth(after) - wealth(before);
     let asked = match operation {
-        Operation::Charge { amount, .. } | Operation::Penalty { amount } | Operation::Clawback { amount, .. } => {
-            amount.outflow()
-        }
+        Operation::Charge { amount, .. } | Operation::Penalty { amount } => amount.outflow(),
         Operation::Adjust { amount } => amount.minor(),
         Operation::Recharge {
             amount,
             settle: Settle::Now,
             ..
-        }
-        | Operation::Credit { amount }
-        | Operation::Gift { amount } => amount.minor(),
+        } => amount.minor(),
         Operation::Recharge { .. }
         | Operation::Freeze { .. }
         | Operation::Release { .. }

@@ -89,17 +89,6 @@ pub enum Operation {
         gift: i64,
         if_spent: IfSpent,
     },
-    Credit {
-        amount: Amount,
-    },
-    Gift {
-        amount: Amount,
-    },
-    Clawback {
-        amount: Amount,
-        reverses: Option<i64>,
-        if_spent: IfSpent,
-    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,10 +143,7 @@ impl Operation {
             Self::Charge { amount, .. }
             | Self::Penalty { amount }
             | Self::Recharge { amount, .. }
-            | Self::Freeze { amount, .. }
-            | Self::Credit { amount }
-            | Self::Gift { amount }
-            | Self::Clawback { amount, .. } => Some(amount.minor()),
+            | Self::Freeze { amount, .. } => Some(amount.minor()),
             Self::Adjust { amount } => Some(amount.minor()),
             Self::Commit { amount, .. }
             | Self::Release { amount, .. }
@@ -175,12 +161,7 @@ impl Operation {
 
     pub const fn subject(&self) -> Subject {
         match self {
-            Self::Charge { .. }
-            | Self::Adjust { .. }
-            | Self::Penalty { .. }
-            | Self::Credit { .. }
-            | Self::Gift { .. }
-            | Self::Clawback { .. } => Subject::None,
+            Self::Charge { .. } | Self::Adjust { .. } | Self::Penalty { .. } => Subject::None,
             Self::RecordPurchase(_) => Subject::NewPurchase,
             Self::TransferCredit { purchase } | Self::DeactivatePurchase { purchase, .. } => {
                 Subject::Purchase(*purchase)

@@ -99,16 +99,6 @@ fn effects(snapshot: &Snapshot, operation: &Operation, now: Timestamp) -> Result
         Operation::DeactivateGift { gift, if_spent } => {
             return purchases::deactivate_gift(snapshot, *gift, *if_spent, now);
         }
-        Operation::Credit { amount } => income(figures, EntryKind::Credit, *amount, "promotions:credit"),
-        Operation::Gift { amount } => income(figures, EntryKind::Gift, *amount, "promotions:gift"),
-        Operation::Clawback {
-            amount,
-            reverses,
-            if_spent,
-        } => {
-            let from = CounterAccount::named("promotions:clawback");
-            reversals::take_back(snapshot, *amount, from, *reverses, *if_spent)
-        }
     }
     .map(Some)
 }

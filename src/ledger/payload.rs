@@ -37,9 +37,6 @@ pub fn operation_name(operation: &Operation) -> &'static str {
         Operation::DeactivatePurchase { .. } => "deactivate-purchase",
         Operation::GrantGift { .. } => "gift-grant",
         Operation::DeactivateGift { .. } => "gift-deactivate",
-        Operation::Credit { .. } => "credit",
-        Operation::Gift { .. } => "gift",
-        Operation::Clawback { .. } => "clawback",
     }
 }
 
@@ -105,10 +102,7 @@ impl Fields<'_> {
         }
         let json = |value: &Option<Json>| value.as_ref().map(Json::value);
         match operation {
-            Operation::Adjust { .. }
-            | Operation::Penalty { .. }
-            | Operation::Credit { .. }
-            | Operation::Gift { .. } => {}
+            Operation::Adjust { .. } | Operation::Penalty { .. } => {}
             Operation::Charge { service, suspend, .. } => self.all([
                 ("service", service.as_str().into()),
                 ("suspend", suspend.then_some(true).into()),
@@ -159,9 +153,6 @@ impl Fields<'_> {
             Operation::GrantGift { paid, .. } => self.paid(paid.as_ref()),
             Operation::DeactivateGift { gift, if_spent } => {
                 self.all([("gift", (*gift).into()), ("if_spent", if_spent_name(*if_spent))]);
-            }
-            Operation::Clawback { reverses, if_spent, .. } => {
-                self.all([("entry", (*reverses).into()), ("if_spent", if_spent_name(*if_spent))]);
             }
         }
     }

@@ -97,8 +97,8 @@ fn operation(holds: Holds) -> impl Strategy<Value = Operation> {
         20 => administration().boxed(),
         15 => recharge().boxed(),
         30 => pending_recharges().boxed(),
-        45 => figures_alone().boxed(),
-        45 => credits().boxed(),
+        35 => figures_alone().boxed(),
+        50 => credits().boxed(),
         70 => about_holds(holds).boxed(),
         30 => taking_back().boxed(),
         // The jobs look at every account there is, so they are not asked often.
@@ -147,10 +147,6 @@ fn figures_alone() -> impl Strategy<Value = Operation> {
         2 => (amount(), any::<bool>())
             .prop_map(|(amount, up)| Operation::Adjust { amount: if up { amount } else { -amount } }),
         1 => amount().prop_map(|amount| Operation::Penalty { amount }),
-        2 => amount().prop_map(|amount| Operation::Credit { amount }),
-        1 => amount().prop_map(|amount| Operation::Gift { amount }),
-        2 => (large_amount(), any::<bool>())
-            .prop_map(|(amount, may_become_debt)| Operation::Clawback { amount, may_become_debt }),
     ]
 }
 

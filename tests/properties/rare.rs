@@ -29,13 +29,6 @@ fn charge(amount: i64) -> Operation {
     }
 }
 
-fn debt_of(amount: i64) -> Operation {
-    Operation::Clawback {
-        amount,
-        may_become_debt: true,
-    }
-}
-
 fn gift(credits: i64) -> Operation {
     Operation::GrantGift { credits, paid: None }
 }
@@ -78,10 +71,11 @@ on_both_engines! {
     /// A gift that is about to pay debt looks at the overdue hold first, and that pays it.
     fn an_overdue_hold_pays_debt_before_a_gift_does(database: TestDatabase) {
         live(&database, &[
-            (NOON, recharge(100)),
+            (NOON, recharge(50)),
+            (NOON, gift(50)),
             (NOON, freeze(80)),
-            (NOON, debt_of(50)),
-            (A_MINUTE_LATER, Operation::Gift { amount: 10 }),
+            (NOON, deactivate_gift(1, true)),
+            (A_MINUTE_LATER, gift(10)),
         ]);
     }
 
@@ -182,6 +176,7 @@ on_both_engines! {
             (A_MINUTE_LATER, gift(50)),
             (A_MINUTE_LATER, deactivate(1, false)),
             (A_MINUTE_LATER, deactivate(2, false)),
+            (A_MINUTE_LATER, deactivate(3, false)),
             (A_MINUTE_LATER, deactivate(3, false)),
             (A_MINUTE_LATER, deactivate(4, true)),
             (A_MINUTE_LATER, deactivate(5, true)),

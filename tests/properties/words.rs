@@ -90,16 +90,6 @@ pub fn operation(wanted: &Operation) -> asked::Operation {
             amount: SignedAmount::new(minor(*amount)).unwrap(),
         },
         Operation::Penalty { amount: taken } => asked::Operation::Penalty { amount: amount(*taken) },
-        Operation::Credit { amount: given } => asked::Operation::Credit { amount: amount(*given) },
-        Operation::Gift { amount: given } => asked::Operation::Gift { amount: amount(*given) },
-        Operation::Clawback {
-            amount: taken,
-            may_become_debt,
-        } => asked::Operation::Clawback {
-            amount: amount(*taken),
-            reverses: None,
-            if_spent: if_spent(*may_become_debt),
-        },
         other => operation_on_credits(other).unwrap_or_else(|| operation_on_record(other)),
     }
 }

@@ -122,7 +122,7 @@ fn taken_back(snapshot: &Snapshot, entry: &Reversible, if_spent: IfSpent) -> Res
         ..
     } = &entry.movement;
     match Amount::new(deltas.balance.minus(entry.reversed)?) {
-        Some(rest) => take_back(snapshot, rest, counter_account.clone(), Some(entry.seq), if_spent),
+        Some(rest) => take_back(snapshot, rest, counter_account.clone(), entry.seq, if_spent),
         None => Ok(Effects::default()),
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn reverse(
     let figures = &snapshot.state.figures;
     let from = target.movement.counter_account.clone();
     if kind == EntryKind::Clawback {
-        return take_back(snapshot, asked, from, Some(seq), if_spent);
+        return take_back(snapshot, asked, from, seq, if_spent);
     }
     let reverses = Some(seq);
     if moved.is_negative() {
@@ -96,7 +96,7 @@ pub(super) fn take_back(
     snapshot: &Snapshot,
     amount: Amount,
     from: CounterAccount,
-    reverses: Option<i64>,
+    reverses: i64,
     if_spent: IfSpent,
 ) -> Result<Effects, Refusal> {
     let figures = &snapshot.state.figures;
@@ -112,6 +112,6 @@ pub(super) fn take_back(
             debt: amount.minor().minus(taken)?,
         },
         counter_account: from,
-        reverses,
+        reverses: Some(reverses),
     }]))
 }

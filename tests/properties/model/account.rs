@@ -183,15 +183,6 @@ impl Account {
                     self.put(movement, step)
                 }
             }
-            Operation::Credit { amount } => self.put(Movement::new("credit", *amount, "promotions:credit"), step),
-            Operation::Gift { amount } => self.put(Movement::new("gift", *amount, "promotions:gift"), step),
-            Operation::Clawback {
-                amount,
-                may_become_debt,
-            } => {
-                let movement = Movement::new("clawback", -amount, "promotions:clawback");
-                self.claw_back(movement, *may_become_debt, step)
-            }
             Operation::RecordPurchase {
                 paid,
                 credits,

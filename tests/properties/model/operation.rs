@@ -126,17 +126,6 @@ pub enum Operation {
     Penalty {
         amount: i64,
     },
-    Credit {
-        amount: i64,
-    },
-    Gift {
-        amount: i64,
-    },
-    /// Where the balance is too small, the rest becomes debt, or nothing is taken at all.
-    Clawback {
-        amount: i64,
-        may_become_debt: bool,
-    },
     RecordPurchase {
         paid: Paid,
         /// None where it is too small.
@@ -208,9 +197,6 @@ impl Operation {
             | Self::RechargePending { amount, .. }
             | Self::Charge { amount, .. }
             | Self::Penalty { amount }
-            | Self::Credit { amount }
-            | Self::Gift { amount }
-            | Self::Clawback { amount, .. }
             | Self::Freeze { amount, .. } => *amount > 0,
             Self::GrantGift { credits, .. } => *credits > 0,
             Self::RecordPurchase { credits, .. } => *credits >= 0,
@@ -238,19 +224,6 @@ impl Operation {
                 | Self::ExpireRecharges
                 | Self::ExpireHolds
                 | Self::TransferDueCredits
-        )
-    }
-
-    /// It is about the figures alone: it names no record and makes none.
-    pub fn is_about_figures_alone(&self) -> bool {
-        matches!(
-            self,
-            Self::Charge { .. }
-                | Self::Adjust { .. }
-                | Self::Penalty { .. }
-                | Self::Credit { .. }
-                | Self::Gift { .. }
-                | Self::Clawback { .. }
         )
     }
 }

@@ -95,9 +95,9 @@ impl Account {
 
     /// It has brought nothing so far: it may be taken back even where no money moves any more.
     pub fn is_without_effect(&self, number: usize) -> bool {
-        self.purchase(number).is_ok_and(|purchase| {
-            purchase.deactivated.is_none() && purchase.credit.is_none_or(|credit| credit.entry.is_none())
-        })
+        let waits = |credit: Credit| credit.state == CreditState::Pending;
+        self.purchase(number)
+            .is_ok_and(|purchase| purchase.credit.is_none_or(waits))
     }
 
     pub fn deactivate_purchase(&mut self, number: usize, may_become_debt: bool, step: &Step) -> Result<Answer, Code> {

@@ -24,10 +24,6 @@ fn deactivate(purchase: usize, may_become_debt: bool) -> Operation {
     }
 }
 
-fn deactivate_gift(gift: usize, may_become_debt: bool) -> Operation {
-    Operation::DeactivateGift { gift, may_become_debt }
-}
-
 fn reverse(entry: usize, amount: i64) -> Operation {
     Operation::Reverse {
         entry,
@@ -78,11 +74,7 @@ fn the_job_brings_all_that_is_due_in_the_order_of_numbers_and_under_no_key() {
 
 #[test]
 fn credits_and_gifts_pay_debt_first_with_the_texts_of_the_purchase() {
-    let gift = Operation::GrantGift {
-        credits: 30,
-        paid: None,
-    };
-    let mut model = ledger_after([gift, charge(30), deactivate_gift(1, true)]);
+    let mut model = ledger_after([gift(30), charge(30), deactivate_gift(1, true)]);
     assert_eq!(standing(&model), (0, 0, 30));
     let mut step = Step::new(&five(), purchase(20, 0), NOW);
     step.note.reference = Some("INV-1".to_owned());
@@ -141,11 +133,7 @@ fn a_purchase_takes_back_with_it_what_is_left_of_its_credits() {
 
 #[test]
 fn what_is_reversed_entirely_leaves_nothing_to_take_back() {
-    let gift = Operation::GrantGift {
-        credits: 30,
-        paid: None,
-    };
-    let mut model = ledger_after([gift, reverse(1, 30), deactivate_gift(1, false)]);
+    let mut model = ledger_after([gift(30), reverse(1, 30), deactivate_gift(1, false)]);
     assert_eq!(booked(&model, 0), [("gift", 30, 0, 0), ("clawback", -30, 0, 0)]);
     assert_eq!(tell(&mut model, deactivate_gift(1, false)), Answer::AlreadyApplied);
     assert_eq!(

@@ -22,13 +22,6 @@ fn release(hold: usize, amount: Option<i64>) -> Operation {
     Operation::Release { hold, amount }
 }
 
-fn debt_of(amount: i64) -> Operation {
-    Operation::Clawback {
-        amount,
-        may_become_debt: true,
-    }
-}
-
 /// Status, remaining, committed, released.
 fn hold(model: &Model, number: usize) -> (HoldStatus, i64, i64, i64) {
     let hold = &model.holds(&five())[number - 1];
@@ -74,7 +67,7 @@ fn a_hold_is_given_back_in_parts() {
 
 #[test]
 fn what_is_given_back_pays_debt_first() {
-    let mut model = ledger_after([recharge(100), freeze(80, None), debt_of(50)]);
+    let mut model = ledger_after([recharge(50), gift(50), freeze(80, None), deactivate_gift(1, true)]);
     assert_eq!(standing(&model), (0, 80, 30));
     assert_eq!(tell(&mut model, commit(1, Some(30), false)), Answer::Applied);
     let expected = [
@@ -82,7 +75,7 @@ fn what_is_given_back_pays_debt_first() {
         ("release", 50, -50, 0),
         ("debt_recovery", -30, 0, -30),
     ];
-    assert_eq!(booked(&model, 3), expected);
+    assert_eq!(booked(&model, 4), expected);
     assert_eq!(standing(&model), (20, 0, 0));
 }
 

@@ -75,6 +75,14 @@ fn pending(amount: i64, expires_in: Option<i64>) -> Operation {
     }
 }
 
+fn gift(credits: i64) -> Operation {
+    Operation::GrantGift { credits, paid: None }
+}
+
+fn deactivate_gift(gift: usize, may_become_debt: bool) -> Operation {
+    Operation::DeactivateGift { gift, may_become_debt }
+}
+
 fn charge(amount: i64) -> Operation {
     Operation::Charge {
         amount,
@@ -196,18 +204,14 @@ fn a_charge_stays_within_the_limits_of_the_account() {
 }
 
 #[test]
-fn a_clawback_of_what_was_spent_is_refused_or_becomes_debt() {
-    let mut model = ledger_with(100);
-    let claw_back = |may_become_debt| Operation::Clawback {
-        amount: 130,
-        may_become_debt,
-    };
+fn a_gift_that_was_spent_is_not_taken_back_or_becomes_debt() {
+    let mut model = ledger_after([gift(130), charge(30)]);
     let refused = Answer::Refused("insufficient_balance");
-    assert_eq!(tell(&mut model, claw_back(false)), refused);
-    assert_eq!(tell(&mut model, claw_back(true)), Answer::Applied);
-    assert_eq!((model.figures(&five()).balance, model.figures(&five()).debt), (0, 30));
-    assert_eq!(tell(&mut model, Operation::Gift { amount: 50 }), Answer::Applied);
-    assert_eq!((model.figures(&five()).balance, model.figures(&five()).debt), (20, 0));
+    assert_eq!(tell(&mut model, deactivate_gift(1, false)), refused);
+    assert_eq!(tell(&mut model, deactivate_gift(1, true)), Answer::Applied);
+    assert_eq!(standing(&model), (0, 0, 30));
+    assert_eq!(tell(&mut model, gift(50)), Answer::Applied);
+    assert_eq!(standing(&model), (20, 0, 0));
 }
 
 #[test]

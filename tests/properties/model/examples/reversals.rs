@@ -40,9 +40,8 @@ fn a_charge_is_refunded_in_parts_and_never_more_than_it_took() {
 
 #[test]
 fn what_took_no_money_for_good_is_not_refunded() {
-    let gift = Operation::Gift { amount: 10 };
     let adjustment = Operation::Adjust { amount: -10 };
-    let mut model = ledger_after([recharge(100), gift, adjustment]);
+    let mut model = ledger_after([recharge(100), gift(10), adjustment]);
     for entry in 1..=3 {
         assert_eq!(tell(&mut model, refund(entry, None)), Answer::Refused("already_final"));
     }
@@ -50,13 +49,15 @@ fn what_took_no_money_for_good_is_not_refunded() {
 
 #[test]
 fn a_refund_pays_debt_first() {
-    let debt = Operation::Clawback {
-        amount: 50,
-        may_become_debt: true,
-    };
-    let model = ledger_after([recharge(100), charge(80), debt, refund(2, None)]);
+    let model = ledger_after([
+        gift(50),
+        recharge(50),
+        charge(80),
+        deactivate_gift(1, true),
+        refund(3, None),
+    ]);
     assert_eq!(
-        booked(&model, 3),
+        booked(&model, 4),
         [("refund", 80, 0, 0), ("debt_recovery", -30, 0, -30)]
     );
 }

@@ -39,7 +39,7 @@ fn a_charge_that_cannot_be_paid_suspends_and_enough_money_resumes() {
 fn only_a_recharge_resumes_and_not_to_a_low_balance() {
     let mut model = unpaid();
     let threshold = Operation::SetLowBalanceThreshold { threshold: Some(60) };
-    assert_eq!(tell(&mut model, Operation::Gift { amount: 30 }), Answer::Applied);
+    assert_eq!(tell(&mut model, gift(30)), Answer::Applied);
     assert!(is_suspended(&model));
     assert_eq!(tell(&mut model, threshold), Answer::Applied);
     assert_eq!(tell(&mut model, pending(9, None)), Answer::Applied);
