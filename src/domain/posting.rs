@@ -50,7 +50,7 @@ fn judge(snapshot: &Snapshot, operation: &Operation, now: Timestamp) -> Result<V
 
 /// What may be done to a closed account too: a purchase whose credits will never come is taken back.
 fn moves_nothing(snapshot: &Snapshot, operation: &Operation) -> bool {
-    matches!(operation, Operation::DeactivatePurchase { .. }) && purchases::is_pending(snapshot)
+    matches!(operation, Operation::DeactivatePurchase { .. }) && purchases::moves_nothing(snapshot)
 }
 
 /// `None` when it is as asked already.

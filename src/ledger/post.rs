@@ -397,7 +397,7 @@ impl Attempt<'_> {
         append(db, id, &snapshot.state, &posting.entries, &posting.state)
             .map_err(|error| beyond_the_row(error, &snapshot.account))?;
         let record = match &effects.record {
-            Some(change) => Some(record::write(db, id, change, &posting, &stamp)?),
+            Some(change) => Some(record::write(db, id, change, &posting, (&stamp, &self.request.note))?),
             None => None,
         };
         let (account, resumed) = match effects.resumes {

@@ -11,6 +11,7 @@ use crate::domain::operation::Subject;
 use crate::domain::purchase::{CreditState, Deactivation, Gift, GiftId, Purchase, PurchaseId};
 use crate::domain::recharge::{Recharge, RechargeId};
 use crate::domain::snapshot::Found;
+use crate::domain::text::Description;
 use crate::domain::time::Timestamp;
 
 /// A record that an operation made or moved, as it is after it.
@@ -136,22 +137,25 @@ pub fn with_note_of(stamp: &Stamp, found: &Found) -> Stamp {
 }
 
 /// Writes the record's change; the record as it is then.
+///
+/// `said` is what the caller says now; the stamp's note may have been completed from the record.
 pub fn write(
     db: &mut Db,
     account: AccountId,
     change: &RecordWrite,
     posting: &Posting,
-    stamp: &Stamp,
+    (stamp, said): (&Stamp, &Note),
 ) -> Result<Record, LedgerError> {
+    let why = said.description.as_ref();
     match change {
         RecordWrite::Recharge(change) => write_recharge(db, account, change, posting, stamp).map(Record::Recharge),
         RecordWrite::Hold(change) => write_hold(db, change, stamp).map(Record::Hold),
         RecordWrite::Purchase(change) => {
-            let purchase = write_purchase(db, account, change, posting, stamp)?;
+            let purchase = write_purchase(db, account, change, posting, (stamp, why))?;
             Ok(Record::Purchase(Box::new(purchase)))
         }
         RecordWrite::Gift(change) => {
-            let gift = write_gift(db, account, change, stamp)?;
+            let gift = write_gift(db, account, change, (stamp, why))?;
             Ok(Record::Gift(Box::new(gift)))
         }
     }
@@ -222,11 +226,11 @@ fn write_hold(db: &mut Db, change: &HoldWrite, stamp: &Stamp) -> Result<Hold, Le
     }
 }
 
-fn deactivation(stamp: &Stamp, at: Timestamp) -> Deactivation {
+fn deactivation((stamp, why): (&Stamp, Option<&Description>), at: Timestamp) -> Deactivation {
     Deactivation {
         at,
         by: stamp.actor.clone(),
-        why: stamp.note.description.clone(),
+        why: why.cloned(),
     }
 }
 
@@ -235,7 +239,7 @@ fn write_purchase(
     account: AccountId,
     change: &PurchaseWrite,
     posting: &Posting,
-    stamp: &Stamp,
+    (stamp, why): (&Stamp, Option<&Description>),
 ) -> Result<Purchase, LedgerError> {
     let (number, credit, entry_seq) = match change {
         PurchaseWrite::Open {
@@ -268,7 +272,7 @@ fn write_purchase(
     let id = PurchaseId { account, number };
     let moved = || DbError::Retry(format!("purchase {id} moved under the account's lock"));
     if let PurchaseWrite::Deactivate { at, .. } = change
-        && !purchases::purchase_deactivate(db, id, &deactivation(stamp, *at))?
+        && !purchases::purchase_deactivate(db, id, &deactivation((stamp, why), *at))?
     {
         return Err(moved().into());
     }
@@ -280,7 +284,12 @@ fn write_purchase(
     Ok(purchases::purchase_find(db, id)?.ok_or_else(moved)?)
 }
 
-fn write_gift(db: &mut Db, account: AccountId, change: &GiftWrite, stamp: &Stamp) -> Result<Gift, LedgerError> {
+fn write_gift(
+    db: &mut Db,
+    account: AccountId,
+    change: &GiftWrite,
+    (stamp, why): (&Stamp, Option<&Description>),
+) -> Result<Gift, LedgerError> {
     match change {
         GiftWrite::Open {
             id,
@@ -306,7 +315,7 @@ fn write_gift(db: &mut Db, account: AccountId, change: &GiftWrite, stamp: &Stamp
             let number = *number;
             let id = GiftId { account, number };
             let moved = || DbError::Retry(format!("gift {id} moved under the account's lock"));
-            if !gifts::gift_deactivate(db, id, &deactivation(stamp, *at))? {
+            if !gifts::gift_deactivate(db, id, &deactivation((stamp, why), *at))? {
                 return Err(moved().into());
             }
             Ok(gifts::gift_find(db, id)?.ok_or_else(moved)?)

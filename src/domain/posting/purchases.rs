@@ -80,10 +80,12 @@ pub(super) fn transfer(snapshot: &Snapshot, number: i64, now: Timestamp) -> Resu
     Ok(Some(effects))
 }
 
-/// Whether the credits have not come yet, so that taking the purchase back moves no money.
-pub(super) fn is_pending(snapshot: &Snapshot) -> bool {
-    let pending = |p: &Purchase| p.pending.is_none_or(|credit| credit.state == CreditState::Pending);
-    matches!(&snapshot.found, Found::Purchase(purchase, _) if pending(purchase))
+/// Whether the credits have not come, or are gone already, so that taking the purchase back moves no money.
+pub(super) fn moves_nothing(snapshot: &Snapshot) -> bool {
+    let brought = |p: &Purchase| {
+        p.deactivated.is_none() && p.pending.is_some_and(|credit| credit.state == CreditState::Transferred)
+    };
+    matches!(&snapshot.found, Found::Purchase(purchase, _) if !brought(purchase))
 }
 
 /// Takes a purchase back, with exactly what it has brought; `None` when that was done before.

@@ -97,7 +97,7 @@ impl Account {
     pub fn is_without_effect(&self, number: usize) -> bool {
         let waits = |credit: Credit| credit.state == CreditState::Pending;
         self.purchase(number)
-            .is_ok_and(|purchase| purchase.credit.is_none_or(waits))
+            .is_ok_and(|purchase| purchase.deactivated.is_some() || purchase.credit.is_none_or(waits))
     }
 
     pub fn deactivate_purchase(&mut self, number: usize, may_become_debt: bool, step: &Step) -> Result<Answer, Code> {
