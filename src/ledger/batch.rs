@@ -23,7 +23,7 @@ use crate::domain::balance::State;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::effects::Verdict;
 use crate::domain::entry::{Entry, Note};
-use crate::domain::intent::Payload;
+use crate::domain::intent::{IntentState, Payload};
 use crate::domain::operation::{Operation, Subject};
 use crate::domain::posting::decide;
 use crate::domain::refusal::Refusal;
@@ -394,11 +394,20 @@ impl<'a> Work<'a> {
 
     fn on_the_database(&mut self, db: &mut Db, id: AccountId, item: &Item<'_>) -> Result<Outcome, LedgerError> {
         self.flush(db, Some(id))?;
-        let intent = intent_find(db, id, &item.key)?;
-        let gone = || DbError::Integrity(format!("account {id} has disappeared"));
         let attempt = attempt_of(item, self.lost);
+        let mut found = intent_find(db, id, &item.key)?;
+        if !item.is_ours
+            && found
+                .as_ref()
+                .is_some_and(|intent| intent.state != IntentState::Applied)
+        {
+            // The same key was refused earlier in this batch.
+            attempt.record_again_in(db, id, &intent(item, self.actor, self.now))?;
+            found = intent_find(db, id, &item.key)?;
+        }
+        let gone = || DbError::Integrity(format!("account {id} has disappeared"));
         let located = look(db, id)?.ok_or_else(gone)?;
-        let outcome = attempt.judge_key(db, located, intent, &attempt.stamp(self.actor, self.now))?;
+        let outcome = attempt.judge_key(db, located, found, &attempt.stamp(self.actor, self.now))?;
         let after = look(db, id)?.ok_or_else(gone)?;
         self.accounts.insert(id, Ok(Working::new(after)));
         Ok(outcome)
