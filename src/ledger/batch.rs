@@ -196,8 +196,11 @@ fn in_two_transactions(
     let recorded = write_relaxed(&mut ledger.db, "intents", |db| record(db, items, &actor, now))?;
     learn(items, recorded);
     let items = &*items;
+    let mut tried = false;
     let outcomes = write(&mut ledger.db, "batch", |db| {
-        carry_out_all(db, items, (&actor, now), lost)
+        // Somebody else may have settled a key after it was recorded: a second try looks every key up.
+        let recorded_just_now = !std::mem::replace(&mut tried, true);
+        carry_out_all(db, items, (&actor, now), (lost, recorded_just_now))
     })?;
     for (item, outcome) in items.iter().zip(&outcomes) {
         if let (Err(error), Some(account)) = (outcome, item.account) {
@@ -242,7 +245,7 @@ fn in_one_transaction(
     let done: Result<_, Stopped> = write(&mut ledger.db, "batch", |db| {
         let recorded = record(db, items, &actor, now)?;
         learn(items, recorded);
-        let outcomes = carry_out_all(db, items, (&actor, now), 0)?;
+        let outcomes = carry_out_all(db, items, (&actor, now), (0, true))?;
         let refused = |outcome: &Result<Outcome, LedgerError>| {
             !matches!(outcome, Ok(Outcome::Applied(_) | Outcome::AlreadyApplied(_)))
         };
@@ -263,7 +266,7 @@ fn carry_out_all(
     db: &mut Db,
     items: &[Item<'_>],
     (actor, now): (&Actor, Timestamp),
-    lost: u32,
+    (lost, recorded_just_now): (u32, bool),
 ) -> Result<Vec<Result<Outcome, LedgerError>>, LedgerError> {
     let accounts: BTreeSet<AccountId> = items.iter().filter_map(|item| item.account).collect();
     let accounts: Vec<AccountId> = accounts.into_iter().collect();
@@ -272,6 +275,7 @@ fn carry_out_all(
         actor,
         now,
         lost,
+        recorded_just_now,
     };
     for (id, located) in lock_many(db, &accounts)? {
         work.accounts.insert(id, located.map(Working::new));
@@ -364,6 +368,8 @@ struct Work<'a> {
     actor: &'a Actor,
     now: Timestamp,
     lost: u32,
+    /// Whether what an item knows about its key still holds.
+    recorded_just_now: bool,
 }
 
 impl<'a> Work<'a> {
@@ -381,7 +387,8 @@ impl<'a> Work<'a> {
             None => Ok(Ok(missing())),
             Some(Err(damage)) => Ok(Err(DbError::Integrity(damage.to_string()).into())),
             Some(Ok(working)) => {
-                let simple = item.is_new
+                let simple = self.recorded_just_now
+                    && item.is_new
                     && item.request.operation.subject() == Subject::None
                     && !working.located.account.limits.any();
                 if simple && let Some(outcome) = in_memory(working, item, self.actor, self.now)? {
