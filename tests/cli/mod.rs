@@ -1,6 +1,8 @@
 //! The commands as people and scripts use them: the real binary, whole outputs.
 
 mod account;
+mod apply;
+mod apply_bad_lines;
 mod bad_input;
 mod callback;
 mod charge;

@@ -1,5 +1,6 @@
 //! Many processes at the same accounts: nothing is lost, doubled, overdrawn or mistaken.
 
+mod apply;
 mod credits;
 mod holds;
 mod jobs;

@@ -1,0 +1,489 @@
+//! `apply`: a file of operations does what its lines would do as single commands, once per key.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::{balance, digest, json, with_balance};
+use crate::common::{Output, TestDatabase, on_both_engines};
+
+/// A key, a line, and the single command that is the same.
+type Same = (&'static str, &'static str, &'static str);
+
+/// Every operation there is, with refusals between them, after `opening`.
+const STORY: &[Same] = &[
+    (
+        "recharge",
+        r#"{"op":"recharge","user_id":"5","amount":"500","method":"momo","reference":"Bank:1"}"#,
+        "recharge --user-id 5 --amount 500 --method momo --reference Bank:1",
+    ),
+    (
+        "charge",
+        r#"{"op":"charge","user_id":5,"amount":20.50,"service":"vps","metadata":{"cpu":2}}"#,
+        r#"charge --user-id 5 --amount 20.50 --service vps --metadata {"cpu":2}"#,
+    ),
+    (
+        "too-much",
+        r#"{"op":"charge","user_id":"6","amount":"7","service":"vps"}"#,
+        "charge --user-id 6 --amount 7 --service vps",
+    ),
+    (
+        "freeze-1",
+        r#"{"op":"freeze","user_id":"5","amount":"10","service":"sim","expires_in":"20m"}"#,
+        "freeze --user-id 5 --amount 10 --service sim --expires-in 20m",
+    ),
+    (
+        "commit",
+        r#"{"op":"commit","hold":"h1-1","amount":"4"}"#,
+        "commit --hold h1-1 --amount 4",
+    ),
+    ("commit-again", r#"{"op":"commit","hold":"h1-1"}"#, "commit --hold h1-1"),
+    (
+        "freeze-2",
+        r#"{"op":"freeze","user_id":"5","amount":"10"}"#,
+        "freeze --user-id 5 --amount 10",
+    ),
+    (
+        "commit-part",
+        r#"{"op":"commit","hold":"h1-2","amount":"1","keep_open":true}"#,
+        "commit --hold h1-2 --amount 1 --keep-open",
+    ),
+    ("refund-hold", r#"{"op":"refund","hold":"h1-2"}"#, "refund --hold h1-2"),
+    (
+        "refund-entry",
+        r#"{"op":"refund","user_id":"5","entry":2,"amount":"5"}"#,
+        "refund --user-id 5 --entry 2 --amount 5",
+    ),
+    (
+        "refund-rest",
+        r#"{"op":"refund","user_id":"5","entry":2,"amount":"15.51"}"#,
+        "refund --user-id 5 --entry 2 --amount 15.51",
+    ),
+    (
+        "reverse",
+        r#"{"op":"reverse","user_id":"5","entry":"1","amount":"1","if_spent":"debt","reason":"late"}"#,
+        "reverse --user-id 5 --entry 1 --amount 1 --if-spent debt --reason late",
+    ),
+    (
+        "adjust",
+        r#"{"op":"adjust","user_id":"5","amount":-1,"reason":"rounding"}"#,
+        "adjust --user-id 5 --amount -1 --reason rounding",
+    ),
+    (
+        "penalty",
+        r#"{"op":"penalty","user_id":"5","amount":"2","reason":"spam"}"#,
+        "penalty --user-id 5 --amount 2 --reason spam",
+    ),
+    (
+        "gift",
+        r#"{"op":"gift-grant","user_id":"5","amount":"3","description":"birthday"}"#,
+        "gift grant --user-id 5 --credits 3 --description birthday",
+    ),
+    (
+        "gift-back",
+        r#"{"op":"gift-deactivate","id":"g1-1","reason":"fraud"}"#,
+        "gift deactivate g1-1 --reason fraud",
+    ),
+    (
+        "pending",
+        r#"{"op":"recharge","user_id":"5","amount":"7","method":"momo","pending":true,"expires_in":"2h"}"#,
+        "recharge --user-id 5 --amount 7 --method momo --pending --expires-in 2h",
+    ),
+    (
+        "process",
+        r#"{"op":"recharge-process","id":"r1-2"}"#,
+        "recharge process r1-2",
+    ),
+    (
+        "complete",
+        r#"{"op":"recharge-complete","id":"r1-2","gateway_response":{"code":"00"}}"#,
+        r#"recharge complete r1-2 --gateway-response {"code":"00"}"#,
+    ),
+    (
+        "cancel",
+        r#"{"op":"recharge-cancel","id":"r1-2"}"#,
+        "recharge cancel r1-2",
+    ),
+    (
+        "pending-3",
+        r#"{"op":"recharge","user_id":"5","amount":"8","method":"momo","pending":true}"#,
+        "recharge --user-id 5 --amount 8 --method momo --pending",
+    ),
+    ("fail", r#"{"op":"recharge-fail","id":"r1-3"}"#, "recharge fail r1-3"),
+    (
+        "credits-back",
+        r#"{"op":"deactivate-purchase","id":"p3-1","reason":"returned"}"#,
+        "deactivate-purchase p3-1 --reason returned",
+    ),
+    (
+        "recharge-6",
+        r#"{"op":"recharge","user_id":"6","amount":"9","method":"momo"}"#,
+        "recharge --user-id 6 --amount 9 --method momo",
+    ),
+    // Judged anew, since it was only refused.
+    (
+        "too-much",
+        r#"{"op":"charge","user_id":"6","amount":"7","service":"vps"}"#,
+        "charge --user-id 6 --amount 7 --service vps",
+    ),
+    (
+        "too-much",
+        r#"{"op":"charge","user_id":"6","amount":"7.00","service":"vps"}"#,
+        "charge --user-id 6 --amount 7.00 --service vps",
+    ),
+    (
+        "too-much",
+        r#"{"op":"charge","user_id":"6","amount":"8","service":"vps"}"#,
+        "charge --user-id 6 --amount 8 --service vps",
+    ),
+    (
+        "limited-1",
+        r#"{"op":"charge","user_id":"8","amount":"1","service":"vps"}"#,
+        "charge --user-id 8 --amount 1 --service vps",
+    ),
+    (
+        "limited-2",
+        r#"{"op":"charge","user_id":"8","amount":"1","service":"vps"}"#,
+        "charge --user-id 8 --amount 1 --service vps",
+    ),
+    (
+        "suspends",
+        r#"{"op":"charge","user_id":"9","amount":"1","service":"vps","suspend":true}"#,
+        "charge --user-id 9 --amount 1 --service vps --suspend",
+    ),
+    (
+        "while-suspended",
+        r#"{"op":"charge","user_id":"9","amount":"1","service":"vps"}"#,
+        "charge --user-id 9 --amount 1 --service vps",
+    ),
+    (
+        "locked",
+        r#"{"op":"charge","user_id":"10","amount":"1","service":"vps"}"#,
+        "charge --user-id 10 --amount 1 --service vps",
+    ),
+    (
+        "nobody",
+        r#"{"op":"charge","user_id":"404","amount":"1","service":"vps"}"#,
+        "charge --user-id 404 --amount 1 --service vps",
+    ),
+    ("no-hold", r#"{"op":"commit","hold":"h1-99"}"#, "commit --hold h1-99"),
+    (
+        "no-entry",
+        r#"{"op":"refund","user_id":"5","entry":99}"#,
+        "refund --user-id 5 --entry 99",
+    ),
+];
+
+/// Accounts 1 to 6 of the users 5 to 10: one with a purchase, one with a limit, one locked.
+fn opening(db: &TestDatabase) {
+    let ledger = db.ledger();
+    for user in 5..=10 {
+        ledger
+            .run_words(&format!("account create --user-id {user}"))
+            .expect_code(0);
+    }
+    for line in [
+        "purchase record --user-id 7 --amount 5 --paid-in USD --credits 5 --idempotency-key bought",
+        "account set --user-id 8 --charges-per-minute 1",
+        "recharge --user-id 8 --amount 10 --method momo --idempotency-key for-8",
+        "account lock --user-id 10",
+    ] {
+        ledger.run_words(line).expect_code(0);
+    }
+}
+
+/// The line with its key.
+fn keyed((key, line, _): &Same) -> String {
+    let fields = line.strip_suffix('}').unwrap();
+    format!("{fields},\"idempotency_key\":\"{key}\"}}\n")
+}
+
+fn story() -> String {
+    STORY.iter().map(keyed).collect()
+}
+
+/// The same lines as CSV: JSON stands in its cell as text, what a line does not have is an empty cell.
+fn as_csv(ndjson: &str) -> String {
+    let lines: Vec<Value> = ndjson.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let columns: BTreeSet<String> = lines
+        .iter()
+        .flat_map(|line| line.as_object().unwrap().keys().cloned())
+        .collect();
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&columns).unwrap();
+    for line in lines {
+        let cell = |column: &String| match &line[column] {
+            Value::Null => String::new(),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        writer.write_record(columns.iter().map(cell)).unwrap();
+    }
+    String::from_utf8(writer.into_inner().unwrap()).unwrap()
+}
+
+pub fn apply(db: &TestDatabase, words: &[&str], input: impl AsRef<[u8]> + Send) -> Output {
+    db.ledger().run_with_stdin(&[&["apply", "-"], words].concat(), input)
+}
+
+/// Each line's outcome or error code.
+pub fn outcomes(output: &Output) -> Vec<String> {
+    let outcome = |row: Value| {
+        let code = if row["ok"] == true {
+            &row["data"]["outcome"]
+        } else {
+            &row["error"]["code"]
+        };
+        code.as_str().unwrap_or_else(|| panic!("{row}")).to_owned()
+    };
+    output.json_lines().into_iter().map(outcome).collect()
+}
+
+fn file(db: &TestDatabase, name: &str, content: &str) -> PathBuf {
+    let path = db.directory().join(name);
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+/// How many rows every table has that operations write to.
+pub fn row_counts(db: &TestDatabase) -> String {
+    let tables = [
+        "accounts",
+        "balances",
+        "entries",
+        "intents",
+        "recharges",
+        "holds",
+        "purchases",
+        "pending_credits",
+        "gifts",
+        "suspensions",
+        "alerts",
+    ];
+    let counts = tables.map(|table| format!("SELECT COUNT(*) FROM {table};"));
+    db.sql(&counts.join(" "))
+}
+
+/// All that was asked and what became of it, without how long it took.
+fn intents(db: &TestDatabase) -> String {
+    db.sql(
+        "SELECT account_id, idempotency_key, attempt, operation, payload, state, reason, first_seq, last_seq, actor \
+         FROM intents ORDER BY account_id, idempotency_key, attempt",
+    )
+}
+
+/// What one command says: its data, or its error.
+fn said(output: &Output) -> Value {
+    if output.code == 0 {
+        output.data()
+    } else {
+        output.error()["error"].take()
+    }
+}
+
+on_both_engines! {
+    fn a_file_does_what_its_lines_would_do_as_single_commands(db: TestDatabase) {
+        let one_by_one = TestDatabase::fresh(db.engine);
+        opening(&db);
+        opening(&one_by_one);
+
+        let answers: Vec<Value> = STORY
+            .iter()
+            .map(|(key, _, words)| said(&json(&one_by_one, &format!("{words} --idempotency-key {key}"))))
+            .collect();
+        let output = apply(&db, &[], story()).expect_code(7);
+
+        for (number, ((answer, row), (key, line, _))) in answers.iter().zip(output.json_lines()).zip(STORY).enumerate() {
+            let told = if row["ok"] == true { &row["data"] } else { &row["error"] };
+            assert_eq!((&row["line"], told), (&(number + 1).into(), answer), "{key}: {line}");
+        }
+        assert_eq!(output.json_lines().len(), STORY.len());
+        assert_eq!(digest(&db), digest(&one_by_one));
+        assert_eq!(row_counts(&db), row_counts(&one_by_one));
+        assert_eq!(intents(&db), intents(&one_by_one));
+        let codes = outcomes(&output);
+        for expected in ["insufficient_balance", "already_final", "idempotency_conflict", "limit_exceeded",
+            "account_suspended", "account_locked", "not_found", "already_applied"] {
+            assert!(codes.iter().any(|code| code == expected), "no {expected} in {codes:?}");
+        }
+    }
+
+    fn csv_says_and_does_the_same_as_ndjson(db: TestDatabase) {
+        let as_ndjson = TestDatabase::fresh(db.engine);
+        opening(&db);
+        opening(&as_ndjson);
+        let results = |output: Output| {
+            let rows = output.expect_code(7).json_lines();
+            rows.into_iter()
+                .map(|mut row| {
+                    row["line"].take();
+                    row
+                })
+                .collect::<Vec<Value>>()
+        };
+
+        let of_csv = results(apply(&db, &[], as_csv(&story())));
+        let of_ndjson = results(apply(&as_ndjson, &[], story()));
+
+        assert_eq!(of_csv, of_ndjson);
+        assert_eq!(digest(&db), digest(&as_ndjson));
+    }
+
+    fn the_same_file_again_changes_nothing(db: TestDatabase) {
+        opening(&db);
+        let good: String = STORY
+            .iter()
+            .zip(outcomes(&apply(&db, &[], story()).expect_code(7)))
+            .filter(|(_, outcome)| outcome == "applied" || outcome == "already_applied")
+            .map(|(same, _)| keyed(same))
+            .collect();
+        let before = (digest(&db), row_counts(&db));
+
+        for input in [good.clone(), as_csv(&good)] {
+            let again = apply(&db, &[], input).expect_code(0);
+            assert_eq!(outcomes(&again), vec!["already_applied"; good.lines().count()]);
+        }
+
+        assert_eq!((digest(&db), row_counts(&db)), before);
+    }
+
+    fn a_key_that_comes_again_in_the_file_is_applied_once(db: TestDatabase) {
+        with_balance(&db, "10");
+        let line = |amount: &str, key: &str| format!(
+            "{{\"op\":\"charge\",\"user_id\":\"5\",\"amount\":\"{amount}\",\"service\":\"vps\",\"idempotency_key\":\"{key}\"}}\n"
+        );
+        let recharge = "{\"op\":\"recharge\",\"user_id\":\"5\",\"amount\":\"20\",\"method\":\"momo\"}\n";
+        let input = [line("3", "a"), line("3", "a"), line("4", "a"), line("20", "b"), line("20", "b"), recharge.into(),
+            line("20", "b"), line("20", "b")].concat();
+
+        let output = apply(&db, &[], input).expect_code(7);
+
+        assert_eq!(outcomes(&output), ["applied", "already_applied", "idempotency_conflict", "insufficient_balance",
+            "insufficient_balance", "applied", "applied", "already_applied"]);
+        let rows = output.json_lines();
+        assert_eq!(rows[0]["data"]["entries"], rows[1]["data"]["entries"]);
+        assert_eq!(rows[2]["error"]["details"]["differs_in"][0], "amount");
+        assert_eq!(balance(&db), "7.00");
+        assert_eq!(db.sql("SELECT COUNT(*) FROM entries WHERE idempotency_key IN ('a', 'b')"), "2");
+        let attempts = "SELECT attempt, state FROM intents WHERE idempotency_key = 'b' ORDER BY attempt";
+        assert_eq!(db.sql(attempts), "1|refused\n2|refused\n3|applied");
+        digest(&db);
+    }
+
+    fn several_files_go_in_their_order_and_quiet_shows_only_what_went_wrong(db: TestDatabase) {
+        with_balance(&db, "1");
+        let line = |op: &str, key: &str| format!(
+            "{{\"op\":\"{op}\",\"user_id\":\"5\",\"amount\":\"2\",\"idempotency_key\":\"{key}\",{}}}\n",
+            if op == "charge" { "\"service\":\"vps\"" } else { "\"method\":\"momo\"" }
+        );
+        let first = file(&db, "first.ndjson", &[line("charge", "early"), line("recharge", "in")].concat());
+        let second = file(&db, "second.csv", &as_csv(&line("charge", "late")));
+        let empty = file(&db, "empty", "");
+        let words = [PathBuf::from("-q"), "apply".into(), first, empty, second];
+
+        let output = db.ledger().run(&words).expect_code(7);
+
+        assert_eq!(outcomes(&output), ["insufficient_balance"]);
+        assert_eq!((output.json_lines()[0]["line"].as_i64(), output.stderr.as_str()), (Some(1), ""));
+        assert_eq!(balance(&db), "1.00");
+        let again = db.ledger().run(&words).expect_code(7);
+        assert_eq!(outcomes(&again), ["insufficient_balance"]);
+        let good = db.ledger().run(&[&words[..2], &words[4..]].concat()).expect_code(0);
+        assert_eq!((good.stdout.as_str(), good.stderr.as_str()), ("", ""));
+    }
+
+    fn the_summary_goes_to_standard_error_and_counts_every_line(db: TestDatabase) {
+        opening(&db);
+        let output = apply(&db, &[], format!("{}nonsense\n", story())).expect_code(7);
+        let codes = outcomes(&output);
+        let count = |wanted: &str| codes.iter().filter(|code| *code == wanted).count();
+        let refused = codes.len() - count("applied") - count("already_applied") - 1;
+        let told: Vec<String> = output.stderr.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(told, [
+            format!("Lines {}", codes.len()),
+            format!("Applied {}", count("applied")),
+            format!("Already applied {}", count("already_applied")),
+            format!("Refused {refused}"),
+            "Failed 1".into(),
+        ]);
+    }
+
+    fn each_line_may_name_its_currency_and_numbers_keep_their_digits(db: TestDatabase) {
+        let ledger = db.ledger();
+        for line in ["currency add FCFA --exponent 3", "account create --user-id 5", "account create --user-id 5 --currency FCFA"] {
+            ledger.run_words(line).expect_code(0);
+        }
+        let input = r#"{"op":"recharge","user_id":5,"amount":20.50,"method":"momo"}
+            {"op":"recharge","user_id":5,"amount":0.1,"method":"momo"}
+            {"op":"recharge","user_id":"5","amount":0.1,"method":"momo","currency":"FCFA"}
+            {"op":"recharge","user_id":"5","amount":90071992547409.93,"method":"momo"}
+            {"op":"charge","user_id":5,"amount":0.101,"service":"vps","currency":"FCFA"}
+            {"op":"charge","user_id":5,"amount":0.005,"service":"vps","currency":"FCFA"}
+            {"op":"charge","user_id":5,"amount":0.005,"service":"vps"}
+            {"op":"charge","user_id":5,"amount":1,"service":"vps","currency":"EUR"}
+            {"op":"freeze","user_id":5,"amount":0.010,"currency":"FCFA"}
+            {"op":"commit","hold":"h2-1","amount":0.009}"#;
+
+        let output = apply(&db, &[], input).expect_code(7);
+
+        assert_eq!(outcomes(&output), ["applied", "applied", "applied", "applied", "insufficient_balance", "applied",
+            "invalid_amount", "not_found", "applied", "applied"]);
+        let rows = output.json_lines();
+        let balances: Vec<_> = [0, 1, 2, 3, 5, 9].map(|at: usize| rows[at]["data"]["balance"].as_str().unwrap()).into();
+        assert_eq!(balances, ["20.50", "20.60", "0.100", "90071992547430.53", "0.095", "0.086"]);
+        digest(&db);
+        // The line's currency goes before the command's.
+        let output = apply(&db, &["--currency", "FCFA"], input.lines().take(3).collect::<Vec<_>>().join("\n"));
+        let currencies: Vec<_> = output.expect_code(0).json_lines().iter().map(|row| row["data"]["currency"].clone()).collect();
+        assert_eq!(currencies, ["FCFA", "FCFA", "FCFA"]);
+    }
+
+    fn atomic_writes_nothing_unless_every_line_is_good(db: TestDatabase) {
+        opening(&db);
+        let good: Vec<String> = STORY
+            .iter()
+            .filter(|(key, ..)| ["recharge", "charge", "freeze-1", "commit", "pending", "complete"].contains(key))
+            .map(keyed)
+            .collect();
+        let before = (digest(&db), row_counts(&db), intents(&db));
+        let refused = r#"{"op":"charge","user_id":"6","amount":"7","service":"vps"}"#;
+
+        for (bad, code) in [(refused, "insufficient_balance"), ("nonsense", "invalid_input"), (r#"{"op":"fly"}"#, "invalid_input")] {
+            let input = [good[..2].concat(), format!("{bad}\n"), good[2..].concat()].concat();
+            let output = apply(&db, &["--atomic"], input).expect_code(1);
+            let mut expected = vec!["applied"; good.len() + 1];
+            expected[2] = code;
+            assert_eq!(outcomes(&output), expected);
+            assert!(output.stderr.ends_with("Nothing of it was written.\n"), "{}", output.stderr);
+            assert_eq!((digest(&db), row_counts(&db), intents(&db)), before, "{bad}");
+        }
+
+        let whole = apply(&db, &["--atomic"], good.concat()).expect_code(0);
+        assert_eq!(outcomes(&whole), vec!["applied"; good.len()]);
+        let again = apply(&db, &["--atomic"], good.concat()).expect_code(0);
+        assert_eq!(outcomes(&again), vec!["already_applied"; good.len()]);
+        let one_by_one = TestDatabase::fresh(db.engine);
+        opening(&one_by_one);
+        apply(&one_by_one, &[], good.concat()).expect_code(0);
+        assert_eq!((digest(&db), intents(&db)), (digest(&one_by_one), intents(&one_by_one)));
+    }
+
+    fn a_dry_run_writes_nothing_and_says_what_the_real_one_will_say(db: TestDatabase) {
+        opening(&db);
+        let input = format!("{}nonsense\n", story());
+        let before = (digest(&db), row_counts(&db), intents(&db));
+
+        let dry = apply(&db, &["--dry-run"], &input).expect_code(7);
+
+        assert_eq!((digest(&db), row_counts(&db), intents(&db)), before);
+        assert!(dry.stderr.ends_with("Nothing of it was written.\n"), "{}", dry.stderr);
+        let real = apply(&db, &[], &input).expect_code(7);
+        assert_eq!(dry.json_lines(), real.json_lines());
+        assert_ne!(digest(&db), before.0);
+        // And of what is done by now.
+        let (again_dry, again) = (apply(&db, &["--dry-run"], &input), apply(&db, &[], &input));
+        assert_eq!((again_dry.code, again_dry.json_lines()), (again.code, again.json_lines()));
+        apply(&db, &["--dry-run", "--atomic"], "").expect_code(2);
+    }
+}
