@@ -3,6 +3,7 @@
 
 mod crashed_server;
 mod cut_connections;
+mod killed_apply;
 mod killed_processes;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,214 @@
+//! `apply` of a long file, killed, interrupted, and left by its server: the same file again completes it, as if it had
+//! run once.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::common::postgres::Server;
+use crate::common::{Ledger, Output, TestDatabase, on_both_engines};
+
+/// How often a run is killed; a campaign asks for thousands.
+const KILLS_VARIABLE: &str = "LEDGER_TEST_KILLS";
+const KILLED: i32 = 128 + 9;
+const INTERRUPTED: i32 = 130;
+const NOT_REACHABLE: i32 = 4;
+const ACCOUNTS: usize = 7;
+const LINES: usize = 1_500;
+const CRASHES: usize = 3;
+
+fn kills() -> usize {
+    let given = std::env::var(KILLS_VARIABLE).ok();
+    given.map_or(25, |text| text.parse().expect("a number of kills"))
+}
+
+/// Two charges, a recharge, and now and then a hold, over all accounts in turn; some charges are too much.
+fn line(number: usize) -> String {
+    let (op, rest) = match number % 50 {
+        49 => ("freeze", r#""amount":"1""#),
+        48 => ("charge", r#""amount":"1000000","service":"vps""#),
+        turn if turn % 3 == 2 => ("recharge", r#""amount":"1","method":"momo""#),
+        _ => ("charge", r#""amount":"1","service":"vps""#),
+    };
+    let user = number % ACCOUNTS + 1;
+    format!("{{\"op\":\"{op}\",\"user_id\":\"{user}\",{rest},\"idempotency_key\":\"line-{number:06}\"}}\n")
+}
+
+/// Lines `0..lines`, of which every fiftieth is refused.
+fn file(directory: &Path, lines: usize) -> PathBuf {
+    let path = directory.join("lines.ndjson");
+    let content: String = (0..lines).map(line).collect();
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+fn accounts(ledger: &Ledger) {
+    let (mut users, mut opened) = (String::from("user_id\n"), String::new());
+    for user in 1..=ACCOUNTS {
+        writeln!(users, "{user}").unwrap();
+        writeln!(opened, "{{\"op\":\"adjust\",\"user_id\":\"{user}\",\"amount\":\"9000\",\"reason\":\"opening\",\"idempotency_key\":\"opening\"}}").unwrap();
+    }
+    let import = ["account", "import", "-"];
+    ledger.run_with_stdin(&import, users).expect_code(0);
+    ledger.run_with_stdin(&["apply", "-"], opened).expect_code(0);
+}
+
+fn digest(ledger: &Ledger) -> String {
+    let report = ledger.run_words("verify-sync --format json").expect_code(0).data();
+    assert_eq!(report["in_sync"], report["checked"], "{report}");
+    report["digest"].as_str().unwrap().to_owned()
+}
+
+const ENTRIES: &str =
+    "SELECT COUNT(*), COUNT(DISTINCT idempotency_key) FROM entries WHERE idempotency_key LIKE 'line-%'";
+
+/// Each line has its entry and its intent once, nothing else is there, and all stands as after an undisturbed run:
+/// time stands still and each account's lines go in their order, so even the hashes are the same.
+#[track_caller]
+fn assert_as_if_run_once(ledger: &Ledger, undisturbed: &Ledger, sql: impl Fn(&str) -> String, lines: usize) {
+    let applied = lines - lines / 50;
+    assert_eq!(sql(ENTRIES), format!("{applied}|{applied}"));
+    let intents = |state: &str| {
+        sql(&format!(
+            "SELECT COUNT(DISTINCT idempotency_key) FROM intents WHERE idempotency_key LIKE 'line-%' AND state = '{state}'"
+        ))
+    };
+    assert_eq!(
+        [intents("applied"), intents("refused")],
+        [applied.to_string(), (lines / 50).to_string()]
+    );
+    let records = "SELECT COUNT(*) FROM holds; SELECT COUNT(*) FROM recharges";
+    let (holds, recharges) = (0..lines).fold((0, 0), |(holds, recharges), number| {
+        let line = line(number);
+        let is = |op: &str| usize::from(line.contains(op));
+        (holds + is("freeze"), recharges + is("recharge"))
+    });
+    assert_eq!(sql(records), format!("{holds}\n{recharges}"));
+
+    assert_eq!(digest(ledger), digest(undisturbed));
+    let all = ledger.run_words("apply lines.ndjson").expect_code(7).json_lines();
+    let told = |outcome: &str| all.iter().filter(|row| row["data"]["outcome"] == outcome).count();
+    assert_eq!((told("applied"), told("already_applied")), (0, applied));
+    assert_eq!(
+        digest(ledger),
+        digest(undisturbed),
+        "the same file again wrote something"
+    );
+}
+
+/// The same accounts and lines, never disturbed, and how long that took.
+fn undisturbed(database: &TestDatabase, lines: usize) -> (Ledger, Duration) {
+    let ledger = database.ledger();
+    accounts(&ledger);
+    file(database.directory(), lines);
+    let started = Instant::now();
+    ledger.run_words("apply lines.ndjson").expect_code(7);
+    (ledger, started.elapsed())
+}
+
+on_both_engines! {
+    fn a_file_whose_run_is_killed_again_and_again_is_completed_once(database: TestDatabase) {
+        let (undisturbed, life) = undisturbed(&database, LINES);
+        let (mut killed, mut in_the_middle) = (0, 0);
+
+        // A file that is done before all kills are begins again in a fresh database.
+        while killed < kills() {
+            let database = TestDatabase::fresh(database.engine);
+            let ledger = database.ledger();
+            accounts(&ledger);
+            file(database.directory(), LINES);
+            let mut before = database.sql(ENTRIES);
+            while killed < kills() {
+                let mut child = ledger.spawn(&["apply", "-q", "lines.ndjson"]);
+                std::thread::sleep(life.mul_f64(1.1 * fastrand::f64()));
+                child.kill().unwrap();
+                let code = Output::of(child).code;
+                assert!(code == KILLED || code == 7, "exit {code}");
+                killed += usize::from(code == KILLED);
+                let after = database.sql(ENTRIES);
+                let (all, distinct) = after.split_once('|').unwrap();
+                assert_eq!(all, distinct, "a key was applied twice");
+                in_the_middle += usize::from(code == KILLED && after != before);
+                before = after;
+                if code == 7 || before.starts_with(&format!("{}|", LINES - LINES / 50)) {
+                    break;
+                }
+            }
+            digest(&ledger);
+            ledger.run_words("apply -q lines.ndjson").expect_code(7);
+            assert_as_if_run_once(&ledger, &undisturbed, |text| database.sql(text), LINES);
+        }
+
+        assert!(in_the_middle > 0, "no run was killed in the middle");
+    }
+
+    fn an_interrupted_run_stops_between_two_chunks_and_the_next_goes_on(database: TestDatabase) {
+        let beside = TestDatabase::fresh(database.engine);
+        let (undisturbed, life) = undisturbed(&beside, LINES);
+        let ledger = database.ledger();
+        accounts(&ledger);
+        file(database.directory(), LINES);
+        let applied = || database.sql(ENTRIES).split_once('|').unwrap().0.parse::<usize>().unwrap();
+
+        for turn in 1..=3 {
+            let child = ledger.spawn(&["apply", "lines.ndjson", "--format", "json"]);
+            std::thread::sleep(life.mul_f64(f64::from(turn) * 0.2));
+            let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+            assert!(interrupt.unwrap().success());
+            let output = Output::of(child);
+            assert!(output.code == INTERRUPTED || output.code == 7, "{}", output.transcript());
+            // All that it has done it has said, and the other way round.
+            if output.code == INTERRUPTED {
+                assert_eq!(output.error_code(), "interrupted");
+                let told = output.json_lines().iter().filter(|row| row["ok"] == true).count();
+                assert!(applied() >= told);
+                if turn == 1 {
+                    assert_eq!(applied(), told);
+                }
+            }
+            digest(&ledger);
+        }
+
+        ledger.run_words("apply -q lines.ndjson").expect_code(7);
+        assert_as_if_run_once(&ledger, &undisturbed, |text| database.sql(text), LINES);
+    }
+}
+
+#[test]
+fn a_file_whose_server_crashes_in_the_middle_is_completed_once() {
+    let beside = TestDatabase::fresh(crate::common::Engine::Postgres);
+    let (undisturbed, life) = undisturbed(&beside, LINES);
+    let server = Server::start();
+    server.create_database("ledger");
+    let ledger = Ledger::new(&server.url("ledger"));
+    ledger.run(&["migrate", "up"]).expect_code(0);
+    accounts(&ledger);
+    file(ledger.directory(), LINES);
+    let sql = |text: &str| server.psql("ledger", text);
+    let mut acknowledged = std::collections::BTreeSet::new();
+
+    for _ in 0..CRASHES {
+        let child = ledger.spawn(&["apply", "lines.ndjson", "--format", "json"]);
+        std::thread::sleep(life.mul_f64(0.1 + fastrand::f64() * 0.5));
+        server.crash();
+        server.start_again();
+        let output = Output::of(child);
+        // Either it came back before it gave up, or it says that the server is not reachable.
+        assert!(
+            output.code == NOT_REACHABLE || output.code == 7,
+            "{}",
+            output.transcript()
+        );
+        for row in output.json_lines().iter().filter(|row| row["ok"] == true) {
+            acknowledged.insert(row["data"]["idempotency_key"].as_str().unwrap().to_owned());
+        }
+        let written = sql("SELECT idempotency_key FROM entries WHERE idempotency_key LIKE 'line-%'");
+        let written: std::collections::BTreeSet<String> = written.lines().map(str::to_owned).collect();
+        let lost: Vec<_> = acknowledged.difference(&written).collect();
+        assert!(lost.is_empty(), "acknowledged and not there: {lost:?}");
+    }
+
+    ledger.run_words("apply -q lines.ndjson").expect_code(7);
+    assert_as_if_run_once(&ledger, &undisturbed, sql, LINES);
+}
