@@ -101,8 +101,9 @@ impl Application<'_, '_> {
     /// Line by line in bounded memory, some thousands to a transaction.
     fn in_chunks(&mut self, files: &[PathBuf]) -> Result<(), LedgerError> {
         let mut pace = Pace::new(self.ledger.db_lock_timeout());
-        for file in files {
-            let mut source = Source::open(file)?;
+        // One that cannot be opened is told before anything is applied.
+        let sources: Result<Vec<Source>, LedgerError> = files.iter().map(Source::open).collect();
+        for mut source in sources? {
             loop {
                 interrupt::check()?;
                 let chunk = self.chunk(&mut source, usize::try_from(pace.size()).unwrap_or(usize::MAX))?;
@@ -175,13 +176,10 @@ impl Application<'_, '_> {
     }
 }
 
-/// Where lines come from.
-enum Source {
-    Ndjson(Lines<Box<dyn BufRead>>),
-    Csv {
-        reader: csv::Reader<Box<dyn BufRead>>,
-        headers: csv::StringRecord,
-    },
+/// Where lines come from; a line is an object, or a row under the header.
+struct Source {
+    lines: Lines<Box<dyn BufRead>>,
+    headers: Option<csv::StringRecord>,
 }
 
 impl Source {
@@ -197,44 +195,59 @@ impl Source {
         let beginning = source.fill_buf().map_err(|error| unreadable(&error))?;
         let text = beginning.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(beginning);
         let first = text.iter().find(|byte| !byte.is_ascii_whitespace()).copied();
+        let mut lines = Lines::of(source).map_err(|error| unreadable(&error))?;
         if first.is_none_or(|byte| byte == b'{') {
-            return Ok(Self::Ndjson(Lines::of(source).map_err(|error| unreadable(&error))?));
+            return Ok(Self { lines, headers: None });
         }
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
-        let headers = reader.headers().map_err(|error| unreadable(&error))?.clone();
-        if !headers.iter().any(|name| name == "op") {
-            return Err(invalid(format!(
-                "{}: neither NDJSON nor a CSV whose first line names the columns, among them op",
-                path.display()
-            )));
+        let header = lines.read().map_err(|error| unreadable(&error))?;
+        let headers = header.and_then(|(_, line)| row(&line.ok()?).ok());
+        match headers.filter(|headers| headers.iter().any(|name| name == "op")) {
+            Some(headers) => Ok(Self {
+                lines,
+                headers: Some(headers),
+            }),
+            None => Err(unreadable(
+                &"neither NDJSON nor a CSV whose first line names the columns, among them op",
+            )),
         }
-        Ok(Self::Csv { reader, headers })
     }
 
     fn read(&mut self) -> Result<Option<(u64, FieldsRead)>, LedgerError> {
+        let next = self
+            .lines
+            .read()
+            .map_err(|error| invalid(format!("the input: {error}")))?;
         let unreadable = |reason: String| Wrong {
             code: Code::InvalidInput,
             reason,
         };
-        match self {
-            Self::Ndjson(lines) => {
-                let next = lines.read().map_err(|error| invalid(format!("the input: {error}")))?;
-                Ok(next.map(|(number, line)| {
-                    let fields = line.map_err(unreadable).and_then(|line| Fields::from_json(&line));
-                    (number, fields)
-                }))
-            }
-            Self::Csv { reader, headers } => {
-                let mut row = csv::StringRecord::new();
-                let number = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
-                match reader.read_record(&mut row) {
-                    Ok(false) => Ok(None),
-                    Ok(true) => Ok(Some((number(row.position()), Ok(Fields::from_csv(headers, &row))))),
-                    Err(error) if error.is_io_error() => Err(invalid(format!("the input: {error}"))),
-                    Err(error) => Ok(Some((number(error.position()), Err(unreadable(error.to_string()))))),
+        Ok(next.map(|(number, line)| {
+            let fields = line.map_err(unreadable).and_then(|line| match &self.headers {
+                None => Fields::from_json(&line),
+                Some(headers) => {
+                    let cells = row(&line).map_err(unreadable)?;
+                    if cells.len() != headers.len() {
+                        let (found, wanted) = (cells.len(), headers.len());
+                        return Err(unreadable(format!("the row has {found} cells, the header {wanted}")));
+                    }
+                    Ok(Fields::from_csv(headers, &cells))
                 }
-            }
-        }
+            });
+            (number, fields)
+        }))
+    }
+}
+
+/// The cells of one line; none may hold the end of a line.
+fn row(line: &[u8]) -> Result<csv::StringRecord, String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .trim(csv::Trim::All)
+        .from_reader(line);
+    let mut cells = csv::StringRecord::new();
+    match reader.read_record(&mut cells) {
+        Ok(_) => Ok(cells),
+        Err(_) => Err("the row is not valid UTF-8".into()),
     }
 }
 

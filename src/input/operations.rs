@@ -122,7 +122,11 @@ impl Fields {
     }
 
     fn amount(&mut self, currency: &Currency) -> Result<Amount, Wrong> {
-        self.part(currency)?.ok_or_else(|| wrong("amount is missing"))
+        self.amount_named("amount", currency)
+    }
+
+    fn amount_named(&mut self, name: &str, currency: &Currency) -> Result<Amount, Wrong> {
+        Amount::parse(&self.required(name)?, currency).map_err(amount_error)
     }
 
     fn part(&mut self, currency: &Currency) -> Result<Option<Amount>, Wrong> {
@@ -327,7 +331,7 @@ fn operation(op: &str, record: i64, fields: &mut Fields, note: &Note, currency: 
             amount: fields.amount(currency)?,
         },
         "gift-grant" => Operation::GrantGift {
-            credits: fields.amount(currency)?,
+            credits: fields.amount_named("credits", currency)?,
             paid: None,
         },
         "gift-deactivate" => Operation::DeactivateGift {

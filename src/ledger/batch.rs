@@ -78,6 +78,11 @@ impl Batches {
                     lost += 1;
                     ledger.db.reconnect()?;
                 }
+                // The same would happen to each of them.
+                Err(
+                    error @ (LedgerError::Interrupted
+                    | LedgerError::Db(DbError::Busy(_) | DbError::Lost(_) | DbError::Unreachable(_))),
+                ) => return Err(error),
                 // Something is wrong with one of them: one by one, the others go on.
                 Err(_) => break items.iter().map(|item| alone(ledger, item)).collect(),
             }

@@ -77,7 +77,7 @@ const STORY: &[Same] = &[
     ),
     (
         "gift",
-        r#"{"op":"gift-grant","user_id":"5","amount":"3","description":"birthday"}"#,
+        r#"{"op":"gift-grant","user_id":"5","credits":"3","description":"birthday"}"#,
         "gift grant --user-id 5 --credits 3 --description birthday",
     ),
     (
