@@ -7,10 +7,11 @@ use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg, amount, amount_error
 use super::context::{Context, invalid};
 use super::refund::IfSpentArg;
 use super::{help, signals};
+use crate::domain::account::AccountId;
 use crate::domain::code::Exit;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::money::{Amount, AmountError, Minor};
-use crate::domain::operation::{NewPurchase, Operation};
+use crate::domain::operation::{IfSpent, NewPurchase, Operation};
 use crate::domain::purchase::{CreditState, GiftId, Paid, PurchaseId, credits_earned};
 use crate::ledger::post::{Request, post};
 use crate::ledger::purchase::{self, PurchaseQuery};
@@ -262,30 +263,41 @@ fn grant(context: &Context<'_>, args: &GrantArgs) -> anyhow::Result<Exit> {
 
 pub fn run_deactivate(context: &Context<'_>, args: &DeactivatePurchaseArgs) -> anyhow::Result<Exit> {
     let id: PurchaseId = args.id.parse().map_err(invalid)?;
-    let (note, key) = (args.how.note.with_reason()?, args.how.key.parse()?);
-    let operation = Operation::DeactivatePurchase {
-        purchase: id.number,
-        if_spent: args.how.if_spent.into(),
-    };
-    let mut ledger = context.ledger()?;
-    let what = format!("purchase {id}");
-    let answer = purchase::deactivate(&mut ledger, id.account, &what, operation, (note, key))?;
-    ledger.leave_open();
-    context.answered("deactivate-purchase", &answer)
+    let named = (id.account, format!("purchase {id}"));
+    args.how.take_back(context, "deactivate-purchase", named, |if_spent| {
+        Operation::DeactivatePurchase {
+            purchase: id.number,
+            if_spent,
+        }
+    })
 }
 
 fn deactivate_gift(context: &Context<'_>, args: &DeactivateGiftArgs) -> anyhow::Result<Exit> {
     let id: GiftId = args.id.parse().map_err(invalid)?;
-    let (note, key) = (args.how.note.with_reason()?, args.how.key.parse()?);
-    let operation = Operation::DeactivateGift {
-        gift: id.number,
-        if_spent: args.how.if_spent.into(),
-    };
-    let mut ledger = context.ledger()?;
-    let what = format!("gift {id}");
-    let answer = purchase::deactivate(&mut ledger, id.account, &what, operation, (note, key))?;
-    ledger.leave_open();
-    context.answered("gift-deactivate", &answer)
+    let named = (id.account, format!("gift {id}"));
+    args.how.take_back(context, "gift-deactivate", named, |if_spent| {
+        Operation::DeactivateGift {
+            gift: id.number,
+            if_spent,
+        }
+    })
+}
+
+impl TakeBackArgs {
+    /// Takes back what stands in that account under that name.
+    fn take_back(
+        &self,
+        context: &Context<'_>,
+        command: &'static str,
+        (account, name): (AccountId, String),
+        operation: impl FnOnce(IfSpent) -> Operation,
+    ) -> anyhow::Result<Exit> {
+        let said = (self.note.with_reason()?, self.key.parse()?);
+        let mut ledger = context.ledger()?;
+        let answer = purchase::deactivate(&mut ledger, account, &name, operation(self.if_spent.into()), said)?;
+        ledger.leave_open();
+        context.answered(command, &answer)
+    }
 }
 
 fn list(context: &Context<'_>, args: &PurchaseListArgs) -> anyhow::Result<Exit> {

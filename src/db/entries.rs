@@ -28,8 +28,7 @@ pub(super) fn bind_entry<'a>(statement: Statement<'a>, entry: &'a Entry) -> Stat
         stamp,
         hash,
     } = entry;
-    let note = &stamp.note;
-    statement
+    let statement = statement
         .bind(*seq)
         .bind(movement.deltas.balance.get())
         .bind(movement.deltas.held.get())
@@ -43,7 +42,13 @@ pub(super) fn bind_entry<'a>(statement: Statement<'a>, entry: &'a Entry) -> Stat
         .bind(hash.as_bytes())
         .bind(movement.counter_account.as_str())
         .bind(stamp.actor.as_str())
-        .bind(stamp.key.as_ref().map(IdempotencyKey::as_str))
+        .bind(stamp.key.as_ref().map(IdempotencyKey::as_str));
+    bind_note(statement, &stamp.note)
+}
+
+/// Binds reference, description and metadata.
+pub(super) fn bind_note<'a>(statement: Statement<'a>, note: &'a Note) -> Statement<'a> {
+    statement
         .bind(note.reference.as_ref().map(Reference::as_str))
         .bind(note.description.as_ref().map(Description::as_str))
         .bind(note.metadata.as_ref().map(Json::as_str))

@@ -3,15 +3,14 @@
 use diesel::deserialize;
 
 use super::connection::Db;
-use super::entries::read_note;
+use super::entries::{bind_note, read_note};
 use super::error::DbError;
 use super::purchases::{bind_paid, read_deactivation, read_paid};
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::account::AccountId;
-use crate::domain::entry::Note;
 use crate::domain::money::{Amount, Minor};
 use crate::domain::purchase::{Deactivation, Gift, GiftId};
-use crate::domain::text::{Actor, Description, Json, Reference};
+use crate::domain::text::{Actor, Description};
 use crate::domain::time::Timestamp;
 
 const COLUMNS: &str = "account_id, number, paid, paid_currency, paid_exponent, credits, entry_seq, created_at, \
@@ -40,18 +39,7 @@ pub fn gift_find(db: &mut Db, id: GiftId) -> Result<Option<Gift>, DbError> {
     db.row(&sql(find).bind(id.account.get()).bind(id.number))
 }
 
-/// The number of the account's next gift; under its lock.
-pub fn gift_next_number(db: &mut Db, account: AccountId) -> Result<i64, DbError> {
-    let next = sql("SELECT COALESCE(MAX(number), 0) + 1 FROM gifts WHERE account_id = ?").bind(account.get());
-    Ok(db.row(&next)?.unwrap_or(1))
-}
-
 pub fn gift_insert(db: &mut Db, gift: &Gift) -> Result<(), DbError> {
-    let Note {
-        reference,
-        description,
-        metadata,
-    } = &gift.note;
     let insert = sql(
         "INSERT INTO gifts (account_id, number, paid, paid_currency, paid_exponent, credits, entry_seq, created_at, \
          created_by, reference, description, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -62,11 +50,8 @@ pub fn gift_insert(db: &mut Db, gift: &Gift) -> Result<(), DbError> {
         .bind(gift.credits.minor().get())
         .bind(gift.entry_seq)
         .bind(gift.created_at.micros())
-        .bind(gift.created_by.as_str())
-        .bind(reference.as_ref().map(Reference::as_str))
-        .bind(description.as_ref().map(Description::as_str))
-        .bind(metadata.as_ref().map(Json::as_str));
-    db.execute(&insert).map(|_| ())
+        .bind(gift.created_by.as_str());
+    db.execute(&bind_note(insert, &gift.note)).map(|_| ())
 }
 
 /// Notes who took a gift back; `false` when somebody had before.

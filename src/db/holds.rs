@@ -3,14 +3,13 @@
 use diesel::deserialize;
 
 use super::connection::Db;
-use super::entries::read_note;
+use super::entries::{bind_note, read_note};
 use super::error::DbError;
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::account::AccountId;
-use crate::domain::entry::Note;
 use crate::domain::hold::{Hold, HoldId, HoldStatus};
 use crate::domain::money::{Amount, Minor};
-use crate::domain::text::{Description, Json, Reference, Service};
+use crate::domain::text::Service;
 use crate::domain::time::Timestamp;
 
 const COLUMNS: &str = "account_id, number, amount, remaining, committed, released, status, service, created_at, \
@@ -43,18 +42,7 @@ pub fn hold_find(db: &mut Db, id: HoldId) -> Result<Option<Hold>, DbError> {
     db.row(&sql(find).bind(id.account.get()).bind(id.number))
 }
 
-/// The number of the account's next hold; under its lock.
-pub fn hold_next_number(db: &mut Db, account: AccountId) -> Result<i64, DbError> {
-    let next = sql("SELECT COALESCE(MAX(number), 0) + 1 FROM holds WHERE account_id = ?").bind(account.get());
-    Ok(db.row(&next)?.unwrap_or(1))
-}
-
 pub fn hold_insert(db: &mut Db, hold: &Hold) -> Result<(), DbError> {
-    let Note {
-        reference,
-        description,
-        metadata,
-    } = &hold.note;
     let insert = sql(format!("INSERT INTO holds ({COLUMNS}) VALUES (?{})", ", ?".repeat(14)))
         .bind(hold.id.account.get())
         .bind(hold.id.number)
@@ -67,11 +55,8 @@ pub fn hold_insert(db: &mut Db, hold: &Hold) -> Result<(), DbError> {
         .bind(hold.created_at.micros())
         .bind(hold.expires_at.map(Timestamp::micros))
         .bind(hold.finished_at.map(Timestamp::micros))
-        .bind(hold.entry_seq)
-        .bind(reference.as_ref().map(Reference::as_str))
-        .bind(description.as_ref().map(Description::as_str))
-        .bind(metadata.as_ref().map(Json::as_str));
-    db.execute(&insert).map(|_| ())
+        .bind(hold.entry_seq);
+    db.execute(&bind_note(insert, &hold.note)).map(|_| ())
 }
 
 /// Writes what became of a hold; `false` when it is no longer open with what remained of it.

@@ -22,6 +22,7 @@ pub mod holds;
 pub mod intents;
 pub mod intents_bulk;
 pub mod jobs;
+pub mod numbers;
 pub mod operations;
 pub mod posting;
 pub mod purchases;

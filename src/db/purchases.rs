@@ -3,15 +3,14 @@
 use diesel::deserialize;
 
 use super::connection::Db;
-use super::entries::read_note;
+use super::entries::{bind_note, read_note};
 use super::error::DbError;
 use super::statement::{Columns, FromRow, Statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::currency::{Currency, CurrencyCode};
-use crate::domain::entry::Note;
 use crate::domain::money::{Amount, Minor};
 use crate::domain::purchase::{CreditState, Deactivation, Paid, PendingCredit, Purchase, PurchaseId};
-use crate::domain::text::{Actor, Description, Json, Reference};
+use crate::domain::text::{Actor, Description};
 use crate::domain::time::Timestamp;
 
 pub(super) const PURCHASE_COLUMNS: &str = "p.account_id, p.number, p.paid, p.paid_currency, p.paid_exponent, p.credits, p.created_at, \
@@ -96,19 +95,8 @@ pub fn purchase_find(db: &mut Db, id: PurchaseId) -> Result<Option<Purchase>, Db
     db.row(&sql(find).bind(id.account.get()).bind(id.number))
 }
 
-/// The number of the account's next purchase; under its lock.
-pub fn purchase_next_number(db: &mut Db, account: AccountId) -> Result<i64, DbError> {
-    let next = sql("SELECT COALESCE(MAX(number), 0) + 1 FROM purchases WHERE account_id = ?").bind(account.get());
-    Ok(db.row(&next)?.unwrap_or(1))
-}
-
 /// Writes a new purchase and its credits on their way.
 pub fn purchase_insert(db: &mut Db, purchase: &Purchase) -> Result<(), DbError> {
-    let Note {
-        reference,
-        description,
-        metadata,
-    } = &purchase.note;
     let insert = sql(
         "INSERT INTO purchases (account_id, number, paid, paid_currency, paid_exponent, credits, created_at, \
          created_by, reference, description, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -118,11 +106,8 @@ pub fn purchase_insert(db: &mut Db, purchase: &Purchase) -> Result<(), DbError> 
     let insert = bind_paid(insert, Some(&purchase.paid))
         .bind(purchase.credits.get())
         .bind(purchase.created_at.micros())
-        .bind(purchase.created_by.as_str())
-        .bind(reference.as_ref().map(Reference::as_str))
-        .bind(description.as_ref().map(Description::as_str))
-        .bind(metadata.as_ref().map(Json::as_str));
-    db.execute(&insert)?;
+        .bind(purchase.created_by.as_str());
+    db.execute(&bind_note(insert, &purchase.note))?;
     let Some(pending) = &purchase.pending else {
         return Ok(());
     };

@@ -3,14 +3,13 @@
 use diesel::deserialize;
 
 use super::connection::Db;
-use super::entries::read_note;
+use super::entries::{bind_note, read_note};
 use super::error::DbError;
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::account::AccountId;
-use crate::domain::entry::Note;
 use crate::domain::money::{Amount, Minor};
 use crate::domain::recharge::{Recharge, RechargeId, RechargeStatus};
-use crate::domain::text::{Description, Json, PaymentMethod, Reference};
+use crate::domain::text::{Json, PaymentMethod};
 use crate::domain::time::Timestamp;
 
 const COLUMNS: &str = "account_id, number, amount, method, status, created_at, expires_at, finished_at, entry_seq, \
@@ -42,18 +41,7 @@ pub fn recharge_find(db: &mut Db, id: RechargeId) -> Result<Option<Recharge>, Db
     db.row(&sql(find).bind(id.account.get()).bind(id.number))
 }
 
-/// The number of the account's next recharge; under its lock.
-pub fn recharge_next_number(db: &mut Db, account: AccountId) -> Result<i64, DbError> {
-    let next = sql("SELECT COALESCE(MAX(number), 0) + 1 FROM recharges WHERE account_id = ?").bind(account.get());
-    Ok(db.row(&next)?.unwrap_or(1))
-}
-
 pub fn recharge_insert(db: &mut Db, recharge: &Recharge) -> Result<(), DbError> {
-    let Note {
-        reference,
-        description,
-        metadata,
-    } = &recharge.note;
     let insert = sql(format!(
         "INSERT INTO recharges ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))
@@ -66,11 +54,8 @@ pub fn recharge_insert(db: &mut Db, recharge: &Recharge) -> Result<(), DbError> 
     .bind(recharge.expires_at.map(Timestamp::micros))
     .bind(recharge.finished_at.map(Timestamp::micros))
     .bind(recharge.entry_seq)
-    .bind(recharge.gateway_response.as_ref().map(Json::as_str))
-    .bind(reference.as_ref().map(Reference::as_str))
-    .bind(description.as_ref().map(Description::as_str))
-    .bind(metadata.as_ref().map(Json::as_str));
-    db.execute(&insert).map(|_| ())
+    .bind(recharge.gateway_response.as_ref().map(Json::as_str));
+    db.execute(&bind_note(insert, &recharge.note)).map(|_| ())
 }
 
 /// One step of a recharge; `entry_seq` is the entry that completed it.

@@ -35,12 +35,6 @@ pub fn suspension_find(db: &mut Db, account: AccountId, number: i64) -> Result<O
     db.row(&sql(find).bind(account.get()).bind(number))
 }
 
-/// The number of the account's next suspension; under its lock.
-pub fn suspension_next_number(db: &mut Db, account: AccountId) -> Result<i64, DbError> {
-    let next = sql("SELECT COALESCE(MAX(number), 0) + 1 FROM suspensions WHERE account_id = ?").bind(account.get());
-    Ok(db.row(&next)?.unwrap_or(1))
-}
-
 pub fn suspension_insert(db: &mut Db, suspension: &Suspension) -> Result<(), DbError> {
     let insert = sql(format!(
         "INSERT INTO suspensions ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"

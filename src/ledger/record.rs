@@ -1,6 +1,7 @@
 //! The records beside the entries that operations make and move: recharges, holds, purchases and gifts.
 
 use super::error::LedgerError;
+use crate::db::numbers::{Numbered, next_number};
 use crate::db::recharges::{self, RechargeStep};
 use crate::db::{Db, DbError, entries, gifts, holds, purchases};
 use crate::domain::account::AccountId;
@@ -49,17 +50,17 @@ impl Record {
 pub fn look_up(db: &mut Db, account: AccountId, subject: Subject) -> Result<Found, DbError> {
     Ok(match subject {
         Subject::None => Found::Nothing,
-        Subject::NewRecharge => Found::NextNumber(recharges::recharge_next_number(db, account)?),
+        Subject::NewRecharge => Found::NextNumber(next_number(db, Numbered::Recharges, account)?),
         Subject::Recharge(number) => {
             let found = recharges::recharge_find(db, RechargeId { account, number })?;
             found.map_or(Found::Nothing, Found::Recharge)
         }
-        Subject::NewHold => Found::NextNumber(holds::hold_next_number(db, account)?),
+        Subject::NewHold => Found::NextNumber(next_number(db, Numbered::Holds, account)?),
         Subject::Hold(number) => find_hold(db, HoldId { account, number })?,
         Subject::Entry(seq) => entries::entry_reversible(db, account, seq)?.map_or(Found::Nothing, Found::Entry),
-        Subject::NewPurchase => Found::NextNumber(purchases::purchase_next_number(db, account)?),
+        Subject::NewPurchase => Found::NextNumber(next_number(db, Numbered::Purchases, account)?),
         Subject::Purchase(number) => find_purchase(db, PurchaseId { account, number })?,
-        Subject::NewGift => Found::NextNumber(gifts::gift_next_number(db, account)?),
+        Subject::NewGift => Found::NextNumber(next_number(db, Numbered::Gifts, account)?),
         Subject::Gift(number) => find_gift(db, GiftId { account, number })?,
     })
 }

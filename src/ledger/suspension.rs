@@ -6,6 +6,7 @@ use super::Ledger;
 use super::account::find;
 use super::clock::unique_name;
 use super::error::LedgerError;
+use crate::db::numbers::{Numbered, next_number};
 use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::suspensions::{self, SuspensionFilter};
 use crate::db::unit_of_work::write;
@@ -53,7 +54,7 @@ struct Cause<'a> {
 fn open(db: &mut Db, account: &Account, cause: Cause<'_>) -> Result<(Account, Suspension), DbError> {
     let suspension = Suspension {
         account: account.id,
-        number: suspensions::suspension_next_number(db, account.id)?,
+        number: next_number(db, Numbered::Suspensions, account.id)?,
         reason: cause.reason,
         suspended_at: cause.at,
         suspended_by: cause.by.clone(),
