@@ -100,7 +100,7 @@ struct Application<'c, 'g> {
 impl Application<'_, '_> {
     /// Line by line in bounded memory, some thousands to a transaction.
     fn in_chunks(&mut self, files: &[PathBuf]) -> Result<(), LedgerError> {
-        let mut pace = Pace::new(self.ledger.db_lock_timeout());
+        let mut pace = Pace::new(self.ledger.lock_timeout());
         // One that cannot be opened is told before anything is applied.
         let sources: Result<Vec<Source>, LedgerError> = files.iter().map(Source::open).collect();
         for mut source in sources? {

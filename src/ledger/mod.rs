@@ -66,7 +66,7 @@ impl Ledger {
     }
 
     /// How long others are waited for, and so how long they may have to wait for us.
-    pub const fn db_lock_timeout(&self) -> Duration {
+    pub const fn lock_timeout(&self) -> Duration {
         self.db.lock_timeout()
     }
 

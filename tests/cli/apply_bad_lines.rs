@@ -312,10 +312,12 @@ on_both_engines! {
             "\"penalty\",\"reason\":\"x\"", "\"gift-grant\"", "\"refund\",\"entry\":1", "\"commit\",\"hold\":\"h1-1\""]
         {
             let owner = if op.contains("hold") { "" } else { ",\"user_id\":\"5\"" };
+            let field = if op.contains("gift") { "credits" } else { "amount" };
             // No amount at all is the whole, where there is a whole.
             let shapes = || BAD_AMOUNTS.iter().filter(|shape| **shape != "null" || !op.contains(['1']));
-            let input: String = shapes().map(|shape| format!("{{\"op\":{op}{owner},\"amount\":{shape}}}\n")).collect();
+            let input: String = shapes().map(|shape| format!("{{\"op\":{op}{owner},\"{field}\":{shape}}}\n")).collect();
             let output = apply(&db, &[], &input).expect_code(7);
+            assert!(outcomes(&output).iter().any(|code| code == "invalid_amount"), "{op}: no amount was read");
             for (line, code) in input.lines().zip(outcomes(&output)) {
                 assert!(code == "invalid_amount" || code == "invalid_input", "{code}: {line}");
             }
