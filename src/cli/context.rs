@@ -199,7 +199,12 @@ impl<'a> Context<'a> {
     }
 
     pub fn progress(&self) -> Bar {
-        Bar::new(!self.global.no_progress && !self.global.quiet)
+        self.progress_in("accounts")
+    }
+
+    /// Progress of work that is counted in something else than accounts.
+    pub fn progress_in(&self, unit: &str) -> Bar {
+        Bar::new(!self.global.no_progress && !self.global.quiet, unit)
     }
 
     /// Shows an outcome with nothing wrong about it.

@@ -24,6 +24,7 @@ mod purchase;
 mod rebuild;
 mod recharge;
 mod refund;
+mod seed;
 mod signals;
 mod suspension;
 mod verify_sync;
@@ -95,6 +96,7 @@ enum Command {
     /// Show or bring up to date the database's schema
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    Seed(seed::SeedArgs),
     Demo(demo::DemoArgs),
 }
 
@@ -148,6 +150,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::ExpireRecharges(args) => recharge::run_expire(&context, args),
         Command::Currency(args) => currency::run(&context, args),
         Command::Migrate(args) => migrate::run(&context, args),
+        Command::Seed(args) => seed::run(&context, args),
         Command::Demo(args) => demo::run(&context, args),
     }
 }

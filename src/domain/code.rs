@@ -93,6 +93,7 @@ codes! {
     NotDue               "not_due"               409 No,
     ClaimMismatch        "claim_mismatch"        409 No,
     ExceedsRemaining     "exceeds_remaining"     409 No,
+    LedgerNotEmpty       "ledger_not_empty"      409 Usage,
     IdempotencyConflict  "idempotency_conflict"  409 No,
     RepairLimit          "repair_limit"          409 No,
     LimitExceeded        "limit_exceeded"        429 No,

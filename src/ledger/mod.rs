@@ -27,6 +27,7 @@ pub mod record;
 pub mod pace;
 mod payload;
 mod repair;
+pub mod seed;
 pub mod suspension;
 pub mod signature;
 pub mod verify;

@@ -15,6 +15,7 @@ pub mod posting;
 pub mod progress;
 pub mod purchase;
 pub mod recharge;
+pub mod seed;
 pub mod suspension;
 pub mod terminal;
 pub mod verify;

@@ -9,13 +9,14 @@ use crate::ledger::progress::Progress;
 pub struct Bar(ProgressBar);
 
 impl Bar {
-    /// `shown` is what the options say; without a terminal nothing is drawn all the same.
-    pub fn new(shown: bool) -> Self {
+    /// `shown` is what the options say; without a terminal nothing is drawn all the same. `unit` is what is counted.
+    pub fn new(shown: bool, unit: &str) -> Self {
         let bar = ProgressBar::hidden();
         if shown && std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        let style = ProgressStyle::with_template("{bar:32} {pos}/{len} accounts  {per_sec}  {eta} left");
+        let style =
+            ProgressStyle::with_template(&format!("{{bar:32}} {{pos}}/{{len}} {unit}  {{per_sec}}  {{eta}} left"));
         if let Ok(style) = style {
             bar.set_style(style);
         }

@@ -16,6 +16,7 @@ mod purchase;
 mod recharge;
 mod refund;
 mod require;
+mod seed;
 mod suspension;
 mod verify;
 
