@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::context::{Context, invalid};
+use super::purchase::TermsArgs;
 use super::{help, signals};
 use crate::domain::account::AccountId;
 use crate::domain::code::{Code, Exit};
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::text::UserId;
+use crate::domain::worth::Terms;
 use crate::input::lines::Lines;
 use crate::input::operations::{Fields, Line, Owner, Wrong};
 use crate::ledger::batch::{Batches, Done, Keep};
@@ -44,6 +46,8 @@ pub struct ApplyArgs {
     /// Say what would happen, and write nothing
     #[arg(long, conflicts_with = "atomic")]
     dry_run: bool,
+    #[command(flatten)]
+    terms: TermsArgs,
 }
 
 pub fn run(context: &Context<'_>, args: &ApplyArgs) -> anyhow::Result<Exit> {
@@ -52,6 +56,7 @@ pub fn run(context: &Context<'_>, args: &ApplyArgs) -> anyhow::Result<Exit> {
         context,
         reader: RequestReader {
             default: context.currency_code()?,
+            terms: args.terms.parse()?,
             currencies: HashMap::new(),
             owners: HashMap::new(),
         },
@@ -254,6 +259,7 @@ fn row(line: &[u8]) -> Result<csv::StringRecord, String> {
 /// Makes requests of lines; remembers currencies and whose records are.
 struct RequestReader {
     default: CurrencyCode,
+    terms: Terms,
     currencies: HashMap<CurrencyCode, Currency>,
     owners: HashMap<AccountId, (UserId, Currency)>,
 }
@@ -268,7 +274,15 @@ impl RequestReader {
             Ok(owner) => owner,
             Err(wrong) => return Ok(Err(wrong)),
         };
-        Ok(line.asked(&currency).map(|asked| Request {
+        let paid_in = match line.paid_in(&self.terms) {
+            Some(code) => match resolved(&mut self.currencies, ledger, code)? {
+                Ok(paid_in) => Some(paid_in),
+                Err(wrong) => return Ok(Err(wrong)),
+            },
+            None => None,
+        };
+        let asked = line.asked(&currency, paid_in.as_ref(), &self.terms);
+        Ok(asked.map(|asked| Request {
             user_id,
             currency,
             operation: asked.operation,
@@ -278,21 +292,11 @@ impl RequestReader {
     }
 
     fn owner(&mut self, ledger: &mut Ledger, owner: &Owner) -> Result<Result<(UserId, Currency), Wrong>, LedgerError> {
-        let wrong = |code, reason: String| Ok(Err(Wrong { code, reason }));
         match owner {
             Owner::User(user_id, code) => {
                 let code = code.as_ref().unwrap_or(&self.default);
-                if let Some(known) = self.currencies.get(code) {
-                    return Ok(Ok((user_id.clone(), known.clone())));
-                }
-                match currency::resolve(ledger, code) {
-                    Ok(found) => {
-                        self.currencies.insert(code.clone(), found.clone());
-                        Ok(Ok((user_id.clone(), found)))
-                    }
-                    Err(LedgerError::Invalid { code, message }) => wrong(code, message),
-                    Err(error) => Err(error),
-                }
+                let currency = resolved(&mut self.currencies, ledger, code)?;
+                Ok(currency.map(|currency| (user_id.clone(), currency)))
             }
             Owner::Account(id) => {
                 if let Some(known) = self.owners.get(id) {
@@ -303,9 +307,31 @@ impl RequestReader {
                         self.owners.insert(*id, found.clone());
                         Ok(Ok(found))
                     }
-                    None => wrong(Code::NotFound, format!("account {id} does not exist")),
+                    None => Ok(Err(Wrong {
+                        code: Code::NotFound,
+                        reason: format!("account {id} does not exist"),
+                    })),
                 }
             }
         }
+    }
+}
+
+/// A currency, of which it is remembered what it is.
+fn resolved(
+    known: &mut HashMap<CurrencyCode, Currency>,
+    ledger: &mut Ledger,
+    code: &CurrencyCode,
+) -> Result<Result<Currency, Wrong>, LedgerError> {
+    if let Some(currency) = known.get(code) {
+        return Ok(Ok(currency.clone()));
+    }
+    match currency::resolve(ledger, code) {
+        Ok(currency) => {
+            known.insert(code.clone(), currency.clone());
+            Ok(Ok(currency))
+        }
+        Err(LedgerError::Invalid { code, message }) => Ok(Err(Wrong { code, reason: message })),
+        Err(error) => Err(error),
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::money::{Amount, AmountError, Minor};
 use crate::domain::operation::Operation;
 use crate::domain::text::{Description, IdempotencyKey, Json, Reference, UserId};
 use crate::domain::time::Timestamp;
+use crate::domain::worth::{self, PerCredit};
 use crate::input;
 use crate::ledger::LedgerError;
 use crate::ledger::post::{Request, post};
@@ -230,11 +231,12 @@ pub fn span(text: &str, what: &'static str) -> Result<Duration, LedgerError> {
 
 /// A number of hours, such as 48 or 0.
 pub fn pending_span(hours: &str) -> Result<TimeDelta, LedgerError> {
-    let digits = hours.bytes().all(|b| b.is_ascii_digit());
-    let hours = hours.parse().ok().filter(|hours| digits && *hours <= 24 * 3650);
-    hours
-        .map(TimeDelta::hours)
-        .ok_or_else(|| invalid("--pending-hours is a whole number of hours, such as 48"))
+    worth::pending_span(hours).ok_or_else(|| invalid("--pending-hours is a whole number of hours, such as 48"))
+}
+
+/// What one credit costs; `what` is the option's name.
+pub fn per_credit(text: &str, what: &str) -> Result<PerCredit, LedgerError> {
+    PerCredit::parse(text).ok_or_else(|| invalid(format!("{what} is an amount above zero")))
 }
 
 /// A span of at least a moment, from now on.

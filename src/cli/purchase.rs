@@ -1,22 +1,25 @@
 //! `ledger purchase ...`, `ledger deactivate-purchase`, `ledger gift ...` and `ledger process-pending-credits`
 
 use clap::{Args, Subcommand};
-use rust_decimal::Decimal;
 
-use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg, amount, amount_error, pending_span};
+use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg, amount, pending_span, per_credit};
 use super::context::{Context, invalid};
 use super::refund::IfSpentArg;
 use super::{help, signals};
 use crate::domain::account::AccountId;
 use crate::domain::code::Exit;
 use crate::domain::currency::{Currency, CurrencyCode};
-use crate::domain::money::{Amount, AmountError, Minor};
-use crate::domain::operation::{IfSpent, NewPurchase, Operation};
-use crate::domain::purchase::{CreditState, GiftId, Paid, PurchaseId, credits_earned};
+use crate::domain::operation::{IfSpent, Operation};
+use crate::domain::purchase::{CreditState, GiftId, Paid, PurchaseId};
+use crate::domain::worth::{Terms, Worth, Worthless};
 use crate::ledger::post::{Request, post};
 use crate::ledger::purchase::{self, PurchaseQuery};
 use crate::ledger::{Ledger, LedgerError, credits, currency};
 use crate::render;
+
+const PURCHASE_PER_CREDIT: &str = "100000";
+const GIFT_PER_CREDIT: &str = "5000";
+const PENDING_HOURS: &str = "48";
 
 #[derive(Debug, Subcommand)]
 pub enum PurchaseCommand {
@@ -45,6 +48,53 @@ struct WorthArgs {
     credits: Option<String>,
 }
 
+/// What purchases and gifts are worth where a line of many does not say it.
+#[derive(Debug, Args)]
+pub struct TermsArgs {
+    /// What one credit of a purchase costs, unless a line has per_credit
+    #[arg(
+        long,
+        env = "LEDGER_PURCHASE_PER_CREDIT",
+        default_value = PURCHASE_PER_CREDIT,
+        value_name = "AMOUNT",
+        hide_env_values = true
+    )]
+    purchase_per_credit: String,
+    /// What one credit of a gift costs, unless a line has per_credit
+    #[arg(
+        long,
+        env = "LEDGER_GIFT_PER_CREDIT",
+        default_value = GIFT_PER_CREDIT,
+        value_name = "AMOUNT",
+        hide_env_values = true
+    )]
+    gift_per_credit: String,
+    /// How long the credits of a purchase are pending, unless a line has pending_hours
+    #[arg(
+        long,
+        env = "LEDGER_PENDING_HOURS",
+        default_value = PENDING_HOURS,
+        value_name = "HOURS",
+        hide_env_values = true
+    )]
+    pending_hours: String,
+    /// The currency that is paid in, unless a line has paid_in; else the account's
+    #[arg(long, env = "LEDGER_PURCHASE_CURRENCY", value_name = "CODE", hide_env_values = true)]
+    paid_in: Option<String>,
+}
+
+impl TermsArgs {
+    pub fn parse(&self) -> Result<Terms, LedgerError> {
+        let paid_in = self.paid_in.as_deref().map(CurrencyCode::parse);
+        Ok(Terms {
+            purchase_per_credit: per_credit(&self.purchase_per_credit, "--purchase-per-credit")?,
+            gift_per_credit: per_credit(&self.gift_per_credit, "--gift-per-credit")?,
+            pending_for: pending_span(&self.pending_hours)?,
+            paid_in: paid_in.transpose().map_err(invalid)?,
+        })
+    }
+}
+
 /// Record a purchase that earns credits
 ///
 /// The credits are the amount divided by --per-credit, rounded down to whole ones, or those given. They come after
@@ -62,7 +112,7 @@ pub struct RecordArgs {
     #[arg(
         long,
         env = "LEDGER_PURCHASE_PER_CREDIT",
-        default_value = "100000",
+        default_value = PURCHASE_PER_CREDIT,
         value_name = "AMOUNT",
         hide_env_values = true
     )]
@@ -71,7 +121,7 @@ pub struct RecordArgs {
     #[arg(
         long,
         env = "LEDGER_PENDING_HOURS",
-        default_value = "48",
+        default_value = PENDING_HOURS,
         value_name = "HOURS",
         hide_env_values = true
     )]
@@ -98,7 +148,7 @@ pub struct GrantArgs {
     #[arg(
         long,
         env = "LEDGER_GIFT_PER_CREDIT",
-        default_value = "5000",
+        default_value = GIFT_PER_CREDIT,
         value_name = "AMOUNT",
         hide_env_values = true
     )]
@@ -194,46 +244,39 @@ pub fn run_gift(context: &Context<'_>, command: &GiftCommand) -> anyhow::Result<
 }
 
 impl WorthArgs {
-    fn paid(&self, ledger: &mut Ledger, account: &Currency) -> Result<Option<Paid>, LedgerError> {
-        let Some(text) = &self.amount else { return Ok(None) };
-        let currency = match &self.paid_in {
-            Some(code) => currency::resolve(ledger, &CurrencyCode::parse(code).map_err(invalid)?)?,
-            None => account.clone(),
+    /// What was given; amounts paid in another currency are read with its digits.
+    fn parse(&self, ledger: &mut Ledger, unit: &Currency) -> Result<Worth, LedgerError> {
+        let paid = match &self.amount {
+            Some(text) => {
+                let currency = match &self.paid_in {
+                    Some(code) => currency::resolve(ledger, &CurrencyCode::parse(code).map_err(invalid)?)?,
+                    None => unit.clone(),
+                };
+                let amount = amount(text, &currency)?;
+                Some(Paid { amount, currency })
+            }
+            None => None,
         };
-        let amount = amount(text, &currency)?;
-        Ok(Some(Paid { amount, currency }))
+        let credits = self.credits.as_deref().map(|text| amount(text, unit)).transpose()?;
+        Ok(Worth { paid, credits })
     }
+}
 
-    /// The credits given, or those that were paid for.
-    fn credits(&self, paid: Option<&Paid>, per_credit: &str, unit: &Currency) -> Result<Minor, LedgerError> {
-        if let Some(credits) = &self.credits {
-            return Ok(amount(credits, unit)?.minor());
-        }
-        let paid = paid.ok_or_else(|| invalid("give --amount, --credits or both"))?;
-        let rate = Decimal::from_str_exact(per_credit)
-            .ok()
-            .filter(|rate| rate.is_sign_positive() && !rate.is_zero())
-            .ok_or_else(|| invalid("--per-credit is an amount above zero"))?;
-        credits_earned(paid, rate, unit).ok_or_else(|| amount_error(AmountError::OutOfRange))
-    }
+fn worthless(why: Worthless) -> LedgerError {
+    LedgerError::invalid(why.code(), why)
 }
 
 fn record(context: &Context<'_>, args: &RecordArgs) -> anyhow::Result<Exit> {
     let (user_id, note, key) = (args.user.parse()?, args.note.parse()?, args.key.parse()?);
     let pending_for = pending_span(&args.pending_hours)?;
+    let rate = per_credit(&args.per_credit, "--per-credit")?;
     let mut ledger = context.ledger()?;
     let unit = context.currency(&mut ledger)?;
-    let paid = args.worth.paid(&mut ledger, &unit)?;
-    let credits = args.worth.credits(paid.as_ref(), &args.per_credit, &unit)?;
-    let paid = paid.ok_or_else(|| invalid("say with --amount what was paid"))?;
+    let worth = args.worth.parse(&mut ledger, &unit)?;
     let request = Request {
+        operation: worth.purchase(rate, pending_for, &unit).map_err(worthless)?,
         user_id,
         currency: unit,
-        operation: Operation::RecordPurchase(NewPurchase {
-            paid,
-            credits,
-            pending_for,
-        }),
         note,
         key,
     };
@@ -244,15 +287,14 @@ fn record(context: &Context<'_>, args: &RecordArgs) -> anyhow::Result<Exit> {
 
 fn grant(context: &Context<'_>, args: &GrantArgs) -> anyhow::Result<Exit> {
     let (user_id, note, key) = (args.user.parse()?, args.note.parse()?, args.key.parse()?);
+    let rate = per_credit(&args.per_credit, "--per-credit")?;
     let mut ledger = context.ledger()?;
     let unit = context.currency(&mut ledger)?;
-    let paid = args.worth.paid(&mut ledger, &unit)?;
-    let credits = args.worth.credits(paid.as_ref(), &args.per_credit, &unit)?;
-    let credits = Amount::new(credits).ok_or_else(|| amount_error(AmountError::Zero))?;
+    let worth = args.worth.parse(&mut ledger, &unit)?;
     let request = Request {
+        operation: worth.gift(rate, &unit).map_err(worthless)?,
         user_id,
         currency: unit,
-        operation: Operation::GrantGift { credits, paid },
         note,
         key,
     };

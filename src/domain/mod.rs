@@ -27,3 +27,4 @@ pub mod snapshot;
 pub mod suspension;
 pub mod text;
 pub mod time;
+pub mod worth;

@@ -12,9 +12,10 @@ use crate::domain::entry::Note;
 use crate::domain::hold::HoldId;
 use crate::domain::money::{Amount, AmountError, SignedAmount};
 use crate::domain::operation::{IfSpent, Operation, Settle};
-use crate::domain::purchase::{GiftId, PurchaseId};
+use crate::domain::purchase::{GiftId, Paid, PurchaseId};
 use crate::domain::recharge::{RechargeId, RechargeStatus};
 use crate::domain::text::{Description, IdempotencyKey, Json, PaymentMethod, Reference, Service, UserId};
+use crate::domain::worth::{PerCredit, Terms, Worth, pending_span};
 
 /// What is wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,11 +123,44 @@ impl Fields {
     }
 
     fn amount(&mut self, currency: &Currency) -> Result<Amount, Wrong> {
-        self.amount_named("amount", currency)
+        Amount::parse(&self.required("amount")?, currency).map_err(amount_error)
     }
 
-    fn amount_named(&mut self, name: &str, currency: &Currency) -> Result<Amount, Wrong> {
-        Amount::parse(&self.required(name)?, currency).map_err(amount_error)
+    /// What was paid, and the credits themselves.
+    fn worth(&mut self, unit: &Currency, paid_in: &Currency) -> Result<Worth, Wrong> {
+        let mut amount = |name, currency| {
+            let text = self.text(name)?;
+            let amount = text.map(|text| Amount::parse(&text, currency)).transpose();
+            amount.map_err(amount_error)
+        };
+        Ok(Worth {
+            paid: amount("amount", paid_in)?.map(|amount| Paid {
+                amount,
+                currency: paid_in.clone(),
+            }),
+            credits: amount("credits", unit)?,
+        })
+    }
+
+    fn per_credit(&mut self, otherwise: PerCredit) -> Result<PerCredit, Wrong> {
+        match self.text("per_credit")? {
+            Some(text) => PerCredit::parse(&text).ok_or_else(|| wrong("per_credit is an amount above zero")),
+            None => Ok(otherwise),
+        }
+    }
+
+    fn pending_for(&mut self, otherwise: TimeDelta) -> Result<TimeDelta, Wrong> {
+        match self.text("pending_hours")? {
+            Some(text) => {
+                pending_span(&text).ok_or_else(|| wrong("pending_hours is a whole number of hours, such as 48"))
+            }
+            None => Ok(otherwise),
+        }
+    }
+
+    fn currency(&mut self, name: &str) -> Result<Option<CurrencyCode>, Wrong> {
+        let text = self.text(name)?;
+        text.map(|code| CurrencyCode::parse(&code)).transpose().map_err(wrong)
     }
 
     fn part(&mut self, currency: &Currency) -> Result<Option<Amount>, Wrong> {
@@ -203,6 +237,7 @@ pub struct Line {
     note: Note,
     key: Option<IdempotencyKey>,
     record: i64,
+    paid_in: Option<CurrencyCode>,
     fields: Fields,
 }
 
@@ -215,7 +250,7 @@ pub struct Asked {
 }
 
 const OPERATIONS: &str = "charge, recharge, recharge-complete, recharge-process, recharge-fail, recharge-cancel, freeze, \
-     commit, refund, reverse, adjust, penalty, gift-grant, gift-deactivate, deactivate-purchase";
+     commit, refund, reverse, adjust, penalty, purchase-record, gift-grant, gift-deactivate, deactivate-purchase";
 
 impl Line {
     pub fn read(mut fields: Fields) -> Result<Self, Wrong> {
@@ -227,12 +262,14 @@ impl Line {
             .map_err(wrong)?;
         let note = fields.note()?;
         let (owner, record) = owner(&op, &mut fields)?;
+        let paid_in = if earns(&op) { fields.currency("paid_in")? } else { None };
         Ok(Self {
             op,
             owner,
             note,
             key,
             record,
+            paid_in,
             fields,
         })
     }
@@ -241,8 +278,15 @@ impl Line {
         &self.owner
     }
 
-    /// What is asked, amounts read in the account's currency; nothing may be left over.
-    pub fn asked(self, currency: &Currency) -> Result<Asked, Wrong> {
+    /// The currency that was paid in, where it need not be the account's.
+    pub fn paid_in<'a>(&'a self, terms: &'a Terms) -> Option<&'a CurrencyCode> {
+        let said = self.paid_in.as_ref();
+        said.or_else(|| terms.paid_in.as_ref().filter(|_| earns(&self.op)))
+    }
+
+    /// What is asked, amounts read in the account's currency, and in the one paid in if it is another; nothing may be
+    /// left over.
+    pub fn asked(self, currency: &Currency, paid_in: Option<&Currency>, terms: &Terms) -> Result<Asked, Wrong> {
         let Self {
             op,
             note,
@@ -251,7 +295,12 @@ impl Line {
             mut fields,
             ..
         } = self;
-        let operation = operation(&op, record, &mut fields, &note, currency)?;
+        let operation = if earns(&op) {
+            let worth = fields.worth(currency, paid_in.unwrap_or(currency))?;
+            earned(&op, &mut fields, worth, currency, terms)?
+        } else {
+            operation(&op, record, &mut fields, &note, currency)?
+        };
         if let Some((name, _)) = fields.0.first() {
             return Err(wrong(format!("{op} has no field {name}")));
         }
@@ -277,12 +326,7 @@ fn owner(op: &str, fields: &mut Fields) -> Result<(Owner, i64), Wrong> {
         return Ok((Owner::Account(account), number));
     }
     let user_id = UserId::parse(&fields.required("user_id")?).map_err(wrong)?;
-    let currency = fields.text("currency")?;
-    let currency = currency
-        .map(|code| CurrencyCode::parse(&code))
-        .transpose()
-        .map_err(wrong)?;
-    Ok((Owner::User(user_id, currency), 0))
+    Ok((Owner::User(user_id, fields.currency("currency")?), 0))
 }
 
 fn operation(op: &str, record: i64, fields: &mut Fields, note: &Note, currency: &Currency) -> Result<Operation, Wrong> {
@@ -330,10 +374,6 @@ fn operation(op: &str, record: i64, fields: &mut Fields, note: &Note, currency: 
         "penalty" => Operation::Penalty {
             amount: fields.amount(currency)?,
         },
-        "gift-grant" => Operation::GrantGift {
-            credits: fields.amount_named("credits", currency)?,
-            paid: None,
-        },
         "gift-deactivate" => Operation::DeactivateGift {
             gift: record,
             if_spent: fields.if_spent()?,
@@ -343,6 +383,24 @@ fn operation(op: &str, record: i64, fields: &mut Fields, note: &Note, currency: 
             if_spent: fields.if_spent()?,
         },
         _ => return Err(wrong(format!("op is one of {OPERATIONS}"))),
+    })
+}
+
+/// Whether it brings credits, for something paid or for nothing.
+fn earns(op: &str) -> bool {
+    ["purchase-record", "gift-grant"].contains(&op)
+}
+
+fn earned(op: &str, fields: &mut Fields, worth: Worth, unit: &Currency, terms: &Terms) -> Result<Operation, Wrong> {
+    let operation = if op == "gift-grant" {
+        worth.gift(fields.per_credit(terms.gift_per_credit)?, unit)
+    } else {
+        let per_credit = fields.per_credit(terms.purchase_per_credit)?;
+        worth.purchase(per_credit, fields.pending_for(terms.pending_for)?, unit)
+    };
+    operation.map_err(|why| Wrong {
+        code: why.code(),
+        reason: why.to_string(),
     })
 }
 

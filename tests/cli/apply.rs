@@ -117,6 +117,36 @@ const STORY: &[Same] = &[
         "deactivate-purchase p3-1 --reason returned",
     ),
     (
+        "bought",
+        r#"{"op":"purchase-record","user_id":"5","amount":"500000","per_credit":"1000","pending_hours":24,"reference":"INV-1"}"#,
+        "purchase record --user-id 5 --amount 500000 --per-credit 1000 --pending-hours 24 --reference INV-1",
+    ),
+    (
+        "bought-in-dong",
+        r#"{"op":"purchase-record","user_id":"5","amount":250000,"paid_in":"VND"}"#,
+        "purchase record --user-id 5 --amount 250000 --paid-in VND",
+    ),
+    (
+        "bought-for-credits",
+        r#"{"op":"purchase-record","user_id":"5","amount":"19.99","credits":"20"}"#,
+        "purchase record --user-id 5 --amount 19.99 --credits 20",
+    ),
+    (
+        "not-bought",
+        r#"{"op":"deactivate-purchase","id":"p1-2","reason":"returned"}"#,
+        "deactivate-purchase p1-2 --reason returned",
+    ),
+    (
+        "gift-for-paid",
+        r#"{"op":"gift-grant","user_id":"5","amount":"250000","paid_in":"VND"}"#,
+        "gift grant --user-id 5 --amount 250000 --paid-in VND",
+    ),
+    (
+        "gift-for-both",
+        r#"{"op":"gift-grant","user_id":"5","amount":"1.50","credits":"2","per_credit":"7"}"#,
+        "gift grant --user-id 5 --amount 1.50 --credits 2 --per-credit 7",
+    ),
+    (
         "recharge-6",
         r#"{"op":"recharge","user_id":"6","amount":"9","method":"momo"}"#,
         "recharge --user-id 6 --amount 9 --method momo",
@@ -407,6 +437,28 @@ on_both_engines! {
             format!("Refused {refused}"),
             "Failed 1".into(),
         ]);
+    }
+
+    fn what_purchases_and_gifts_are_worth_may_come_from_the_environment(db: TestDatabase) {
+        opening(&db);
+        let ledger = db.ledger().env("LEDGER_PURCHASE_PER_CREDIT", "2").env("LEDGER_GIFT_PER_CREDIT", "4")
+            .env("LEDGER_PENDING_HOURS", "1").env("LEDGER_PURCHASE_CURRENCY", "VND");
+        let lines = [
+            r#"{"op":"purchase-record","user_id":"5","amount":"100"}"#,
+            r#"{"op":"purchase-record","user_id":"5","amount":"100.50","paid_in":"USD","per_credit":"50"}"#,
+            r#"{"op":"gift-grant","user_id":"5","amount":"100"}"#,
+            r#"{"op":"recharge","user_id":"5","amount":"0.50","method":"momo"}"#,
+        ];
+        ledger.run_with_stdin(&["apply", "-"], lines.join("\n")).expect_code(0);
+        let purchases = "SELECT paid, paid_currency, credits FROM purchases WHERE account_id = 1 ORDER BY number";
+        assert_eq!(db.sql(purchases), "100|VND|5000\n10050|USD|200");
+        let hour = 3_600_000_000_i64;
+        let waits = format!("SELECT DISTINCT (c.due_at - p.created_at) / {hour} FROM purchases p, pending_credits c \
+            WHERE p.account_id = 1 AND c.account_id = 1 AND c.number = p.number");
+        assert_eq!(db.sql(&waits), "1");
+        assert_eq!(balance(&db), "25.50");
+        let wrong = ledger.env("LEDGER_PENDING_HOURS", "soon").run_with_stdin(&["apply", "-"], lines[0]);
+        wrong.expect_code(2);
     }
 
     fn each_line_may_name_its_currency_and_numbers_keep_their_digits(db: TestDatabase) {

@@ -168,6 +168,54 @@ const BAD: &[(&str, &str)] = &[
         r#"{"op":"refund","user_id":"5","entry":1,"hold":"h1-1"}"#,
         "invalid_input",
     ),
+    // What is paid, and what it is worth.
+    (r#"{"op":"purchase-record","user_id":"5"}"#, "invalid_input"),
+    (
+        r#"{"op":"purchase-record","user_id":"5","credits":"5"}"#,
+        "invalid_input",
+    ),
+    (
+        r#"{"op":"purchase-record","user_id":"5","amount":"5","credits":"0"}"#,
+        "invalid_amount",
+    ),
+    (
+        r#"{"op":"purchase-record","user_id":"5","amount":"1.5","paid_in":"VND"}"#,
+        "invalid_amount",
+    ),
+    (
+        r#"{"op":"purchase-record","user_id":"5","amount":"5","paid_in":"XXXX"}"#,
+        "invalid_input",
+    ),
+    (
+        r#"{"op":"purchase-record","user_id":"5","amount":"5","paid_in":"vnd"}"#,
+        "invalid_input",
+    ),
+    (
+        r#"{"op":"purchase-record","user_id":"5","amount":"5","per_credit":"0"}"#,
+        "invalid_input",
+    ),
+    (
+        r#"{"op":"purchase-record","user_id":"5","amount":"90000000000000000","per_credit":"0.0001"}"#,
+        "invalid_amount",
+    ),
+    (
+        r#"{"op":"purchase-record","user_id":"5","amount":"5","pending_hours":"1.5"}"#,
+        "invalid_input",
+    ),
+    (
+        r#"{"op":"purchase-record","user_id":"5","amount":"5","pending_hours":-1}"#,
+        "invalid_input",
+    ),
+    (r#"{"op":"gift-grant","user_id":"5"}"#, "invalid_input"),
+    (r#"{"op":"gift-grant","user_id":"5","amount":"1"}"#, "invalid_amount"),
+    (
+        r#"{"op":"gift-grant","user_id":"5","credits":"1","pending_hours":"1"}"#,
+        "invalid_input",
+    ),
+    (
+        r#"{"op":"charge","user_id":"5","amount":"1","service":"vps","paid_in":"VND"}"#,
+        "invalid_input",
+    ),
     (r#"{"op":"gift-deactivate","id":"g1-1"}"#, "invalid_input"),
     // Ids of something else, of nothing, of nobody.
     (r#"{"op":"commit"}"#, "invalid_input"),
