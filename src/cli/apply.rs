@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use clap::Args;
 
@@ -15,22 +16,23 @@ use crate::domain::code::{Code, Exit};
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::text::UserId;
 use crate::domain::worth::Terms;
-use crate::input::lines::Lines;
 use crate::input::operations::{Fields, Line, Owner, Wrong};
+use crate::input::rows::Rows;
 use crate::ledger::batch::{Batches, Done, Keep};
 use crate::ledger::clock::Stopwatch;
 use crate::ledger::pace::Pace;
 use crate::ledger::post::Request;
 use crate::ledger::{Ledger, LedgerError, account, currency, interrupt};
-use crate::render::apply::{Row, Tally, done, failed, summary};
+use crate::render::apply::{Place, Row, Tally, done, failed, summary};
 use crate::render::failure::Failure;
 
 /// Apply thousands of operations from files or standard input
 ///
 /// A line is a command's name and its options: {"op":"charge","user_id":"5","amount":"50000","service":"vps"}, or a CSV
 /// row under a header of the same names. Each line is applied or refused by itself, by the rules of the single
-/// command; the results are NDJSON on standard output, in the order of the input. Give each line an idempotency_key:
-/// then the same file again, after whatever happened, changes nothing that was done. Exits 7 when some lines were not.
+/// command; the results are NDJSON on standard output, in the order of the input, and name the file where there are
+/// several. Give each line an idempotency_key: then the same file again, after whatever happened, changes nothing that
+/// was done. Exits 7 when some lines were not.
 #[derive(Debug, Args)]
 #[command(after_help = help::job("\
     ledger apply charges.ndjson > results.ndjson
@@ -76,7 +78,10 @@ pub fn run(context: &Context<'_>, args: &ApplyArgs) -> anyhow::Result<Exit> {
     let stopped = matches!(ended, Err(LedgerError::Interrupted));
     let tally = application.tally;
     application.ledger.leave_open();
-    context.writer.tell_aside(&summary(&tally, stopped))?;
+    // Of what could not even begin there is nothing to sum up.
+    if ended.is_ok() || stopped || tally.lines > 0 {
+        context.writer.tell_aside(&summary(&tally, stopped))?;
+    }
     ended?;
     Ok(exit(&tally, args.atomic))
 }
@@ -89,10 +94,8 @@ const fn exit(tally: &Tally, atomic: bool) -> Exit {
     }
 }
 
-/// A line's number, and the request that it makes, or why it makes none.
-type RequestRead = (u64, Result<Request, Wrong>);
-
-type FieldsRead = Result<Fields, Wrong>;
+/// A line's place, and the request that it makes, or why it makes none.
+type RequestRead = (Place, Result<Request, Wrong>);
 
 struct Application<'c, 'g> {
     context: &'c Context<'g>,
@@ -107,20 +110,17 @@ impl Application<'_, '_> {
     fn in_chunks(&mut self, files: &[PathBuf]) -> Result<(), LedgerError> {
         let mut pace = Pace::new(self.ledger.lock_timeout());
         // One that cannot be opened is told before anything is applied.
-        let sources: Result<Vec<Source>, LedgerError> = files.iter().map(Source::open).collect();
-        for mut source in sources? {
+        let sources: Result<Vec<Source>, LedgerError> = files.iter().map(open).collect();
+        for (mut source, file) in sources?.into_iter().zip(names(files)) {
             loop {
                 interrupt::check()?;
-                let chunk = self.chunk(&mut source, usize::try_from(pace.size()).unwrap_or(usize::MAX))?;
+                let most = usize::try_from(pace.size()).unwrap_or(usize::MAX);
+                let chunk = self.chunk(&mut source, file.as_ref(), most)?;
                 if chunk.is_empty() {
                     break;
                 }
                 let started = Stopwatch::start();
-                let requests: Vec<Request> = chunk
-                    .iter()
-                    .filter_map(|(_, read)| read.as_ref().ok().cloned())
-                    .collect();
-                let answers = self.batches.carry_out(&mut self.ledger, &requests)?;
+                let answers = self.batches.carry_out(&mut self.ledger, &requests(&chunk))?;
                 pace.took(started.elapsed());
                 self.show(&chunk, answers)?;
             }
@@ -130,14 +130,10 @@ impl Application<'_, '_> {
 
     fn together(&mut self, files: &[PathBuf], keep: Keep) -> Result<(), LedgerError> {
         let mut lines = Vec::new();
-        for file in files {
-            let mut source = Source::open(file)?;
-            lines.extend(self.chunk(&mut source, usize::MAX)?);
+        for (path, file) in files.iter().zip(names(files)) {
+            lines.extend(self.chunk(&mut open(path)?, file.as_ref(), usize::MAX)?);
         }
-        let requests: Vec<Request> = lines
-            .iter()
-            .filter_map(|(_, read)| read.as_ref().ok().cloned())
-            .collect();
+        let requests = requests(&lines);
         // A line that cannot be read is one that is not applied.
         let unreadable = requests.len() < lines.len();
         let keep = if unreadable { Keep::Nothing } else { keep };
@@ -146,15 +142,24 @@ impl Application<'_, '_> {
         self.show(&lines, answers)
     }
 
-    fn chunk(&mut self, source: &mut Source, most: usize) -> Result<Vec<RequestRead>, LedgerError> {
+    fn chunk(
+        &mut self,
+        source: &mut Source,
+        file: Option<&Rc<str>>,
+        most: usize,
+    ) -> Result<Vec<RequestRead>, LedgerError> {
+        let unreadable = |error: std::io::Error| invalid(format!("the input: {error}"));
         let mut chunk = Vec::new();
         while chunk.len() < most {
-            let Some((number, fields)) = source.read()? else { break };
+            let Some((line, fields)) = source.read().map_err(unreadable)? else {
+                break;
+            };
             let request = match fields {
                 Ok(fields) => self.reader.request(&mut self.ledger, fields)?,
                 Err(wrong) => Err(wrong),
             };
-            chunk.push((number, request));
+            let file = file.cloned();
+            chunk.push((Place { file, line }, request));
         }
         Ok(chunk)
     }
@@ -162,16 +167,16 @@ impl Application<'_, '_> {
     fn show(&mut self, lines: &[RequestRead], answers: Vec<Done>) -> Result<(), LedgerError> {
         let mut answers = answers.into_iter();
         let mut rows: Vec<Row> = Vec::with_capacity(lines.len());
-        for (number, read) in lines {
+        for (place, read) in lines {
             self.tally.lines += 1;
             let row = match read {
                 Err(Wrong { code, reason }) => {
                     self.tally.failed += 1;
-                    failed(*number, &Failure::new(*code, reason))
+                    failed(place, &Failure::new(*code, reason))
                 }
                 Ok(_) => match answers.next() {
-                    Some(answer) => done(*number, &answer, &mut self.tally),
-                    None => failed(*number, &Failure::new(Code::Internal, "no answer")),
+                    Some(answer) => done(place, &answer, &mut self.tally),
+                    None => failed(place, &Failure::new(Code::Internal, "no answer")),
                 },
             };
             rows.push(row);
@@ -181,79 +186,31 @@ impl Application<'_, '_> {
     }
 }
 
-/// Where lines come from; a line is an object, or a row under the header.
-struct Source {
-    lines: Lines<Box<dyn BufRead>>,
-    headers: Option<csv::StringRecord>,
+/// What the results call each file: nothing where there is but one.
+fn names(files: &[PathBuf]) -> Vec<Option<Rc<str>>> {
+    let name = |path: &PathBuf| (files.len() > 1).then(|| path.display().to_string().into());
+    files.iter().map(name).collect()
 }
 
-impl Source {
-    /// What begins with a brace is NDJSON, anything else CSV.
-    fn open(path: &PathBuf) -> Result<Self, LedgerError> {
-        let unreadable = |error: &dyn std::fmt::Display| invalid(format!("{}: {error}", path.display()));
-        let raw: Box<dyn Read> = if path.as_os_str() == "-" {
-            Box::new(stdin())
-        } else {
-            Box::new(File::open(path).map_err(|error| unreadable(&error))?)
-        };
-        let mut source: Box<dyn BufRead> = Box::new(BufReader::with_capacity(1 << 18, raw));
-        let beginning = source.fill_buf().map_err(|error| unreadable(&error))?;
-        let text = beginning.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(beginning);
-        let first = text.iter().find(|byte| !byte.is_ascii_whitespace()).copied();
-        let mut lines = Lines::of(source).map_err(|error| unreadable(&error))?;
-        if first.is_none_or(|byte| byte == b'{') {
-            return Ok(Self { lines, headers: None });
-        }
-        let header = lines.read().map_err(|error| unreadable(&error))?;
-        let headers = header.and_then(|(_, line)| row(&line.ok()?).ok());
-        match headers.filter(|headers| headers.iter().any(|name| name == "op")) {
-            Some(headers) => Ok(Self {
-                lines,
-                headers: Some(headers),
-            }),
-            None => Err(unreadable(
-                &"neither NDJSON nor a CSV whose first line names the columns, among them op",
-            )),
-        }
-    }
-
-    fn read(&mut self) -> Result<Option<(u64, FieldsRead)>, LedgerError> {
-        let next = self
-            .lines
-            .read()
-            .map_err(|error| invalid(format!("the input: {error}")))?;
-        let unreadable = |reason: String| Wrong {
-            code: Code::InvalidInput,
-            reason,
-        };
-        Ok(next.map(|(number, line)| {
-            let fields = line.map_err(unreadable).and_then(|line| match &self.headers {
-                None => Fields::from_json(&line),
-                Some(headers) => {
-                    let cells = row(&line).map_err(unreadable)?;
-                    if cells.len() != headers.len() {
-                        let (found, wanted) = (cells.len(), headers.len());
-                        return Err(unreadable(format!("the row has {found} cells, the header {wanted}")));
-                    }
-                    Ok(Fields::from_csv(headers, &cells))
-                }
-            });
-            (number, fields)
-        }))
-    }
+fn requests(lines: &[RequestRead]) -> Vec<Request> {
+    lines
+        .iter()
+        .filter_map(|(_, read)| read.as_ref().ok().cloned())
+        .collect()
 }
 
-/// The cells of one line; none may hold the end of a line.
-fn row(line: &[u8]) -> Result<csv::StringRecord, String> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .trim(csv::Trim::All)
-        .from_reader(line);
-    let mut cells = csv::StringRecord::new();
-    match reader.read_record(&mut cells) {
-        Ok(_) => Ok(cells),
-        Err(_) => Err("the row is not valid UTF-8".into()),
-    }
+type Source = Rows<Box<dyn BufRead>>;
+
+/// A file, or standard input, whose first lines can be read.
+fn open(path: &PathBuf) -> Result<Source, LedgerError> {
+    let unreadable = |error: &dyn std::fmt::Display| invalid(format!("{}: {error}", path.display()));
+    let raw: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(stdin())
+    } else {
+        Box::new(File::open(path).map_err(|error| unreadable(&error))?)
+    };
+    let source: Box<dyn BufRead> = Box::new(BufReader::with_capacity(1 << 18, raw));
+    Rows::of(source, "op").map_err(|error| unreadable(&error))
 }
 
 /// Makes requests of lines; remembers currencies and whose records are.

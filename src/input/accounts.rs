@@ -3,11 +3,11 @@
 //! CSV has a header with `user_id` and, as wished, `currency` and `low_balance_threshold`; NDJSON has objects
 //! with the same fields. A bad line is reported by its number and does not stop the others.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 
-use serde_json::Value;
-
-use super::lines::{Lines, Numbered};
+use super::lines::Numbered;
+use super::operations::{Fields, Wrong};
+use super::rows::Rows;
 
 /// A line as read, not yet judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,84 +17,34 @@ pub struct AccountLine {
     pub low_balance_threshold: Option<String>,
 }
 
-/// Reads either format: a file whose first character is `{` is NDJSON.
+/// Reads either format; other fields are nobody's business here.
 pub fn read(source: impl Read) -> Result<Vec<Numbered<AccountLine>>, String> {
-    let mut source = BufReader::new(source);
-    skip_byte_order_mark(&mut source).map_err(|error| error.to_string())?;
-    let first = source.fill_buf().map_err(|error| error.to_string())?.first().copied();
-    if first == Some(b'{') {
-        read_ndjson(source)
-    } else {
-        read_csv(source)
-    }
-}
-
-fn skip_byte_order_mark(source: &mut impl BufRead) -> std::io::Result<()> {
-    if source.fill_buf()?.starts_with(b"\xEF\xBB\xBF") {
-        source.consume(3);
-    }
-    Ok(())
-}
-
-fn read_ndjson(source: impl BufRead) -> Result<Vec<Numbered<AccountLine>>, String> {
-    let mut source = Lines::of(source).map_err(|error| error.to_string())?;
+    let mut rows = Rows::of(BufReader::new(source), "user_id")?;
     let mut lines = Vec::new();
-    while let Some((number, line)) = source.read().map_err(|error| error.to_string())? {
-        lines.push((number, line.and_then(|line| object(&line))));
+    while let Some((number, fields)) = rows.read().map_err(|error| error.to_string())? {
+        let line = fields.and_then(account).map_err(|wrong| wrong.reason);
+        lines.push((number, line));
     }
     Ok(lines)
 }
 
-fn object(line: &[u8]) -> Result<AccountLine, String> {
-    let value: Value = serde_json::from_slice(line).map_err(|error| format!("not valid JSON: {error}"))?;
-    let text = |name: &str| match &value[name] {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.clone())),
-        Value::Number(number) => Ok(Some(number.to_string())),
-        _ => Err(format!("{name} must be a text or a number")),
-    };
+fn account(mut fields: Fields) -> Result<AccountLine, Wrong> {
     Ok(AccountLine {
-        user_id: text("user_id")?.ok_or("user_id is missing")?,
-        currency: text("currency")?,
-        low_balance_threshold: text("low_balance_threshold")?,
+        user_id: fields.required("user_id")?,
+        currency: fields.text("currency")?,
+        low_balance_threshold: fields.text("low_balance_threshold")?,
     })
-}
-
-fn read_csv(source: impl Read) -> Result<Vec<Numbered<AccountLine>>, String> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(source);
-    let headers = reader
-        .headers()
-        .map_err(|error| format!("the header cannot be read: {error}"))?
-        .clone();
-    let column = |name: &str| headers.iter().position(|header| header == name);
-    let Some(user_id) = column("user_id") else {
-        return Err("the first line must name the columns, among them user_id".into());
-    };
-    let (currency, threshold) = (column("currency"), column("low_balance_threshold"));
-    let mut lines = Vec::new();
-    for record in reader.into_records() {
-        match record {
-            Ok(record) => {
-                let cell = |at: Option<usize>| at.and_then(|at| record.get(at)).filter(|cell| !cell.is_empty());
-                let line = AccountLine {
-                    user_id: cell(Some(user_id)).unwrap_or_default().to_string(),
-                    currency: cell(currency).map(str::to_string),
-                    low_balance_threshold: cell(threshold).map(str::to_string),
-                };
-                lines.push((record.position().map_or(0, csv::Position::line), Ok(line)));
-            }
-            Err(error) => {
-                let number = error.position().map_or(0, csv::Position::line);
-                lines.push((number, Err(format!("not valid CSV: {error}"))));
-            }
-        }
-    }
-    Ok(lines)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The numbers of the lines, and which of them can be used.
+    fn numbers(text: &str) -> Vec<(u64, bool)> {
+        let lines = read(text.as_bytes()).unwrap();
+        lines.iter().map(|(number, line)| (*number, line.is_ok())).collect()
+    }
 
     #[test]
     fn reads_both_formats_and_keeps_going() {
@@ -103,14 +53,16 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0].1.as_ref().unwrap().currency.as_deref(), Some("USD"));
         let ndjson = "{\"user_id\":5}\n\nnot json\n{\"user_id\":\"6\",\"low_balance_threshold\":\"10\"}";
-        let lines = read(ndjson.as_bytes()).unwrap();
-        assert_eq!(
-            lines
-                .iter()
-                .map(|(number, line)| (*number, line.is_ok()))
-                .collect::<Vec<_>>(),
-            [(1, true), (3, false), (4, true)]
-        );
+        assert_eq!(numbers(ndjson), [(1, true), (3, false), (4, true)]);
         assert!(read("name\nBob\n".as_bytes()).is_err());
+    }
+
+    #[test]
+    fn lines_have_the_numbers_that_an_editor_shows() {
+        let unix = "user_id,name\n5,Ann\n\n6\n\n\n,Bob\n7,\"C,D\"\n";
+        let expected = [(2, true), (4, false), (7, false), (8, true)];
+        assert_eq!(numbers(unix), expected);
+        assert_eq!(numbers(&unix.replace('\n', "\r\n")), expected);
+        assert_eq!(numbers(&format!("\r\n{}", unix.replace('\n', "\r\n")))[0], (3, true));
     }
 }

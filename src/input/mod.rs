@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod callback;
 pub mod lines;
 pub mod operations;
+pub mod rows;
 
 use std::time::Duration;
 

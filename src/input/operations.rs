@@ -89,7 +89,7 @@ impl Fields {
     }
 
     /// A text, or a number with its digits as they stand.
-    fn text(&mut self, name: &str) -> Result<Option<String>, Wrong> {
+    pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Wrong> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -98,7 +98,7 @@ impl Fields {
         }
     }
 
-    fn required(&mut self, name: &str) -> Result<String, Wrong> {
+    pub(super) fn required(&mut self, name: &str) -> Result<String, Wrong> {
         self.text(name)?.ok_or_else(|| wrong(format!("{name} is missing")))
     }
 

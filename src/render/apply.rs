@@ -1,7 +1,9 @@
 //! The lines of `apply`: what became of each, in the order of the input.
 
+use std::rc::Rc;
+
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::document::{Block, Document};
 use super::failure::Failure;
@@ -29,28 +31,58 @@ pub struct Row {
     pub text: String,
 }
 
+/// Where a line stands.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Named only where there are several.
+    pub file: Option<Rc<str>>,
+    pub line: u64,
+}
+
 #[derive(Serialize)]
 struct Good<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
     line: u64,
     ok: bool,
     data: PostedFields<'a>,
 }
 
+#[derive(Serialize)]
+struct Bad<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    line: u64,
+    ok: bool,
+    error: Value,
+}
+
 /// A line that could not be read, or was not carried out.
-pub fn failed(number: u64, failure: &Failure) -> Row {
-    Row {
-        ok: false,
-        text: json!({"line": number, "ok": false, "error": failure.object()}).to_string(),
-    }
+pub fn failed(place: &Place, failure: &Failure) -> Row {
+    row(
+        false,
+        &Bad {
+            file: place.file.as_deref(),
+            line: place.line,
+            ok: false,
+            error: failure.object(),
+        },
+    )
+}
+
+fn row(ok: bool, fields: &impl Serialize) -> Row {
+    // Fails only for maps whose keys are no texts, which none of ours has.
+    let text = serde_json::to_string(fields).unwrap_or_default();
+    Row { ok, text }
 }
 
 /// A line's outcome.
-pub fn done(number: u64, done: &Done, tally: &mut Tally) -> Row {
+pub fn done(place: &Place, done: &Done, tally: &mut Tally) -> Row {
     let answer = match done {
         Ok(answer) => answer,
         Err(error) => {
             tally.failed += 1;
-            return failed(number, &Failure::new(error.code(), error));
+            return failed(place, &Failure::new(error.code(), error));
         }
     };
     let (posted, already) = match &answer.outcome {
@@ -58,12 +90,12 @@ pub fn done(number: u64, done: &Done, tally: &mut Tally) -> Row {
         Outcome::AlreadyApplied(posted) => (posted, true),
         Outcome::Refused(refusal) => {
             tally.refused += 1;
-            return failed(number, &Failure::refused(refusal, &answer.currency, Some(&answer.key)));
+            return failed(place, &Failure::refused(refusal, &answer.currency, Some(&answer.key)));
         }
         Outcome::Suspended(refusal, suspension) => {
             tally.refused += 1;
             let failure = Failure::refused(refusal, &answer.currency, Some(&answer.key));
-            return failed(number, &suspended(failure, suspension, &answer.currency));
+            return failed(place, &suspended(failure, suspension, &answer.currency));
         }
     };
     if already {
@@ -71,15 +103,15 @@ pub fn done(number: u64, done: &Done, tally: &mut Tally) -> Row {
     } else {
         tally.applied += 1;
     }
-    let good = Good {
-        line: number,
-        ok: true,
-        data: posted_fields(posted, already, &answer.key),
-    };
-    Row {
-        ok: true,
-        text: serde_json::to_string(&good).unwrap_or_default(),
-    }
+    row(
+        true,
+        &Good {
+            file: place.file.as_deref(),
+            line: place.line,
+            ok: true,
+            data: posted_fields(posted, already, &answer.key),
+        },
+    )
 }
 
 /// For people, on standard error: the results themselves are for programs.

@@ -69,6 +69,10 @@ on_both_engines! {
         assert_eq!((data["created"].as_u64(), data["existing"].as_u64()), (Some(2), Some(1)));
         let lines: Vec<u64> = data["refused"].as_array().unwrap().iter().map(|r| r["line"].as_u64().unwrap()).collect();
         assert_eq!(lines, [5, 6, 7]);
+        let windows = format!("\r\n{}", csv.replace('\n', "\r\n\r\n"));
+        let output = db.ledger().run_with_stdin(&["account", "import", "-", "--format", "json"], windows).expect_code(7);
+        let lines: Vec<u64> = output.data()["refused"].as_array().unwrap().iter().map(|r| r["line"].as_u64().unwrap()).collect();
+        assert_eq!(lines, [10, 12, 14], "empty lines are lines");
         let again = db.ledger().run_with_stdin(&["account", "import", "-"], "{\"user_id\":6}\n{\"user_id\":\"10\"}\n");
         assert_eq!(again.expect_code(0).stdout, "Created   1 accounts\nExisting  1 accounts\nRefused   0 lines\n");
         let list = db.ledger().run_words("account list --format json").data();

@@ -416,6 +416,12 @@ on_both_engines! {
 
         assert_eq!(outcomes(&output), ["insufficient_balance"]);
         assert_eq!((output.json_lines()[0]["line"].as_i64(), output.stderr.as_str()), (Some(1), ""));
+        let named = |path: &PathBuf| path.to_str().unwrap().to_owned();
+        assert_eq!(output.json_lines()[0]["file"], named(&words[2]));
+        let all = db.ledger().run(&[&words[1..], &[PathBuf::from("--dry-run")]].concat()).expect_code(7);
+        let places: Vec<_> = all.json_lines().iter().map(|row| (row["file"].clone(), row["line"].clone())).collect();
+        assert_eq!(places, [(named(&words[2]).into(), 1.into()), (named(&words[2]).into(), 2.into()), (named(&words[4]).into(), 2.into())]);
+        assert!(db.ledger().run(&words[..3]).json_lines().iter().all(|row| row.get("file").is_none()), "there is but one");
         assert_eq!(balance(&db), "1.00");
         let again = db.ledger().run(&words).expect_code(7);
         assert_eq!(outcomes(&again), ["insufficient_balance"]);

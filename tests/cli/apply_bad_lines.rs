@@ -435,6 +435,8 @@ on_both_engines! {
                 assert_eq!((output.error_code().as_str(), output.stdout.as_str()), ("invalid_input", ""), "{neither:?}");
             }
         }
+        let told = db.ledger().run_words("apply no-such-file").expect_code(2).stderr;
+        assert!(told.starts_with("error: ") && told.lines().count() == 1, "nothing to sum up: {told}");
         for line in ["apply no-such-file", "apply .", "apply"] {
             assert_eq!(json(&db, line).expect_code(2).error_code(), "invalid_input", "{line}");
         }

@@ -1,0 +1,80 @@
+//! Rows of a file with their line numbers: objects of NDJSON, or rows of CSV under a header.
+
+use std::io::{self, BufRead};
+
+use super::lines::Lines;
+use super::operations::{Fields, Wrong};
+use crate::domain::code::Code;
+
+/// Hands out row after row; one that cannot be read does not stop the others.
+pub struct Rows<R> {
+    lines: Lines<R>,
+    /// Of CSV.
+    headers: Option<csv::StringRecord>,
+}
+
+fn wrong(reason: String) -> Wrong {
+    Wrong {
+        code: Code::InvalidInput,
+        reason,
+    }
+}
+
+impl<R: BufRead> Rows<R> {
+    /// What begins with a brace is NDJSON, anything else CSV, whose header must name that column.
+    pub fn of(mut source: R, column: &str) -> Result<Self, String> {
+        let unreadable = |error: io::Error| error.to_string();
+        let beginning = source.fill_buf().map_err(unreadable)?;
+        let text = beginning.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(beginning);
+        let first = text.iter().find(|byte| !byte.is_ascii_whitespace()).copied();
+        let mut lines = Lines::of(source).map_err(unreadable)?;
+        if first.is_none_or(|byte| byte == b'{') {
+            return Ok(Self { lines, headers: None });
+        }
+        let header = lines.read().map_err(unreadable)?;
+        let headers = header.and_then(|(_, line)| cells(&line.ok()?).ok());
+        match headers.filter(|headers| headers.iter().any(|name| name == column)) {
+            Some(headers) => Ok(Self {
+                lines,
+                headers: Some(headers),
+            }),
+            None => Err(format!(
+                "neither NDJSON nor a CSV whose first line names the columns, among them {column}"
+            )),
+        }
+    }
+
+    /// The next row; `None` at the end.
+    pub fn read(&mut self) -> io::Result<Option<(u64, Result<Fields, Wrong>)>> {
+        let Some((number, line)) = self.lines.read()? else {
+            return Ok(None);
+        };
+        let fields = line.map_err(wrong).and_then(|line| match &self.headers {
+            None => Fields::from_json(&line),
+            Some(headers) => under(headers, &line).map_err(wrong),
+        });
+        Ok(Some((number, fields)))
+    }
+}
+
+fn under(headers: &csv::StringRecord, line: &[u8]) -> Result<Fields, String> {
+    let cells = cells(line)?;
+    if cells.len() != headers.len() {
+        let (found, wanted) = (cells.len(), headers.len());
+        return Err(format!("the row has {found} cells, the header {wanted}"));
+    }
+    Ok(Fields::from_csv(headers, &cells))
+}
+
+/// The cells of one line; none may hold the end of a line.
+fn cells(line: &[u8]) -> Result<csv::StringRecord, String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .trim(csv::Trim::All)
+        .from_reader(line);
+    let mut cells = csv::StringRecord::new();
+    match reader.read_record(&mut cells) {
+        Ok(_) => Ok(cells),
+        Err(_) => Err("the row is not valid UTF-8".into()),
+    }
+}
