@@ -3,6 +3,7 @@
 mod account;
 mod apply;
 mod apply_bad_lines;
+mod apply_memory;
 mod bad_input;
 mod callback;
 mod charge;
