@@ -1,30 +1,28 @@
 //! `ledger apply`
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, stdin};
+mod requests;
+
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
 
 use clap::Args;
 
-use super::context::{Context, invalid};
+use super::context::Context;
 use super::purchase::TermsArgs;
 use super::{help, signals};
-use crate::domain::account::AccountId;
 use crate::domain::code::{Code, Exit};
-use crate::domain::currency::{Currency, CurrencyCode};
-use crate::domain::text::UserId;
-use crate::domain::worth::Terms;
-use crate::input::operations::{Fields, Line, Owner, Wrong};
-use crate::input::rows::Rows;
-use crate::ledger::batch::{Batches, Done, Keep};
+use crate::input::operations::Wrong;
+use crate::ledger::batch::{Batches, Done, Keep, Prepared};
 use crate::ledger::clock::Stopwatch;
 use crate::ledger::pace::Pace;
-use crate::ledger::post::Request;
-use crate::ledger::{Ledger, LedgerError, account, currency, interrupt};
+use crate::ledger::{Ledger, LedgerError, interrupt};
 use crate::render::apply::{Place, Row, Tally, done, failed, summary};
 use crate::render::failure::Failure;
+use crate::render::writer::Writer;
+use requests::{Requests, Source};
 
 /// Apply thousands of operations from files or standard input
 ///
@@ -54,16 +52,14 @@ pub struct ApplyArgs {
 
 pub fn run(context: &Context<'_>, args: &ApplyArgs) -> anyhow::Result<Exit> {
     signals::long_work();
+    let mut ledger = context.ledger()?;
+    let requests = Requests::new(context.ledger()?, context.currency_code()?, args.terms.parse()?);
+    let sources = requests::open_all(&args.files)?;
+    let batches = Batches::begin(&mut ledger)?;
     let mut application = Application {
-        context,
-        reader: RequestReader {
-            default: context.currency_code()?,
-            terms: args.terms.parse()?,
-            currencies: HashMap::new(),
-            owners: HashMap::new(),
-        },
-        ledger: context.ledger()?,
-        batches: Batches::default(),
+        writer: &context.writer,
+        ledger,
+        batches,
         tally: Tally::default(),
     };
     let keep = match (args.atomic, args.dry_run) {
@@ -72,17 +68,18 @@ pub fn run(context: &Context<'_>, args: &ApplyArgs) -> anyhow::Result<Exit> {
         (false, false) => None,
     };
     let ended = match keep {
-        None => application.in_chunks(&args.files),
-        Some(keep) => application.together(&args.files, keep),
+        None => application.in_chunks(requests, sources),
+        Some(keep) => application.together(requests, sources, keep),
     };
     let stopped = matches!(ended, Err(LedgerError::Interrupted));
     let tally = application.tally;
-    application.ledger.leave_open();
     // Of what could not even begin there is nothing to sum up.
     if ended.is_ok() || stopped || tally.lines > 0 {
         context.writer.tell_aside(&summary(&tally, stopped))?;
     }
     ended?;
+    Batches::end(&mut application.ledger)?;
+    application.ledger.leave_open();
     Ok(exit(&tally, args.atomic))
 }
 
@@ -94,201 +91,140 @@ const fn exit(tally: &Tally, atomic: bool) -> Exit {
     }
 }
 
-/// A line's place, and the request that it makes, or why it makes none.
-type RequestRead = (Place, Result<Request, Wrong>);
+/// Lines with their places, in the order of the input, and what they ask, without those that ask nothing.
+struct Chunk {
+    lines: Vec<(Place, Result<(), Wrong>)>,
+    requests: Vec<Prepared>,
+}
 
-struct Application<'c, 'g> {
-    context: &'c Context<'g>,
+/// What comes from the thread that reads; nothing more after the end.
+type Read = Result<Option<Chunk>, LedgerError>;
+
+/// Three of these are in memory at once: the one that is read, the one that is written, the one that is shown.
+const LARGEST_CHUNK: usize = 40_000;
+
+/// How often a signal is looked for while no input comes.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+struct Application<'w> {
+    writer: &'w Writer,
     ledger: Ledger,
-    reader: RequestReader,
     batches: Batches,
     tally: Tally,
 }
 
-impl Application<'_, '_> {
-    /// Line by line in bounded memory, some thousands to a transaction.
-    fn in_chunks(&mut self, files: &[PathBuf]) -> Result<(), LedgerError> {
-        let mut pace = Pace::new(self.ledger.lock_timeout());
-        // One that cannot be opened is told before anything is applied.
-        let sources: Result<Vec<Source>, LedgerError> = files.iter().map(open).collect();
-        for (mut source, file) in sources?.into_iter().zip(names(files)) {
-            loop {
-                interrupt::check()?;
-                let most = usize::try_from(pace.size()).unwrap_or(usize::MAX);
-                let chunk = self.chunk(&mut source, file.as_ref(), most)?;
-                if chunk.is_empty() {
-                    break;
-                }
-                let started = Stopwatch::start();
-                let answers = self.batches.carry_out(&mut self.ledger, &requests(&chunk))?;
-                pace.took(started.elapsed());
-                self.show(&chunk, answers)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn together(&mut self, files: &[PathBuf], keep: Keep) -> Result<(), LedgerError> {
-        let mut lines = Vec::new();
-        for (path, file) in files.iter().zip(names(files)) {
-            lines.extend(self.chunk(&mut open(path)?, file.as_ref(), usize::MAX)?);
-        }
-        let requests = requests(&lines);
-        // A line that cannot be read is one that is not applied.
-        let unreadable = requests.len() < lines.len();
-        let keep = if unreadable { Keep::Nothing } else { keep };
-        let (answers, kept) = self.batches.carry_out_together(&mut self.ledger, &requests, keep)?;
-        self.tally.rolled_back = !kept;
-        self.show(&lines, answers)
-    }
-
-    fn chunk(
-        &mut self,
-        source: &mut Source,
-        file: Option<&Rc<str>>,
-        most: usize,
-    ) -> Result<Vec<RequestRead>, LedgerError> {
-        let unreadable = |error: std::io::Error| invalid(format!("the input: {error}"));
-        let mut chunk = Vec::new();
-        while chunk.len() < most {
-            let Some((line, fields)) = source.read().map_err(unreadable)? else {
-                break;
-            };
-            let request = match fields {
-                Ok(fields) => self.reader.request(&mut self.ledger, fields)?,
-                Err(wrong) => Err(wrong),
-            };
-            let file = file.cloned();
-            chunk.push((Place { file, line }, request));
-        }
-        Ok(chunk)
-    }
-
-    fn show(&mut self, lines: &[RequestRead], answers: Vec<Done>) -> Result<(), LedgerError> {
-        let mut answers = answers.into_iter();
-        let mut rows: Vec<Row> = Vec::with_capacity(lines.len());
-        for (place, read) in lines {
-            self.tally.lines += 1;
-            let row = match read {
-                Err(Wrong { code, reason }) => {
-                    self.tally.failed += 1;
-                    failed(place, &Failure::new(*code, reason))
-                }
-                Ok(_) => match answers.next() {
-                    Some(answer) => done(place, &answer, &mut self.tally),
-                    None => failed(place, &Failure::new(Code::Internal, "no answer")),
-                },
-            };
-            rows.push(row);
-        }
-        let shown = self.context.writer.rows(&rows);
-        shown.map_err(|error| LedgerError::invalid(Code::Internal, error))
-    }
-}
-
-/// What the results call each file: nothing where there is but one.
-fn names(files: &[PathBuf]) -> Vec<Option<Rc<str>>> {
-    let name = |path: &PathBuf| (files.len() > 1).then(|| path.display().to_string().into());
-    files.iter().map(name).collect()
-}
-
-fn requests(lines: &[RequestRead]) -> Vec<Request> {
-    lines
-        .iter()
-        .filter_map(|(_, read)| read.as_ref().ok().cloned())
-        .collect()
-}
-
-type Source = Rows<Box<dyn BufRead>>;
-
-/// A file, or standard input, whose first lines can be read.
-fn open(path: &PathBuf) -> Result<Source, LedgerError> {
-    let unreadable = |error: &dyn std::fmt::Display| invalid(format!("{}: {error}", path.display()));
-    let raw: Box<dyn Read> = if path.as_os_str() == "-" {
-        Box::new(stdin())
-    } else {
-        Box::new(File::open(path).map_err(|error| unreadable(&error))?)
-    };
-    let source: Box<dyn BufRead> = Box::new(BufReader::with_capacity(1 << 18, raw));
-    Rows::of(source, "op").map_err(|error| unreadable(&error))
-}
-
-/// Makes requests of lines; remembers currencies and whose records are.
-struct RequestReader {
-    default: CurrencyCode,
-    terms: Terms,
-    currencies: HashMap<CurrencyCode, Currency>,
-    owners: HashMap<AccountId, (UserId, Currency)>,
-}
-
-impl RequestReader {
-    fn request(&mut self, ledger: &mut Ledger, fields: Fields) -> Result<Result<Request, Wrong>, LedgerError> {
-        let line = match Line::read(fields) {
-            Ok(line) => line,
-            Err(wrong) => return Ok(Err(wrong)),
-        };
-        let (user_id, currency) = match self.owner(ledger, line.owner())? {
-            Ok(owner) => owner,
-            Err(wrong) => return Ok(Err(wrong)),
-        };
-        let paid_in = match line.paid_in(&self.terms) {
-            Some(code) => match resolved(&mut self.currencies, ledger, code)? {
-                Ok(paid_in) => Some(paid_in),
-                Err(wrong) => return Ok(Err(wrong)),
-            },
-            None => None,
-        };
-        let asked = line.asked(&currency, paid_in.as_ref(), &self.terms);
-        Ok(asked.map(|asked| Request {
-            user_id,
-            currency,
-            operation: asked.operation,
-            note: asked.note,
-            key: asked.key,
-        }))
-    }
-
-    fn owner(&mut self, ledger: &mut Ledger, owner: &Owner) -> Result<Result<(UserId, Currency), Wrong>, LedgerError> {
-        match owner {
-            Owner::User(user_id, code) => {
-                let code = code.as_ref().unwrap_or(&self.default);
-                let currency = resolved(&mut self.currencies, ledger, code)?;
-                Ok(currency.map(|currency| (user_id.clone(), currency)))
-            }
-            Owner::Account(id) => {
-                if let Some(known) = self.owners.get(id) {
-                    return Ok(Ok(known.clone()));
-                }
-                match account::owner_of(ledger, *id)? {
-                    Some(found) => {
-                        self.owners.insert(*id, found.clone());
-                        Ok(Ok(found))
+impl Application<'_> {
+    /// Line by line in bounded memory, some thousands to a transaction: while one chunk is written, the next is read
+    /// and the one before is shown.
+    fn in_chunks(&mut self, requests: Requests, sources: Vec<Source>) -> Result<(), LedgerError> {
+        let mut pace = Pace::new(self.ledger.lock_timeout(), LARGEST_CHUNK);
+        let size = Arc::new(AtomicUsize::new(pace.size()));
+        let (send, chunks) = sync_channel(0);
+        // Not waited for in the end: it may hang on an input that does not come.
+        std::thread::spawn({
+            let size = Arc::clone(&size);
+            move || read_all(requests, sources, &size, &send)
+        });
+        let (writer, tally) = (self.writer, &mut self.tally);
+        let (ledger, batches) = (&mut self.ledger, &mut self.batches);
+        std::thread::scope(|scope| {
+            let (send, done) = sync_channel::<(Chunk, Vec<Done>)>(1);
+            let shown = scope.spawn(move || {
+                let mut done = done.iter();
+                done.try_for_each(|(chunk, answers)| show(writer, tally, &chunk, answers))
+            });
+            let mut work = || -> Result<(), LedgerError> {
+                while let Some(chunk) = next(&chunks)? {
+                    let started = Stopwatch::start();
+                    let answers = batches.carry_out(ledger, &chunk.requests)?;
+                    pace.took(started.elapsed());
+                    size.store(pace.size(), Ordering::Relaxed);
+                    if send.send((chunk, answers)).is_err() {
+                        // What is wrong with the output is told by the thread that has found out.
+                        break;
                     }
-                    None => Ok(Err(Wrong {
-                        code: Code::NotFound,
-                        reason: format!("account {id} does not exist"),
-                    })),
                 }
+                Ok(())
+            };
+            let worked = work();
+            drop(send);
+            let shown = shown.join();
+            worked?;
+            shown.unwrap_or_else(|_| Err(died()))
+        })
+    }
+
+    fn together(&mut self, mut requests: Requests, sources: Vec<Source>, keep: Keep) -> Result<(), LedgerError> {
+        let mut all = Chunk {
+            lines: Vec::new(),
+            requests: Vec::new(),
+        };
+        for mut source in sources {
+            let mut chunk = requests.chunk(&mut source, usize::MAX)?;
+            all.lines.append(&mut chunk.lines);
+            all.requests.append(&mut chunk.requests);
+        }
+        // A line that cannot be read is one that is not applied.
+        let unreadable = all.requests.len() < all.lines.len();
+        let keep = if unreadable { Keep::Nothing } else { keep };
+        let (answers, kept) = self.batches.carry_out_together(&mut self.ledger, &all.requests, keep)?;
+        self.tally.rolled_back = !kept;
+        show(self.writer, &mut self.tally, &all, answers)
+    }
+}
+
+/// Reads chunk after chunk, as large as is asked for at that moment, until nobody wants any more.
+fn read_all(mut requests: Requests, sources: Vec<Source>, size: &AtomicUsize, send: &SyncSender<Read>) {
+    for mut source in sources {
+        loop {
+            let chunk = requests.chunk(&mut source, size.load(Ordering::Relaxed));
+            let ended = chunk.as_ref().is_ok_and(|chunk| chunk.lines.is_empty());
+            if ended {
+                break;
             }
+            let failed = chunk.is_err();
+            if send.send(chunk.map(Some)).is_err() || failed {
+                return;
+            }
+        }
+    }
+    // Whether anybody still wants to know makes no difference.
+    let _ = send.send(Ok(None));
+}
+
+/// The next chunk that was read; `None` at the end.
+fn next(chunks: &Receiver<Read>) -> Read {
+    loop {
+        interrupt::check()?;
+        match chunks.recv_timeout(PATIENCE) {
+            Ok(read) => return read,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(died()),
         }
     }
 }
 
-/// A currency, of which it is remembered what it is.
-fn resolved(
-    known: &mut HashMap<CurrencyCode, Currency>,
-    ledger: &mut Ledger,
-    code: &CurrencyCode,
-) -> Result<Result<Currency, Wrong>, LedgerError> {
-    if let Some(currency) = known.get(code) {
-        return Ok(Ok(currency.clone()));
+fn died() -> LedgerError {
+    LedgerError::invalid(Code::Internal, "a thread of apply has ended unexpectedly")
+}
+
+fn show(writer: &Writer, tally: &mut Tally, chunk: &Chunk, answers: Vec<Done>) -> Result<(), LedgerError> {
+    let mut answers = answers.into_iter();
+    let mut rows: Vec<Row> = Vec::with_capacity(chunk.lines.len());
+    for (place, read) in &chunk.lines {
+        tally.lines += 1;
+        let row = match read {
+            Err(Wrong { code, reason }) => {
+                tally.failed += 1;
+                failed(place, &Failure::new(*code, reason))
+            }
+            Ok(()) => match answers.next() {
+                Some(answer) => done(place, &answer, tally),
+                None => failed(place, &Failure::new(Code::Internal, "no answer")),
+            },
+        };
+        rows.push(row);
     }
-    match currency::resolve(ledger, code) {
-        Ok(currency) => {
-            known.insert(code.clone(), currency.clone());
-            Ok(Ok(currency))
-        }
-        Err(LedgerError::Invalid { code, message }) => Ok(Err(Wrong { code, reason: message })),
-        Err(error) => Err(error),
-    }
+    let shown = writer.rows(&rows);
+    shown.map_err(|error| LedgerError::invalid(Code::Internal, error))
 }

@@ -2,10 +2,11 @@
 
 use diesel::deserialize;
 
+use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
 use super::snapshot::{self, read_account};
-use super::statement::{Columns, FromRow, sql};
+use super::statement::{Column, Columns, FromRow, known, known_statement, sql};
 use crate::domain::account::{Account, AccountId, Limits};
 use crate::domain::balance::State;
 use crate::domain::chain::ChainHash;
@@ -105,6 +106,51 @@ const LISTED: &str = "SELECT a.id, a.user_id, a.currency, a.exponent, a.low_bala
      a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.suspension, a.revision, a.created_at, \
      b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, b.chain_head \
      FROM accounts a LEFT JOIN balances b ON b.account_id = a.id";
+
+/// Which accounts there are of these users and currencies.
+pub fn accounts_named(
+    db: &mut Db,
+    names: &[(&UserId, &CurrencyCode)],
+) -> Result<Vec<(UserId, CurrencyCode, AccountId)>, DbError> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    match db.engine() {
+        Engine::Sqlite => {
+            known_statement!(Named, "SELECT id FROM accounts WHERE user_id = ? AND currency = ?");
+            let mut found = Vec::with_capacity(names.len());
+            for (user_id, currency) in names {
+                let select = known::<Named>().bind(user_id.as_str()).bind(currency.as_str());
+                if let Some(id) = db.row::<i64>(&select)? {
+                    found.push(((*user_id).clone(), (*currency).clone(), AccountId::new(id)));
+                }
+            }
+            Ok(found)
+        }
+        Engine::Postgres => {
+            let user_ids: Vec<_> = names.iter().map(|(user_id, _)| Some(user_id.as_str())).collect();
+            let currencies: Vec<_> = names.iter().map(|(_, currency)| Some(currency.as_str())).collect();
+            let select = sql(
+                "SELECT a.user_id, a.currency, a.id FROM unnest(?, ?) AS n (user_id, currency) \
+                 JOIN accounts a ON a.user_id = n.user_id AND a.currency = n.currency",
+            )
+            .bind(Column::Texts(user_ids))
+            .bind(Column::Texts(currencies));
+            let named: Vec<Named> = db.rows(&select)?;
+            Ok(named.into_iter().map(|Named(named)| named).collect())
+        }
+    }
+}
+
+struct Named((UserId, CurrencyCode, AccountId));
+
+impl FromRow for Named {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let user_id = UserId::parse(&columns.text()?)?;
+        let currency = CurrencyCode::parse(&columns.text()?)?;
+        Ok(Self((user_id, currency, AccountId::new(columns.int()?))))
+    }
+}
 
 /// Accounts with ids above `after`, in order, at most `limit` of them.
 pub fn accounts_page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Listed>, DbError> {

@@ -12,7 +12,7 @@ use diesel::pg::PgRowByRowLoadingMode;
 use diesel::{Connection as _, PgConnection, RunQueryDsl, SqliteConnection};
 
 use super::error::DbError;
-use super::statement::{FromRow, Loaded, Statement, sql};
+use super::statement::{FromRow, Kind, Loaded, Statement, sql};
 use super::url::DatabaseUrl;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Connection {
     }
 
     /// Runs a statement; how many rows it touched.
-    pub fn execute(&mut self, statement: &Statement<'_>) -> Result<usize, DbError> {
+    pub fn execute(&mut self, statement: &Statement<'_, impl Kind>) -> Result<usize, DbError> {
         let done = match self {
             Self::Sqlite { connection, .. } => statement.execute(connection),
             Self::Postgres(connection) => statement.execute(connection),
@@ -79,7 +79,7 @@ impl Connection {
         Ok(done?)
     }
 
-    pub fn rows<T: FromRow>(&mut self, statement: &Statement<'_>) -> Result<Vec<T>, DbError> {
+    pub fn rows<T: FromRow>(&mut self, statement: &Statement<'_, impl Kind>) -> Result<Vec<T>, DbError> {
         let loaded: Vec<Loaded<T>> = match self {
             Self::Sqlite { connection, .. } => statement.load(connection),
             Self::Postgres(connection) => statement.load(connection),
@@ -87,7 +87,7 @@ impl Connection {
         Ok(loaded.into_iter().map(|Loaded(row)| row).collect())
     }
 
-    pub fn row<T: FromRow>(&mut self, statement: &Statement<'_>) -> Result<Option<T>, DbError> {
+    pub fn row<T: FromRow>(&mut self, statement: &Statement<'_, impl Kind>) -> Result<Option<T>, DbError> {
         Ok(self.rows(statement)?.into_iter().next())
     }
 
@@ -148,6 +148,23 @@ impl Connection {
             (Self::Sqlite { .. }, _) => self.execute(&sql("BEGIN IMMEDIATE")).map(|_| ()),
             (Self::Postgres(_), Durability::Full) => self.script("BEGIN"),
             (Self::Postgres(_), Durability::Relaxed) => self.script("BEGIN; SET LOCAL synchronous_commit = off"),
+        }
+    }
+
+    /// For a stream of large transactions: more memory for pages, and a log that is folded in less often, so that a page
+    /// which several of them change is written back once.
+    pub fn begin_bulk(&mut self) -> Result<(), DbError> {
+        match self.engine() {
+            Engine::Sqlite => self.script("PRAGMA cache_size = -64000; PRAGMA wal_autocheckpoint = 32768"),
+            Engine::Postgres => Ok(()),
+        }
+    }
+
+    /// Folds the long log in, as far as nobody is reading it, so that the next command need not.
+    pub fn end_bulk(&mut self) -> Result<(), DbError> {
+        match self.engine() {
+            Engine::Sqlite => self.script("PRAGMA wal_autocheckpoint = 1000; PRAGMA wal_checkpoint(PASSIVE)"),
+            Engine::Postgres => Ok(()),
         }
     }
 

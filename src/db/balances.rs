@@ -5,7 +5,7 @@ use diesel::deserialize;
 use super::connection::Db;
 use super::error::DbError;
 use super::snapshot::{read_account, read_state};
-use super::statement::{Columns, FromRow, Statement, sql};
+use super::statement::{Columns, FromRow, Statement, known, known_statement, sql};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::State;
 
@@ -28,7 +28,7 @@ pub struct StoredRow {
 pub(super) const MOVE_ROW: &str = "UPDATE balances SET balance = ?, held = ?, debt = ?, total_recharged = ?, \
      total_spent = ?, last_seq = ?, chain_head = ?";
 
-pub(super) fn bind_state<'a>(statement: Statement<'a>, state: &'a State) -> Statement<'a> {
+pub(super) fn bind_state<'a, K>(statement: Statement<'a, K>, state: &'a State) -> Statement<'a, K> {
     let figures = &state.figures;
     statement
         .bind(figures.balance.get())
@@ -42,8 +42,10 @@ pub(super) fn bind_state<'a>(statement: Statement<'a>, state: &'a State) -> Stat
 
 /// Moves the row on from `before`; `false` when it is no longer there: somebody was faster.
 pub fn balance_move(db: &mut Db, account: AccountId, before: &State, after: &State) -> Result<bool, DbError> {
-    let update = sql(format!("{MOVE_ROW} WHERE account_id = ? AND last_seq = ?"));
-    let update = bind_state(update, after).bind(account.get()).bind(before.last_seq);
+    known_statement!(Move, format!("{MOVE_ROW} WHERE account_id = ? AND last_seq = ?"));
+    let update = bind_state(known::<Move>(), after)
+        .bind(account.get())
+        .bind(before.last_seq);
     Ok(db.execute(&update)? == 1)
 }
 

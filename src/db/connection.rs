@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::backend::{Connection, Engine};
 use super::error::DbError;
 use super::migrate;
-use super::statement::{FromRow, Statement};
+use super::statement::{FromRow, Kind, Statement};
 use super::url::DatabaseUrl;
 
 pub struct Db {
@@ -74,6 +74,15 @@ impl Db {
         matches!(self.engine(), Engine::Sqlite)
     }
 
+    /// Prepares for a stream of large transactions; to be ended with [`Db::end_bulk`].
+    pub fn begin_bulk(&mut self) -> Result<(), DbError> {
+        self.connection.begin_bulk()
+    }
+
+    pub fn end_bulk(&mut self) -> Result<(), DbError> {
+        self.connection.end_bulk()
+    }
+
     /// Copies a SQLite ledger beside itself before something rewrites it; where it went.
     pub fn backup(&mut self, label: &str) -> Result<Option<PathBuf>, DbError> {
         let DatabaseUrl::Sqlite(path) = &self.url else {
@@ -86,15 +95,15 @@ impl Db {
         Ok(Some(copy))
     }
 
-    pub(super) fn execute(&mut self, statement: &Statement<'_>) -> Result<usize, DbError> {
+    pub(super) fn execute(&mut self, statement: &Statement<'_, impl Kind>) -> Result<usize, DbError> {
         self.patiently(|connection| connection.execute(statement))
     }
 
-    pub(super) fn rows<T: FromRow>(&mut self, statement: &Statement<'_>) -> Result<Vec<T>, DbError> {
+    pub(super) fn rows<T: FromRow>(&mut self, statement: &Statement<'_, impl Kind>) -> Result<Vec<T>, DbError> {
         self.patiently(|connection| connection.rows(statement))
     }
 
-    pub(super) fn row<T: FromRow>(&mut self, statement: &Statement<'_>) -> Result<Option<T>, DbError> {
+    pub(super) fn row<T: FromRow>(&mut self, statement: &Statement<'_, impl Kind>) -> Result<Option<T>, DbError> {
         self.patiently(|connection| connection.row(statement))
     }
 

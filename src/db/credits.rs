@@ -34,7 +34,13 @@ impl FromRow for Id {
 }
 
 /// The ids of credits that are due, in order, after `after`.
-pub fn credits_due_ids(db: &mut Db, now: Timestamp, after: (i64, i64), limit: i64) -> Result<Vec<PurchaseId>, DbError> {
+pub fn credits_due_ids(
+    db: &mut Db,
+    now: Timestamp,
+    after: (i64, i64),
+    limit: usize,
+) -> Result<Vec<PurchaseId>, DbError> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let select = format!(
         "SELECT c.account_id, c.number FROM pending_credits c WHERE {DUE} AND (c.account_id, c.number) > (?, ?) \
          ORDER BY c.account_id, c.number LIMIT ?"

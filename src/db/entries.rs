@@ -1,12 +1,10 @@
 //! The `entries` table: written once, read in order.
 
-use std::sync::LazyLock;
-
 use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, Statement, sql};
+use super::statement::{Columns, FromRow, Statement, known, known_statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::balance::Figures;
 use crate::domain::chain::ChainHash;
@@ -20,7 +18,7 @@ pub(super) const COLUMNS: &str = "seq, balance_delta, held_delta, debt_delta, ki
      debt_after, reverses, at, hash, counter_account, actor, idempotency_key, reference, description, metadata";
 
 /// Binds an entry's values in the order of [`COLUMNS`].
-pub(super) fn bind_entry<'a>(statement: Statement<'a>, entry: &'a Entry) -> Statement<'a> {
+pub(super) fn bind_entry<'a, K>(statement: Statement<'a, K>, entry: &'a Entry) -> Statement<'a, K> {
     let Entry {
         seq,
         movement,
@@ -47,7 +45,7 @@ pub(super) fn bind_entry<'a>(statement: Statement<'a>, entry: &'a Entry) -> Stat
 }
 
 /// Binds reference, description and metadata.
-pub(super) fn bind_note<'a>(statement: Statement<'a>, note: &'a Note) -> Statement<'a> {
+pub(super) fn bind_note<'a, K>(statement: Statement<'a, K>, note: &'a Note) -> Statement<'a, K> {
     statement
         .bind(note.reference.as_ref().map(Reference::as_str))
         .bind(note.description.as_ref().map(Description::as_str))
@@ -112,13 +110,14 @@ pub(super) fn read_note(columns: &mut impl Columns) -> deserialize::Result<Note>
 
 /// Appends to the journal. [`DbError::Taken`] says that somebody else has appended meanwhile.
 pub fn entry_insert(db: &mut Db, account: AccountId, entry: &Entry) -> Result<(), DbError> {
-    static INSERT: LazyLock<String> = LazyLock::new(|| {
+    known_statement!(
+        Insert,
         format!(
             "INSERT INTO entries (account_id, {COLUMNS}) VALUES (?{})",
             ", ?".repeat(17)
         )
-    });
-    db.execute(&bind_entry(sql(INSERT.as_str()).bind(account.get()), entry))
+    );
+    db.execute(&bind_entry(known::<Insert>().bind(account.get()), entry))
         .map(|_| ())
 }
 

@@ -6,7 +6,7 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql};
+use super::statement::{Columns, FromRow, known, known_statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::intent::{Intent, IntentState, Payload};
 use crate::domain::text::{Actor, IdempotencyKey};
@@ -57,17 +57,19 @@ impl FromRow for Intent {
 
 /// Records an attempt; `false` when that attempt is there already.
 pub fn intent_insert(db: &mut Db, account: AccountId, new: &NewIntent<'_>, attempt: i32) -> Result<bool, DbError> {
-    let insert = sql(
+    known_statement!(
+        Insert,
         "INSERT INTO intents (account_id, idempotency_key, attempt, operation, payload, actor, created_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING",
-    )
-    .bind(account.get())
-    .bind(new.key.as_str())
-    .bind(i64::from(attempt))
-    .bind(new.operation)
-    .bind(new.payload.as_str())
-    .bind(new.actor.as_str())
-    .bind(new.created_at.micros());
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING"
+    );
+    let insert = known::<Insert>()
+        .bind(account.get())
+        .bind(new.key.as_str())
+        .bind(i64::from(attempt))
+        .bind(new.operation)
+        .bind(new.payload.as_str())
+        .bind(new.actor.as_str())
+        .bind(new.created_at.micros());
     Ok(db.execute(&insert)? == 1)
 }
 
@@ -89,17 +91,19 @@ pub fn intent_applied(
     made: Made,
     took: Duration,
 ) -> Result<bool, DbError> {
-    let update = sql(
+    known_statement!(
+        Applied,
         "UPDATE intents SET state = 'applied', reason = NULL, first_seq = ?, last_seq = ?, subject = ?, \
-         duration_us = ? WHERE account_id = ? AND idempotency_key = ? AND attempt = ? AND state <> 'applied'",
-    )
-    .bind(made.entries.map(|(first, _)| first))
-    .bind(made.entries.map(|(_, last)| last))
-    .bind(made.subject)
-    .bind(micros(took))
-    .bind(account.get())
-    .bind(key.as_str())
-    .bind(i64::from(attempt));
+         duration_us = ? WHERE account_id = ? AND idempotency_key = ? AND attempt = ? AND state <> 'applied'"
+    );
+    let update = known::<Applied>()
+        .bind(made.entries.map(|(first, _)| first))
+        .bind(made.entries.map(|(_, last)| last))
+        .bind(made.subject)
+        .bind(micros(took))
+        .bind(account.get())
+        .bind(key.as_str())
+        .bind(i64::from(attempt));
     Ok(db.execute(&update)? == 1)
 }
 

@@ -1,6 +1,7 @@
 //! The `intents` table for many attempts at once.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use diesel::deserialize;
 
@@ -8,18 +9,49 @@ use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
 use super::intents::{Made, NewIntent, intent_applied, intent_ended, intent_insert, micros};
-use super::statement::{Column, Columns, FromRow, sql};
+use super::statement::{Column, Columns, FromRow, known, known_statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::intent::IntentState;
-use crate::domain::text::IdempotencyKey;
 
-/// How a first attempt ended.
+/// A first attempt, and how it ended.
 #[derive(Clone, Debug)]
 pub struct Ended<'a> {
     pub account: AccountId,
-    pub key: &'a IdempotencyKey,
-    pub outcome: Result<Made, &'static str>,
-    pub took: std::time::Duration,
+    pub new: NewIntent<'a>,
+    pub end: End,
+    pub took: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    Applied(Made),
+    /// With the code that says why.
+    Refused(&'static str),
+    Failed(&'static str),
+}
+
+impl End {
+    const fn state(self) -> IntentState {
+        match self {
+            Self::Applied(_) => IntentState::Applied,
+            Self::Refused(_) => IntentState::Refused,
+            Self::Failed(_) => IntentState::Failed,
+        }
+    }
+
+    const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Applied(_) => None,
+            Self::Refused(reason) | Self::Failed(reason) => Some(reason),
+        }
+    }
+
+    fn entries(self) -> Option<(i64, i64)> {
+        match self {
+            Self::Applied(made) => made.entries,
+            Self::Refused(_) | Self::Failed(_) => None,
+        }
+    }
 }
 
 struct Name(i64, String);
@@ -42,20 +74,12 @@ pub fn intents_insert(db: &mut Db, attempts: &[(AccountId, NewIntent<'_>)]) -> R
          FROM unnest(?, ?, ?, ?, ?, ?) AS n (account_id, idempotency_key, operation, payload, actor, created_at) \
          ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING RETURNING account_id, idempotency_key",
     )
-    .bind(Column::Ints(attempts.iter().map(|(a, _)| Some(a.get())).collect()))
-    .bind(Column::Texts(
-        attempts.iter().map(|(_, n)| Some(n.key.as_str())).collect(),
-    ))
-    .bind(Column::Texts(attempts.iter().map(|(_, n)| Some(n.operation)).collect()))
-    .bind(Column::Texts(
-        attempts.iter().map(|(_, n)| Some(n.payload.as_str())).collect(),
-    ))
-    .bind(Column::Texts(
-        attempts.iter().map(|(_, n)| Some(n.actor.as_str())).collect(),
-    ))
-    .bind(Column::Ints(
-        attempts.iter().map(|(_, n)| Some(n.created_at.micros())).collect(),
-    ));
+    .bind(ints(attempts, |(account, _)| Some(account.get())))
+    .bind(texts(attempts, |(_, new)| Some(new.key.as_str())))
+    .bind(texts(attempts, |(_, new)| Some(new.operation)))
+    .bind(texts(attempts, |(_, new)| Some(new.payload.as_str())))
+    .bind(texts(attempts, |(_, new)| Some(new.actor.as_str())))
+    .bind(ints(attempts, |(_, new)| Some(new.created_at.micros())));
     let rows: Vec<Name> = db.rows(&insert)?;
     let mut fresh: HashSet<(i64, String)> = rows.into_iter().map(|Name(id, key)| (id, key)).collect();
     Ok(attempts
@@ -65,35 +89,110 @@ pub fn intents_insert(db: &mut Db, attempts: &[(AccountId, NewIntent<'_>)]) -> R
         .collect())
 }
 
-/// Notes how first attempts ended, in the transaction of their effects.
+/// Records first attempts together with how they ended; `false` when one of the keys is known already, and then the
+/// transaction must not be kept.
+pub fn intents_insert_ended(db: &mut Db, ended: &[Ended<'_>]) -> Result<bool, DbError> {
+    match db.engine() {
+        Engine::Sqlite => {
+            for one in ended {
+                if !intent_insert_ended(db, one)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        Engine::Postgres => {
+            known_statement!(
+                Insert,
+                format!(
+                    "INSERT INTO intents ({ENDED}) SELECT account_id, idempotency_key, 1, operation, payload, actor, \
+                     created_at, state, reason, first_seq, last_seq, duration_us FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, \
+                     ?, ?, ?) AS n (account_id, idempotency_key, operation, payload, actor, created_at, state, \
+                     reason, first_seq, last_seq, duration_us) \
+                     ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING"
+                )
+            );
+            let insert = known::<Insert>()
+                .bind(ints(ended, |e| Some(e.account.get())))
+                .bind(texts(ended, |e| Some(e.new.key.as_str())))
+                .bind(texts(ended, |e| Some(e.new.operation)))
+                .bind(texts(ended, |e| Some(e.new.payload.as_str())))
+                .bind(texts(ended, |e| Some(e.new.actor.as_str())))
+                .bind(ints(ended, |e| Some(e.new.created_at.micros())))
+                .bind(texts(ended, |e| Some(e.end.state().name())))
+                .bind(texts(ended, |e| e.end.reason()))
+                .bind(ints(ended, |e| e.end.entries().map(|(first, _)| first)))
+                .bind(ints(ended, |e| e.end.entries().map(|(_, last)| last)))
+                .bind(ints(ended, |e| Some(micros(e.took))));
+            Ok(db.execute(&insert)? == ended.len())
+        }
+    }
+}
+
+const ENDED: &str = "account_id, idempotency_key, attempt, operation, payload, actor, created_at, state, reason, \
+     first_seq, last_seq, duration_us";
+
+fn intent_insert_ended(db: &mut Db, ended: &Ended<'_>) -> Result<bool, DbError> {
+    known_statement!(
+        Insert,
+        format!(
+            "INSERT INTO intents ({ENDED}) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+             ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING"
+        )
+    );
+    let Ended {
+        account,
+        new,
+        end,
+        took,
+    } = ended;
+    let entries = end.entries();
+    let insert = known::<Insert>()
+        .bind(account.get())
+        .bind(new.key.as_str())
+        .bind(new.operation)
+        .bind(new.payload.as_str())
+        .bind(new.actor.as_str())
+        .bind(new.created_at.micros())
+        .bind(end.state().name())
+        .bind(end.reason())
+        .bind(entries.map(|(first, _)| first))
+        .bind(entries.map(|(_, last)| last))
+        .bind(micros(*took));
+    Ok(db.execute(&insert)? == 1)
+}
+
+fn ints<'a, T>(of: &'a [T], value: impl Fn(&'a T) -> Option<i64>) -> Column<'a> {
+    Column::Ints(of.iter().map(value).collect())
+}
+
+fn texts<'a, T>(of: &'a [T], value: impl Fn(&'a T) -> Option<&'a str>) -> Column<'a> {
+    Column::Texts(of.iter().map(value).collect())
+}
+
+/// Notes how first attempts that were recorded before ended, in the transaction of their effects.
 pub fn intents_end(db: &mut Db, ended: &[Ended<'_>]) -> Result<(), DbError> {
     if db.engine() == Engine::Sqlite {
         for Ended {
             account,
-            key,
-            outcome,
+            new,
+            end,
             took,
         } in ended
         {
-            match outcome {
-                Ok(made) => {
-                    if !intent_applied(db, *account, key, 1, *made, *took)? {
+            match end {
+                End::Applied(made) => {
+                    if !intent_applied(db, *account, new.key, 1, *made, *took)? {
                         return Err(settled_elsewhere());
                     }
                 }
-                Err(reason) => intent_ended(db, *account, key, 1, IntentState::Refused, reason, *took)?,
+                End::Refused(reason) | End::Failed(reason) => {
+                    intent_ended(db, *account, new.key, 1, end.state(), reason, *took)?;
+                }
             }
         }
         return Ok(());
     }
-    let made = |of: &dyn Fn(&Made) -> Option<i64>| {
-        let values = ended.iter().map(|end| end.outcome.as_ref().ok().and_then(of));
-        Column::Ints(values.collect())
-    };
-    let state = |end: &Ended<'_>| match end.outcome {
-        Ok(_) => IntentState::Applied,
-        Err(_) => IntentState::Refused,
-    };
     let update = sql(
         "UPDATE intents i SET state = n.state, reason = n.reason, first_seq = n.first_seq, last_seq = n.last_seq, \
          duration_us = n.duration_us FROM unnest(?, ?, ?, ?, ?, ?, ?) \
@@ -101,15 +200,13 @@ pub fn intents_end(db: &mut Db, ended: &[Ended<'_>]) -> Result<(), DbError> {
          WHERE i.account_id = n.account_id AND i.idempotency_key = n.idempotency_key AND i.attempt = 1 \
          AND i.state = 'pending'",
     )
-    .bind(Column::Ints(ended.iter().map(|e| Some(e.account.get())).collect()))
-    .bind(Column::Texts(ended.iter().map(|e| Some(e.key.as_str())).collect()))
-    .bind(Column::Texts(ended.iter().map(|e| Some(state(e).name())).collect()))
-    .bind(Column::Texts(
-        ended.iter().map(|e| e.outcome.as_ref().err().copied()).collect(),
-    ))
-    .bind(made(&|m| m.entries.map(|(first, _)| first)))
-    .bind(made(&|m| m.entries.map(|(_, last)| last)))
-    .bind(Column::Ints(ended.iter().map(|e| Some(micros(e.took))).collect()));
+    .bind(ints(ended, |e| Some(e.account.get())))
+    .bind(texts(ended, |e| Some(e.new.key.as_str())))
+    .bind(texts(ended, |e| Some(e.end.state().name())))
+    .bind(texts(ended, |e| e.end.reason()))
+    .bind(ints(ended, |e| e.end.entries().map(|(first, _)| first)))
+    .bind(ints(ended, |e| e.end.entries().map(|(_, last)| last)))
+    .bind(ints(ended, |e| Some(micros(e.took))));
     if db.execute(&update)? == ended.len() {
         Ok(())
     } else {

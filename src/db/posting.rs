@@ -4,7 +4,6 @@
 //! book has decided, the effect is written under a guard on what was read. Where the guard finds the
 //! account moved on, nothing is written and the caller goes the long way, under the account's lock.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use diesel::deserialize;
@@ -16,7 +15,7 @@ use super::entries::{self, bind_entry, entry_insert};
 use super::error::DbError;
 use super::intents::{self, Made, NewIntent, intent_applied, intent_find, intent_insert, micros};
 use super::snapshot::{self, Located, SnapshotRow};
-use super::statement::{Columns, FromRow, sql};
+use super::statement::{Columns, FromRow, known, known_statement};
 use super::unit_of_work::{write, write_relaxed};
 use crate::domain::account::AccountId;
 use crate::domain::balance::State;
@@ -72,7 +71,8 @@ fn open_in_one_statement(
     currency: &CurrencyCode,
     new: &NewIntent<'_>,
 ) -> Result<Option<Opened>, DbError> {
-    static OPEN: LazyLock<String> = LazyLock::new(|| {
+    known_statement!(
+        Open,
         format!(
             "WITH found AS (SELECT {} FROM {} WHERE a.user_id = ? AND a.currency = ?), \
          recorded AS (INSERT INTO intents (account_id, idempotency_key, attempt, operation, payload, actor, created_at) \
@@ -82,8 +82,8 @@ fn open_in_one_statement(
             snapshot::COLUMNS,
             snapshot::joins(Engine::Postgres),
         )
-    });
-    let statement = sql(OPEN.as_str())
+    );
+    let statement = known::<Open>()
         .bind(user_id.as_str())
         .bind(currency.as_str())
         .bind(new.key.as_str())
@@ -168,7 +168,8 @@ fn lock_then_read_at_once(
     id: AccountId,
     key: &IdempotencyKey,
 ) -> Result<Option<(Located, Option<Intent>)>, DbError> {
-    static READ: LazyLock<String> = LazyLock::new(|| {
+    known_statement!(
+        Read,
         format!(
             "SELECT {}, i.account_id IS NOT NULL, i.* FROM {} LEFT JOIN LATERAL (SELECT {} FROM intents \
              WHERE account_id = a.id AND idempotency_key = ? ORDER BY {} LIMIT 1) i ON TRUE WHERE a.id = ?",
@@ -177,9 +178,9 @@ fn lock_then_read_at_once(
             intents::COLUMNS,
             intents::DECISIVE_FIRST,
         )
-    });
+    );
     db.connection.lock_balance(id.get())?;
-    let read = sql(READ.as_str()).bind(key.as_str()).bind(id.get());
+    let read = known::<Read>().bind(key.as_str()).bind(id.get());
     let Some(LockedRow { row, intent }) = db.row(&read)? else {
         return Ok(None);
     };
@@ -189,10 +190,10 @@ fn lock_then_read_at_once(
 const GUARD: &str = "account_id = ? AND last_seq = ? AND settings_revision = ?";
 
 fn post_in_three_statements(db: &mut Db, plain: Plain<'_>) -> Result<bool, DbError> {
-    static MOVE: LazyLock<String> = LazyLock::new(|| format!("{MOVE_ROW} WHERE {GUARD}"));
+    known_statement!(Move, format!("{MOVE_ROW} WHERE {GUARD}"));
     let Plain { before, entry, .. } = plain;
     let id = before.account.id;
-    let update = bind_state(sql(MOVE.as_str()), plain.after)
+    let update = bind_state(known::<Move>(), plain.after)
         .bind(id.get())
         .bind(before.state.last_seq)
         .bind(before.account.revision);
@@ -217,7 +218,8 @@ impl FromRow for Counts {
 }
 
 fn post_in_one_statement(db: &mut Db, plain: Plain<'_>) -> Result<bool, DbError> {
-    static POST: LazyLock<String> = LazyLock::new(|| {
+    known_statement!(
+        Post,
         format!(
             "WITH moved AS ({MOVE_ROW} WHERE {GUARD} RETURNING account_id), \
              written AS (INSERT INTO entries (account_id, {}) \
@@ -229,10 +231,10 @@ fn post_in_one_statement(db: &mut Db, plain: Plain<'_>) -> Result<bool, DbError>
              SELECT (SELECT COUNT(*) FROM moved), (SELECT COUNT(*) FROM written), (SELECT COUNT(*) FROM settled)",
             entries::COLUMNS,
         )
-    });
+    );
     let Plain { before, entry, .. } = plain;
     let id = before.account.id.get();
-    let statement = bind_state(sql(POST.as_str()), plain.after)
+    let statement = bind_state(known::<Post>(), plain.after)
         .bind(id)
         .bind(before.state.last_seq)
         .bind(before.account.revision);

@@ -1,13 +1,11 @@
 //! An account as a decision sees it: settings, figures, and whether the two copies agree.
 
-use std::sync::LazyLock;
-
 use diesel::deserialize;
 
 use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, Statement, sql};
+use super::statement::{Columns, FromRow, Kind, Statement, known, known_statement};
 use crate::domain::account::{Account, AccountId, Limits};
 use crate::domain::balance::{Figures, State};
 use crate::domain::chain::ChainHash;
@@ -45,15 +43,19 @@ fn by_name(engine: Engine) -> String {
     )
 }
 
+fn by_id(engine: Engine) -> String {
+    format!("SELECT {COLUMNS} FROM {} WHERE a.id = ?", joins(engine))
+}
+
 /// The account of that user and currency, or `None`.
 pub fn find(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Option<Located>, DbError> {
-    static SQLITE: LazyLock<String> = LazyLock::new(|| by_name(Engine::Sqlite));
-    static POSTGRES: LazyLock<String> = LazyLock::new(|| by_name(Engine::Postgres));
-    let select = match db.engine() {
-        Engine::Sqlite => SQLITE.as_str(),
-        Engine::Postgres => POSTGRES.as_str(),
-    };
-    checked(db, &sql(select).bind(user_id.as_str()).bind(currency.as_str()))
+    known_statement!(Sqlite, by_name(Engine::Sqlite));
+    known_statement!(Postgres, by_name(Engine::Postgres));
+    let (user_id, currency) = (user_id.as_str(), currency.as_str());
+    match db.engine() {
+        Engine::Sqlite => checked(db, &known::<Sqlite>().bind(user_id).bind(currency)),
+        Engine::Postgres => checked(db, &known::<Postgres>().bind(user_id).bind(currency)),
+    }
 }
 
 /// The account under its lock, held until the transaction ends.
@@ -64,11 +66,15 @@ pub fn lock(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
 
 /// The account as it is, without its lock.
 pub fn look(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
-    let select = format!("SELECT {COLUMNS} FROM {} WHERE a.id = ?", joins(db.engine()));
-    checked(db, &sql(select).bind(id.get()))
+    known_statement!(Sqlite, by_id(Engine::Sqlite));
+    known_statement!(Postgres, by_id(Engine::Postgres));
+    match db.engine() {
+        Engine::Sqlite => checked(db, &known::<Sqlite>().bind(id.get())),
+        Engine::Postgres => checked(db, &known::<Postgres>().bind(id.get())),
+    }
 }
 
-fn checked(db: &mut Db, statement: &Statement<'_>) -> Result<Option<Located>, DbError> {
+fn checked<K: Kind>(db: &mut Db, statement: &Statement<'_, K>) -> Result<Option<Located>, DbError> {
     db.row::<SnapshotRow>(statement)?.map(SnapshotRow::checked).transpose()
 }
 

@@ -4,6 +4,7 @@
 //! connection. Its text is written with `?` for each value, in the order of the binds.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 use diesel::RunQueryDsl;
 use diesel::backend::Backend;
@@ -79,24 +80,98 @@ impl From<bool> for Bind<'_> {
 
 /// SQL text and its values.
 #[derive(Clone, Debug)]
-pub struct Statement<'a> {
-    text: Cow<'static, str>,
+pub struct Statement<'a, K = AdHoc> {
+    text: SqlText,
     binds: Vec<Bind<'a>>,
+    kind: PhantomData<K>,
 }
+
+#[derive(Clone, Debug)]
+enum SqlText {
+    Whole(Cow<'static, str>),
+    /// Already parted where the values go.
+    Pieces(&'static [String]),
+}
+
+/// How the cache of prepared statements finds one again.
+pub trait Kind: 'static {
+    const HAS_ONE_TEXT: bool;
+}
+
+/// By its text.
+#[derive(Clone, Copy, Debug)]
+pub struct AdHoc;
+
+impl Kind for AdHoc {
+    const HAS_ONE_TEXT: bool = false;
+}
+
+/// By its type, without a look at the text: for what is run for every operation. See [`known_statement!`].
+pub trait Known: 'static {
+    fn pieces() -> &'static [String];
+}
+
+impl<K: Known> Kind for K {
+    const HAS_ONE_TEXT: bool = true;
+}
+
+/// Declares the type of a statement that has only ever this text.
+macro_rules! known_statement {
+    ($name:ident, $text:expr) => {
+        struct $name;
+
+        impl $crate::db::statement::Known for $name {
+            fn pieces() -> &'static [String] {
+                static PIECES: std::sync::LazyLock<Vec<String>> =
+                    std::sync::LazyLock::new(|| $text.split('?').map(str::to_owned).collect());
+                &PIECES
+            }
+        }
+    };
+}
+pub(super) use known_statement;
 
 /// A statement of that text, values still to be bound.
 pub fn sql<'a>(text: impl Into<Cow<'static, str>>) -> Statement<'a> {
-    Statement {
-        text: text.into(),
-        binds: Vec::with_capacity(24),
-    }
+    Statement::of(SqlText::Whole(text.into()))
 }
 
-impl<'a> Statement<'a> {
+/// The statement of that type, values still to be bound.
+pub fn known<'a, K: Known>() -> Statement<'a, K> {
+    Statement::of(SqlText::Pieces(K::pieces()))
+}
+
+impl<'a, K> Statement<'a, K> {
+    fn of(text: SqlText) -> Self {
+        Self {
+            text,
+            binds: Vec::with_capacity(24),
+            kind: PhantomData,
+        }
+    }
+
     #[must_use]
     pub fn bind(mut self, value: impl Into<Bind<'a>>) -> Self {
         self.binds.push(value.into());
         self
+    }
+
+    /// Writes the text with its values in between.
+    fn walk<'b, DB>(&'b self, out: &mut AstPass<'_, 'b, DB>, pieces: impl Iterator<Item = &'b str>) -> QueryResult<()>
+    where
+        Bind<'a>: QueryFragment<DB>,
+        DB: Backend,
+    {
+        let mut binds = self.binds.iter();
+        for (at, piece) in pieces.enumerate() {
+            if at > 0
+                && let Some(bind) = binds.next()
+            {
+                bind.walk_ast(out.reborrow())?;
+            }
+            out.push_sql(piece);
+        }
+        Ok(())
     }
 }
 
@@ -123,7 +198,7 @@ impl Columnar for Sqlite {
     }
 }
 
-impl<DB> QueryFragment<DB> for Statement<'_>
+impl<DB> QueryFragment<DB> for Bind<'_>
 where
     DB: Columnar + HasSqlType<BigInt> + HasSqlType<Text> + HasSqlType<Binary> + HasSqlType<Bool>,
     Option<i64>: ToSql<Nullable<BigInt>, DB>,
@@ -132,33 +207,39 @@ where
     bool: ToSql<Bool, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        let mut pieces = self.text.split('?');
-        out.push_sql(pieces.next().unwrap_or_default());
-        for (piece, bind) in pieces.zip(&self.binds) {
-            match bind {
-                Bind::Int(value) => out.push_bind_param::<Nullable<BigInt>, _>(value)?,
-                Bind::Text(value) => out.push_bind_param::<Nullable<Text>, _>(value)?,
-                Bind::Bytes(value) => out.push_bind_param::<Binary, _>(value)?,
-                Bind::Bool(value) => out.push_bind_param::<Bool, _>(value)?,
-                Bind::Column(column) => DB::push_column(&mut out, column)?,
-            }
-            out.push_sql(piece);
+        match self {
+            Self::Int(value) => out.push_bind_param::<Nullable<BigInt>, _>(value),
+            Self::Text(value) => out.push_bind_param::<Nullable<Text>, _>(value),
+            Self::Bytes(value) => out.push_bind_param::<Binary, _>(value),
+            Self::Bool(value) => out.push_bind_param::<Bool, _>(value),
+            Self::Column(column) => DB::push_column(&mut out, column),
         }
-        Ok(())
     }
 }
 
-impl QueryId for Statement<'_> {
-    type QueryId = ();
-    // The text itself is the key of the cache.
-    const HAS_STATIC_QUERY_ID: bool = false;
+impl<'a, DB, K> QueryFragment<DB> for Statement<'a, K>
+where
+    DB: Backend,
+    Bind<'a>: QueryFragment<DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        match &self.text {
+            SqlText::Whole(text) => self.walk(&mut out, text.split('?')),
+            SqlText::Pieces(pieces) => self.walk(&mut out, pieces.iter().map(String::as_str)),
+        }
+    }
 }
 
-impl Query for Statement<'_> {
+impl<K: Kind> QueryId for Statement<'_, K> {
+    type QueryId = Statement<'static, K>;
+    const HAS_STATIC_QUERY_ID: bool = K::HAS_ONE_TEXT;
+}
+
+impl<K> Query for Statement<'_, K> {
     type SqlType = Untyped;
 }
 
-impl<Conn> RunQueryDsl<Conn> for &Statement<'_> {}
+impl<Conn, K> RunQueryDsl<Conn> for &Statement<'_, K> {}
 
 /// The columns of one row, read from left to right.
 pub trait Columns {

@@ -1,6 +1,7 @@
 //! Currencies and units: ISO 4217, and those a deployment adds (POINTS, FCFA).
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::money::{Minor, Shown};
 
@@ -9,7 +10,7 @@ pub const MAX_EXPONENT: u8 = 12;
 
 /// A code of 2 to 12 characters: an upper-case letter, then letters, digits or `_`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CurrencyCode(Box<str>);
+pub struct CurrencyCode(Arc<str>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -1,6 +1,7 @@
 //! Entries: the journal's immutable lines, the source of truth.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::chain::ChainHash;
 use super::money::Minor;
@@ -127,7 +128,7 @@ pub struct Standing {
 ///
 /// The service of a charge and the method of a recharge are its second part; they are stored nowhere else.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct CounterAccount(Box<str>);
+pub struct CounterAccount(Arc<str>);
 
 const REVENUE: &str = "revenue:";
 const GATEWAY: &str = "gateway:";

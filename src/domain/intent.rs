@@ -12,7 +12,7 @@ pub struct Payload(Box<str>);
 
 impl Payload {
     pub fn new(fields: &Map<String, Value>) -> Self {
-        Self(Value::Object(fields.clone()).to_string().into())
+        Self(serde_json::to_string(fields).unwrap_or_default().into())
     }
 
     /// A payload that the ledger itself stored earlier.

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 /// What is wrong with a text; `what` names the field as the user knows it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +27,7 @@ pub fn is_unprintable(c: char) -> bool {
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
-fn checked(text: &str, what: &'static str, limit: usize) -> Result<Box<str>, TextError> {
+fn checked(text: &str, what: &'static str, limit: usize) -> Result<Arc<str>, TextError> {
     if text.is_empty() {
         return Err(TextError::Empty { what });
     }
@@ -46,8 +47,10 @@ fn checked(text: &str, what: &'static str, limit: usize) -> Result<Box<str>, Tex
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $what:literal, $limit:literal) => {
         $(#[$doc])*
+        ///
+        /// Shared: the same text stands in requests, entries and answers.
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Box<str>);
+        pub struct $name(Arc<str>);
 
         impl $name {
             pub fn parse(text: &str) -> Result<Self, TextError> {
@@ -94,7 +97,7 @@ text_type!(
 
 /// A payment method: a lower-case word such as `bank_transfer` or `momo`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PaymentMethod(Box<str>);
+pub struct PaymentMethod(Arc<str>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -122,7 +125,7 @@ impl PaymentMethod {
 
 /// A JSON value kept as compact text, in the order its fields were given.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Json(Box<str>);
+pub struct Json(Arc<str>);
 
 impl Json {
     const LIMIT: usize = 16 * 1024;

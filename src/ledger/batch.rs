@@ -1,50 +1,73 @@
 //! Many requests at once: the rules, locks, keys and records of single ones, in few transactions.
 //!
-//! First every attempt is recorded, then all accounts are locked in the order of their ids, and each request is judged
-//! on the state that the ones before it have left. What only makes entries waits in memory and is written together;
-//! what reads or writes records of its own is carried out on the database, after what its account has waiting.
+//! The attempt of the whole batch is recorded first. Then all accounts are locked in the order of their ids, each
+//! request is judged on the state that the ones before it have left ([`work`]), and entries, balance rows and the
+//! intent of each request, with its outcome, are written in one transaction. That counts on keys that nobody has heard
+//! of. Where one turns out to be known, nothing is kept, and the batch goes the careful way: the attempt of each
+//! request is recorded by itself first, which finds out about its key.
 
-use std::collections::{BTreeSet, HashMap};
+mod work;
+
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::Ledger;
 use super::clock::Stopwatch;
+use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::payload::{operation_name, payload};
-use super::post::{Answer, Attempt, Outcome, Posted, Request, made_up_key, post, sealed};
-use crate::db::bulk::{Append, append_many, lock_many};
-use crate::db::intents::{Made, NewIntent, intent_find};
-use crate::db::intents_bulk::{Ended, intents_end, intents_insert};
-use crate::db::snapshot::{Located, look};
+use super::post::{Answer, Attempt, Outcome, Request, made_up_key, post};
+use crate::db::intents::{Made, NewIntent, intent_applied, intent_ended, intent_find, intent_insert};
+use crate::db::intents_bulk::intents_insert;
 use crate::db::unit_of_work::{Transient, write, write_relaxed};
 use crate::db::{Db, DbError, accounts, holds};
 use crate::domain::account::AccountId;
-use crate::domain::balance::State;
 use crate::domain::currency::CurrencyCode;
-use crate::domain::effects::Verdict;
-use crate::domain::entry::{Entry, Note};
+use crate::domain::entry::Note;
 use crate::domain::intent::{IntentState, Payload};
-use crate::domain::operation::{Operation, Subject};
-use crate::domain::posting::decide;
-use crate::domain::refusal::Refusal;
-use crate::domain::snapshot::{Found, Snapshot, Usage};
+use crate::domain::operation::Operation;
 use crate::domain::text::{Actor, IdempotencyKey, UserId};
 use crate::domain::time::Timestamp;
+use work::{Keys, Work};
 
 /// What became of one request of many.
 pub type Done = Result<Answer, LedgerError>;
 
+/// The same, while the batch is at work.
+type Came = Result<Outcome, LedgerError>;
+
+/// A request with all that can be made of it before the ledger is asked.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    request: Request,
+    key: IdempotencyKey,
+    payload: Payload,
+}
+
+impl Prepared {
+    pub fn new(request: Request) -> Result<Self, LedgerError> {
+        Ok(Self {
+            key: request.key.clone().map_or_else(made_up_key, Ok)?,
+            payload: payload(&request.operation, &request.note, &request.currency),
+            request,
+        })
+    }
+}
+
 /// Remembers between batches which account is whose: that never changes.
 #[derive(Default)]
 pub struct Batches {
-    accounts: HashMap<(UserId, CurrencyCode), AccountId>,
+    accounts: HashMap<CurrencyCode, HashMap<UserId, AccountId>>,
+    /// How many batches more are expected to bring keys that are known.
+    careful: u8,
 }
 
+/// One request of the batch, and what is known of it.
 struct Item<'a> {
-    request: &'a Request,
-    key: IdempotencyKey,
-    payload: Payload,
+    prepared: &'a Prepared,
     account: Option<AccountId>,
+    /// Whether none before it in this batch has its key.
+    comes_first: bool,
     /// Whether this round was the first that was heard of the key.
     is_new: bool,
     /// Whether this batch was: after a lost connection, what is found applied is our own work.
@@ -53,6 +76,9 @@ struct Item<'a> {
 
 /// How often a lost connection is replaced within one batch.
 const RECONNECTS: u32 = 10;
+
+/// For how many batches known keys are expected after one was met: a file that is sent again has many.
+const CAREFUL_FOR: u8 = 50;
 
 /// When a batch that must hold together is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,14 +90,29 @@ pub enum Keep {
 }
 
 impl Batches {
+    /// For a run of many batches, to be ended with [`Batches::end`].
+    pub fn begin(ledger: &mut Ledger) -> Result<Self, LedgerError> {
+        ledger.db.begin_bulk()?;
+        Ok(Self::default())
+    }
+
+    /// Leaves the database as single commands want it.
+    pub fn end(ledger: &mut Ledger) -> Result<(), LedgerError> {
+        Ok(ledger.db.end_bulk()?)
+    }
+
     /// Carries out every request, in order; each is applied or refused by itself, exactly once per key.
-    pub fn carry_out(&mut self, ledger: &mut Ledger, requests: &[Request]) -> Result<Vec<Done>, LedgerError> {
+    pub fn carry_out(&mut self, ledger: &mut Ledger, requests: &[Prepared]) -> Result<Vec<Done>, LedgerError> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
         let now = ledger.now();
         let overdue = self.overdue(ledger, requests, now)?;
         let mut items = self.items(ledger, &overdue, requests)?;
+        let whole = Whole::new(&items)?;
         let mut lost = 0;
         let done = loop {
-            match in_two_transactions(ledger, &mut items, now, lost) {
+            match self.try_out(ledger, &mut items, &whole, (now, lost)) {
                 Ok(outcomes) => break answers(items, outcomes),
                 Err(LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))) if lost < RECONNECTS => {
                     // The commit may have happened: the keys tell.
@@ -90,11 +131,34 @@ impl Batches {
         Ok(done.into_iter().skip(overdue.len()).collect())
     }
 
+    fn try_out(
+        &mut self,
+        ledger: &mut Ledger,
+        items: &mut [Item<'_>],
+        whole: &Whole,
+        (now, lost): (Timestamp, u32),
+    ) -> Result<Vec<Came>, LedgerError> {
+        if lost > 0 && whole.was_carried_out(&mut ledger.db)? {
+            for item in items.iter_mut() {
+                item.is_ours = item.comes_first;
+            }
+        }
+        self.careful = self.careful.saturating_sub(1);
+        if lost == 0 && self.careful == 0 {
+            match in_one_go(ledger, items, whole, now) {
+                Ok(outcomes) => return Ok(outcomes),
+                Err(Stopped::Broken(error)) => return Err(error),
+                Err(Stopped::KeyKnown | Stopped::RolledBack(_)) => self.careful = CAREFUL_FOR,
+            }
+        }
+        carefully(ledger, items, now, lost)
+    }
+
     /// Carries out every request in one transaction; whether it was kept.
     pub fn carry_out_together(
         &mut self,
         ledger: &mut Ledger,
-        requests: &[Request],
+        requests: &[Prepared],
         keep: Keep,
     ) -> Result<(Vec<Done>, bool), LedgerError> {
         let now = ledger.now();
@@ -109,28 +173,29 @@ impl Batches {
     fn overdue(
         &mut self,
         ledger: &mut Ledger,
-        requests: &[Request],
+        requests: &[Prepared],
         now: Timestamp,
-    ) -> Result<Vec<Request>, LedgerError> {
+    ) -> Result<Vec<Prepared>, LedgerError> {
         let overdue = holds::accounts_overdue(&mut ledger.db, now)?;
         if overdue.is_empty() {
             return Ok(Vec::new());
         }
+        self.learn_accounts(ledger, requests)?;
         let mut touched = HashMap::new();
-        for request in requests {
-            if let Some(id) = self.account_of(ledger, request)? {
+        for Prepared { request, .. } in requests {
+            if let Some(id) = self.account_of(request) {
                 touched.entry(id).or_insert(request);
             }
         }
         let mut expiries = Vec::new();
         for (id, request) in overdue.iter().filter_map(|id| Some((id, *touched.get(id)?))) {
             for hold in holds::holds_overdue_of(&mut ledger.db, *id, now)? {
-                expiries.push(Request {
+                expiries.push(Prepared::new(Request {
                     operation: Operation::ExpireHold { hold: hold.id.number },
                     note: Note::default(),
                     key: None,
                     ..request.clone()
-                });
+                })?);
             }
         }
         Ok(expiries)
@@ -139,85 +204,128 @@ impl Batches {
     fn items<'a>(
         &mut self,
         ledger: &mut Ledger,
-        first: &'a [Request],
-        then: &'a [Request],
+        first: &'a [Prepared],
+        then: &'a [Prepared],
     ) -> Result<Vec<Item<'a>>, LedgerError> {
-        let mut items = Vec::with_capacity(first.len() + then.len());
-        for request in first.iter().chain(then) {
-            items.push(Item {
-                request,
-                key: request.key.clone().map_or_else(made_up_key, Ok)?,
-                payload: payload(&request.operation, &request.note, &request.currency),
-                account: self.account_of(ledger, request)?,
+        self.learn_accounts(ledger, then)?;
+        let mut keys = HashSet::with_capacity(first.len() + then.len());
+        let items = first.iter().chain(then).map(|prepared| {
+            let account = self.account_of(&prepared.request);
+            Item {
+                prepared,
+                account,
+                comes_first: keys.insert((account, prepared.key.as_str())),
                 is_new: false,
                 is_ours: false,
-            });
-        }
-        Ok(items)
+            }
+        });
+        Ok(items.collect())
     }
 
-    fn account_of(&mut self, ledger: &mut Ledger, request: &Request) -> Result<Option<AccountId>, LedgerError> {
-        let name = (request.user_id.clone(), request.currency.code().clone());
-        if let Some(id) = self.accounts.get(&name) {
-            return Ok(Some(*id));
+    fn account_of(&self, request: &Request) -> Option<AccountId> {
+        self.accounts
+            .get(request.currency.code())?
+            .get(&request.user_id)
+            .copied()
+    }
+
+    /// Looks up at once all accounts that are met for the first time.
+    fn learn_accounts(&mut self, ledger: &mut Ledger, requests: &[Prepared]) -> Result<(), LedgerError> {
+        let unknown: HashSet<(&UserId, &CurrencyCode)> = requests
+            .iter()
+            .filter(|prepared| self.account_of(&prepared.request).is_none())
+            .map(|Prepared { request, .. }| (&request.user_id, request.currency.code()))
+            .collect();
+        let unknown: Vec<_> = unknown.into_iter().collect();
+        for (user_id, currency, id) in accounts::accounts_named(&mut ledger.db, &unknown)? {
+            self.accounts.entry(currency).or_default().insert(user_id, id);
         }
-        let found = accounts::accounts_of_user(&mut ledger.db, &name.0, Some(&name.1))?;
-        let id = found.first().map(|listed| listed.account.id);
-        if let Some(id) = id {
-            self.accounts.insert(name, id);
-        }
-        Ok(id)
+        Ok(())
     }
 }
 
-/// As a single command would; it finds its key recorded already.
+/// The intent of a batch as a whole, under no account: what is left of it when the process dies on the way.
+struct Whole {
+    key: IdempotencyKey,
+    payload: Payload,
+}
+
+impl Whole {
+    const OPERATION: &'static str = "apply";
+
+    fn new(items: &[Item<'_>]) -> Result<Self, LedgerError> {
+        let fields = [("op", Self::OPERATION.into()), ("requests", items.len().into())];
+        let fields = fields.map(|(name, value): (&str, serde_json::Value)| (name.to_owned(), value));
+        Ok(Self {
+            key: made_up_key()?,
+            payload: Payload::new(&fields.into_iter().collect()),
+        })
+    }
+
+    /// Committed before the work; its own commit need not wait for the disk.
+    fn record(&self, ledger: &mut Ledger, now: Timestamp) -> Result<(), DbError> {
+        let actor = ledger.actor.clone();
+        let intent = NewIntent {
+            key: &self.key,
+            operation: Self::OPERATION,
+            payload: &self.payload,
+            actor: &actor,
+            created_at: now,
+        };
+        write_relaxed(&mut ledger.db, "batch intent", |db| {
+            intent_insert(db, NO_ACCOUNT, &intent, 1).map(|_| ())
+        })
+    }
+
+    /// In the transaction of the work.
+    fn carried_out(&self, db: &mut Db, started: Stopwatch) -> Result<(), DbError> {
+        intent_applied(db, NO_ACCOUNT, &self.key, 1, Made::default(), started.elapsed()).map(|_| ())
+    }
+
+    /// Best effort: what became of the requests is in their own intents.
+    fn given_up(&self, ledger: &mut Ledger, started: Stopwatch) {
+        let given_up: Result<(), DbError> = write_relaxed(&mut ledger.db, "batch intent", |db| {
+            let (state, reason) = (IntentState::Refused, "not_all_new");
+            intent_ended(db, NO_ACCOUNT, &self.key, 1, state, reason, started.elapsed())
+        });
+        if let Err(error) = given_up {
+            log::warn!("the end of a batch could not be recorded: {error}");
+        }
+    }
+
+    /// The answer to "did it commit?" after a lost connection.
+    fn was_carried_out(&self, db: &mut Db) -> Result<bool, DbError> {
+        let found = intent_find(db, NO_ACCOUNT, &self.key)?;
+        Ok(found.is_some_and(|intent| intent.state == IntentState::Applied))
+    }
+}
+
+/// As a single command would; it finds its key recorded already, or not at all.
 fn alone(ledger: &mut Ledger, item: &Item<'_>) -> Done {
     let request = Request {
-        key: Some(item.key.clone()),
-        ..item.request.clone()
+        key: Some(item.prepared.key.clone()),
+        ..item.prepared.request.clone()
     };
     post(ledger, &request)
 }
 
-fn answers(items: Vec<Item<'_>>, outcomes: Vec<Result<Outcome, LedgerError>>) -> Vec<Done> {
-    let answer = |(item, outcome): (Item<'_>, Result<Outcome, LedgerError>)| {
+fn answers(items: Vec<Item<'_>>, outcomes: Vec<Came>) -> Vec<Done> {
+    let answer = |(item, outcome): (Item<'_>, Came)| {
         Ok(Answer {
-            key: item.key,
-            currency: item.request.currency.clone(),
+            key: item.prepared.key.clone(),
+            currency: item.prepared.request.currency.clone(),
             outcome: outcome?,
         })
     };
     items.into_iter().zip(outcomes).map(answer).collect()
 }
 
-/// Records the attempts and carries them out; that they were made survives whatever happens to them.
-fn in_two_transactions(
-    ledger: &mut Ledger,
-    items: &mut [Item<'_>],
-    now: Timestamp,
-    lost: u32,
-) -> Result<Vec<Result<Outcome, LedgerError>>, LedgerError> {
-    let actor = ledger.actor.clone();
-    let recorded = write_relaxed(&mut ledger.db, "intents", |db| record(db, items, &actor, now))?;
-    learn(items, recorded);
-    let items = &*items;
-    let mut tried = false;
-    let outcomes = write(&mut ledger.db, "batch", |db| {
-        // Somebody else may have settled a key after it was recorded: a second try looks every key up.
-        let recorded_just_now = !std::mem::replace(&mut tried, true);
-        carry_out_all(db, items, (&actor, now), (lost, recorded_just_now))
-    })?;
-    for (item, outcome) in items.iter().zip(&outcomes) {
-        if let (Err(error), Some(account)) = (outcome, item.account) {
-            attempt_of(item, lost).record_failure(ledger, account, error);
-        }
-    }
-    Ok(outcomes)
-}
-
-/// The outcomes of a transaction that was rolled back on purpose, or what broke.
+/// Why a transaction of many was not kept.
 enum Stopped {
-    RolledBack(Vec<Result<Outcome, LedgerError>>),
+    /// A key that was taken for new is not.
+    KeyKnown,
+    /// On purpose, with what would have happened.
+    RolledBack(Vec<Came>),
     Broken(LedgerError),
 }
 
@@ -235,9 +343,48 @@ impl Transient for Stopped {
     fn still_busy(self, waited: Duration) -> Self {
         match self {
             Self::Broken(error) => Self::Broken(error.still_busy(waited)),
-            rolled_back @ Self::RolledBack(_) => rolled_back,
+            other => other,
         }
     }
+}
+
+/// Carries out all on keys that are taken for new.
+fn in_one_go(ledger: &mut Ledger, items: &[Item<'_>], whole: &Whole, now: Timestamp) -> Result<Vec<Came>, Stopped> {
+    let (actor, started) = (ledger.actor.clone(), Stopwatch::start());
+    whole.record(ledger, now)?;
+    let done = write(&mut ledger.db, "batch", |db| {
+        let outcomes = Work::new(&actor, now, Keys::TakenForNew).carry_out_all(db, items)?;
+        whole.carried_out(db, started)?;
+        Ok(outcomes)
+    });
+    if matches!(done, Err(Stopped::KeyKnown)) {
+        whole.given_up(ledger, started);
+    }
+    done
+}
+
+/// Records the attempts and carries them out; that they were made survives whatever happens to them.
+fn carefully(ledger: &mut Ledger, items: &mut [Item<'_>], now: Timestamp, lost: u32) -> Result<Vec<Came>, LedgerError> {
+    let actor = ledger.actor.clone();
+    let recorded = write_relaxed(&mut ledger.db, "intents", |db| record(db, items, &actor, now))?;
+    learn(items, recorded);
+    let items = &*items;
+    let mut keys = Keys::Recorded { lost };
+    let done = write(&mut ledger.db, "batch", |db| {
+        // Somebody else may have settled a key after it was recorded: a second try looks every key up.
+        let keys = std::mem::replace(&mut keys, Keys::RecordedEarlier { lost });
+        Work::new(&actor, now, keys).carry_out_all(db, items)
+    });
+    let outcomes = done.map_err(|stopped| match stopped {
+        Stopped::Broken(error) => error,
+        Stopped::KeyKnown | Stopped::RolledBack(_) => DbError::Retry("a key has appeared meanwhile".into()).into(),
+    })?;
+    for (item, outcome) in items.iter().zip(&outcomes) {
+        if let (Err(error), Some(account)) = (outcome, item.account) {
+            attempt_of(item, lost).record_failure(ledger, account, error);
+        }
+    }
+    Ok(outcomes)
 }
 
 fn in_one_transaction(
@@ -245,49 +392,29 @@ fn in_one_transaction(
     items: &mut [Item<'_>],
     now: Timestamp,
     keep: Keep,
-) -> Result<(Vec<Result<Outcome, LedgerError>>, bool), LedgerError> {
+) -> Result<(Vec<Came>, bool), LedgerError> {
     let actor = ledger.actor.clone();
-    let done: Result<_, Stopped> = write(&mut ledger.db, "batch", |db| {
-        let recorded = record(db, items, &actor, now)?;
-        learn(items, recorded);
-        let outcomes = carry_out_all(db, items, (&actor, now), (0, true))?;
-        let refused = |outcome: &Result<Outcome, LedgerError>| {
-            !matches!(outcome, Ok(Outcome::Applied(_) | Outcome::AlreadyApplied(_)))
-        };
-        if keep == Keep::Nothing || outcomes.iter().any(refused) {
-            return Err(Stopped::RolledBack(outcomes));
+    let mut keys = Keys::TakenForNew;
+    loop {
+        let done = write(&mut ledger.db, "batch", |db| {
+            if keys != Keys::TakenForNew {
+                let recorded = record(db, items, &actor, now)?;
+                learn(items, recorded);
+            }
+            let outcomes = Work::new(&actor, now, keys).carry_out_all(db, items)?;
+            let refused = |outcome: &Came| !matches!(outcome, Ok(Outcome::Applied(_) | Outcome::AlreadyApplied(_)));
+            if keep == Keep::Nothing || outcomes.iter().any(refused) {
+                return Err(Stopped::RolledBack(outcomes));
+            }
+            Ok(outcomes)
+        });
+        match done {
+            Ok(outcomes) => return Ok((outcomes, true)),
+            Err(Stopped::RolledBack(outcomes)) => return Ok((outcomes, false)),
+            Err(Stopped::Broken(error)) => return Err(error),
+            Err(Stopped::KeyKnown) => keys = Keys::Recorded { lost: 0 },
         }
-        Ok(outcomes)
-    });
-    match done {
-        Ok(outcomes) => Ok((outcomes, true)),
-        Err(Stopped::RolledBack(outcomes)) => Ok((outcomes, false)),
-        Err(Stopped::Broken(error)) => Err(error),
     }
-}
-
-/// Carries out every item on accounts that are locked together.
-fn carry_out_all(
-    db: &mut Db,
-    items: &[Item<'_>],
-    (actor, now): (&Actor, Timestamp),
-    (lost, recorded_just_now): (u32, bool),
-) -> Result<Vec<Result<Outcome, LedgerError>>, LedgerError> {
-    let accounts: BTreeSet<AccountId> = items.iter().filter_map(|item| item.account).collect();
-    let accounts: Vec<AccountId> = accounts.into_iter().collect();
-    let mut work = Work {
-        accounts: HashMap::with_capacity(accounts.len()),
-        actor,
-        now,
-        lost,
-        recorded_just_now,
-    };
-    for (id, located) in lock_many(db, &accounts)? {
-        work.accounts.insert(id, located.map(Working::new));
-    }
-    let outcomes: Result<Vec<_>, LedgerError> = items.iter().map(|item| work.carry_out(db, item)).collect();
-    work.flush(db, None)?;
-    outcomes
 }
 
 /// Records every attempt before any effect; for each with an account, whether it was the first of its key.
@@ -316,190 +443,22 @@ fn learn(items: &mut [Item<'_>], recorded: Vec<bool>) {
     }
 }
 
-fn intent<'a>(item: &'a Item<'_>, actor: &'a Actor, now: Timestamp) -> NewIntent<'a> {
+fn intent<'a>(item: &Item<'a>, actor: &'a Actor, now: Timestamp) -> NewIntent<'a> {
     NewIntent {
-        key: &item.key,
-        operation: operation_name(&item.request.operation),
-        payload: &item.payload,
+        key: &item.prepared.key,
+        operation: operation_name(&item.prepared.request.operation),
+        payload: &item.prepared.payload,
         actor,
         created_at: now,
     }
 }
 
-fn attempt_of<'a>(item: &'a Item<'_>, lost: u32) -> Attempt<'a> {
+fn attempt_of<'a>(item: &Item<'a>, lost: u32) -> Attempt<'a> {
     Attempt {
-        request: item.request,
-        key: &item.key,
-        payload: &item.payload,
+        request: &item.prepared.request,
+        key: &item.prepared.key,
+        payload: &item.prepared.payload,
         started: Stopwatch::start(),
         lost: if item.is_ours { lost } else { 0 },
     }
-}
-
-/// An account at work, and what of it waits to be written.
-struct Working<'a> {
-    located: Located,
-    /// What the database has.
-    before: State,
-    entries: Vec<Entry>,
-    ended: Vec<Ended<'a>>,
-}
-
-impl Working<'_> {
-    fn new(located: Located) -> Self {
-        Self {
-            before: located.state,
-            located,
-            entries: Vec::new(),
-            ended: Vec::new(),
-        }
-    }
-
-    fn append(&mut self) -> Option<Append> {
-        let append = Append {
-            account: self.located.account.id,
-            before: self.before,
-            entries: std::mem::take(&mut self.entries),
-            after: self.located.state,
-        };
-        self.before = self.located.state;
-        (!append.entries.is_empty()).then_some(append)
-    }
-}
-
-/// The transaction of a batch so far.
-struct Work<'a> {
-    accounts: HashMap<AccountId, Result<Working<'a>, DbError>>,
-    actor: &'a Actor,
-    now: Timestamp,
-    lost: u32,
-    /// Whether what an item knows about its key still holds.
-    recorded_just_now: bool,
-}
-
-impl<'a> Work<'a> {
-    /// The outer error ends the batch, the inner one is this request's.
-    fn carry_out(&mut self, db: &mut Db, item: &'a Item<'_>) -> Result<Result<Outcome, LedgerError>, LedgerError> {
-        let missing = || {
-            Outcome::Refused(Refusal::AccountNotFound {
-                user_id: item.request.user_id.to_string(),
-            })
-        };
-        let Some(id) = item.account else {
-            return Ok(Ok(missing()));
-        };
-        match self.accounts.get_mut(&id) {
-            None => Ok(Ok(missing())),
-            Some(Err(damage)) => Ok(Err(DbError::Integrity(damage.to_string()).into())),
-            Some(Ok(working)) => {
-                let simple = self.recorded_just_now
-                    && item.is_new
-                    && item.request.operation.subject() == Subject::None
-                    && !working.located.account.limits.any();
-                if simple && let Some(outcome) = in_memory(working, item, self.actor, self.now)? {
-                    return Ok(Ok(outcome));
-                }
-                self.on_the_database(db, id, item).map(Ok)
-            }
-        }
-    }
-
-    fn on_the_database(&mut self, db: &mut Db, id: AccountId, item: &Item<'_>) -> Result<Outcome, LedgerError> {
-        self.flush(db, Some(id))?;
-        let attempt = attempt_of(item, self.lost);
-        let mut found = intent_find(db, id, &item.key)?;
-        if !item.is_ours
-            && found
-                .as_ref()
-                .is_some_and(|intent| intent.state != IntentState::Applied)
-        {
-            // The same key was refused earlier in this batch.
-            attempt.record_again_in(db, id, &intent(item, self.actor, self.now))?;
-            found = intent_find(db, id, &item.key)?;
-        }
-        let gone = || DbError::Integrity(format!("account {id} has disappeared"));
-        let located = look(db, id)?.ok_or_else(gone)?;
-        let outcome = attempt.judge_key(db, located, found, &attempt.stamp(self.actor, self.now))?;
-        let after = look(db, id)?.ok_or_else(gone)?;
-        self.accounts.insert(id, Ok(Working::new(after)));
-        Ok(outcome)
-    }
-
-    /// Writes what waits, of one account or of all.
-    fn flush(&mut self, db: &mut Db, only: Option<AccountId>) -> Result<(), LedgerError> {
-        let (mut appends, mut ended): (Vec<Append>, Vec<Ended<'a>>) = (Vec::new(), Vec::new());
-        let mut take = |working: &mut Working<'a>| {
-            appends.extend(working.append());
-            ended.append(&mut working.ended);
-        };
-        match only {
-            Some(id) => {
-                if let Some(Ok(working)) = self.accounts.get_mut(&id) {
-                    take(working);
-                }
-            }
-            None => self
-                .accounts
-                .values_mut()
-                .filter_map(|found| found.as_mut().ok())
-                .for_each(take),
-        }
-        // In the order of the keys: neighbours share their pages.
-        appends.sort_by_key(|append| append.account);
-        ended.sort_by_key(|ended| (ended.account, ended.key));
-        if !appends.is_empty() {
-            append_many(db, &appends)?;
-        }
-        if !ended.is_empty() {
-            intents_end(db, &ended)?;
-        }
-        Ok(())
-    }
-}
-
-/// Judges on what the requests before have left, and lets the entries wait; `None` for what needs the database.
-fn in_memory<'a>(
-    working: &mut Working<'a>,
-    item: &'a Item<'_>,
-    actor: &Actor,
-    now: Timestamp,
-) -> Result<Option<Outcome>, LedgerError> {
-    let attempt = attempt_of(item, 0);
-    let Located { account, state } = &working.located;
-    let snapshot = Snapshot {
-        account: account.clone(),
-        state: *state,
-        suspension: None,
-        usage: Usage::default(),
-        found: Found::Nothing,
-    };
-    let operation = &item.request.operation;
-    let (outcome, made) = match decide(&snapshot, operation, now) {
-        Verdict::Apply(effects) if effects.is_plain() => {
-            let posting = sealed(&snapshot, operation, &effects, &attempt.stamp(actor, now))?;
-            working.entries.extend(posting.entries.iter().cloned());
-            working.located.state = posting.state;
-            let ends = posting.entries.first().zip(posting.entries.last());
-            let made = Made {
-                entries: ends.map(|(first, last)| (first.seq, last.seq)),
-                subject: None,
-            };
-            (
-                Outcome::Applied(Box::new(Posted::plain(snapshot.account, posting))),
-                Ok(made),
-            )
-        }
-        Verdict::Refuse(refusal) => {
-            let reason = refusal.code().name();
-            (Outcome::Refused(refusal), Err(reason))
-        }
-        Verdict::Apply(_) | Verdict::Already | Verdict::Suspend(..) => return Ok(None),
-    };
-    working.ended.push(Ended {
-        account: working.located.account.id,
-        key: &item.key,
-        outcome: made,
-        took: attempt.started.elapsed(),
-    });
-    Ok(Some(outcome))
 }

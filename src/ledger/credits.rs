@@ -83,6 +83,9 @@ pub(super) fn overdue(ledger: &mut Ledger, by: Timestamp) -> Result<Vec<Purchase
     with_accounts(ledger, found)
 }
 
+/// Most credits that are held in memory at once.
+const LARGEST_PAGE: usize = 20_000;
+
 fn bring_all(
     ledger: &mut Ledger,
     run: &mut Run,
@@ -90,7 +93,7 @@ fn bring_all(
     progress: &dyn Progress,
 ) -> Result<(), LedgerError> {
     let now = ledger.now();
-    let mut pace = Pace::new(ledger.db.lock_timeout());
+    let mut pace = Pace::new(ledger.db.lock_timeout(), LARGEST_PAGE);
     let mut after = (0, 0);
     progress.begin(credits::credits_due_count(&mut ledger.db, now)?.unsigned_abs());
     loop {

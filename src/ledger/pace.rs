@@ -5,30 +5,32 @@ use std::time::Duration;
 /// As many as keep other writers waiting only for a moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    size: i64,
+    size: usize,
+    largest: usize,
     target: Duration,
 }
 
 impl Pace {
-    const FIRST: i64 = 1_000;
-    const SMALLEST: i64 = 100;
-    const LARGEST: i64 = 20_000;
+    const FIRST: usize = 1_000;
+    const SMALLEST: usize = 100;
 
-    pub fn new(lock_timeout: Duration) -> Self {
+    /// For writers that wait so long, and never more than `largest`: what is at work is held in memory.
+    pub fn new(lock_timeout: Duration, largest: usize) -> Self {
         Self {
-            size: Self::FIRST,
-            target: Duration::from_millis(250).min(lock_timeout / 4),
+            size: Self::FIRST.min(largest),
+            largest,
+            target: Duration::from_millis(500).min(lock_timeout / 4),
         }
     }
 
-    pub const fn size(&self) -> i64 {
+    pub const fn size(&self) -> usize {
         self.size
     }
 
     /// Learns from how long the last transaction took.
     pub fn took(&mut self, span: Duration) {
         if span < self.target / 2 {
-            self.size = (self.size * 2).min(Self::LARGEST);
+            self.size = (self.size * 2).min(self.largest);
         } else if span > self.target {
             self.size = (self.size / 2).max(Self::SMALLEST);
         }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use self::plan::{Chunk, Expected, Plan};
 use super::account::{Change, Changed, Create, change};
-use super::batch::{Batches, Done};
+use super::batch::{Batches, Done, Prepared};
 use super::error::LedgerError;
 use super::import::import;
 use super::post::{Outcome, post};
@@ -82,7 +82,7 @@ pub fn seed(ledger: &mut Ledger, seed: &Seed, progress: &dyn Progress) -> Result
         end: plan.calendar().end(),
         digest: LedgerDigest::default().finish(),
     };
-    let mut batches = Batches::default();
+    let mut batches = Batches::begin(ledger)?;
     progress.begin(seed.entries);
     while let Some(chunk) = plan.next()? {
         interrupt::check()?;
@@ -96,7 +96,8 @@ pub fn seed(ledger: &mut Ledger, seed: &Seed, progress: &dyn Progress) -> Result
             let answer = post(ledger, request);
             seeded.count(*expected, answer)?;
         }
-        let answers = batches.carry_out(ledger, &chunk.requests)?;
+        let requests: Result<Vec<Prepared>, LedgerError> = chunk.requests.into_iter().map(Prepared::new).collect();
+        let answers = batches.carry_out(ledger, &requests?)?;
         if answers.len() != chunk.expected.len() {
             return Err(unforeseen());
         }
@@ -106,6 +107,7 @@ pub fn seed(ledger: &mut Ledger, seed: &Seed, progress: &dyn Progress) -> Result
         progress.advance(seeded.entries - before);
     }
     progress.finish();
+    Batches::end(ledger)?;
     seeded.digest = digest(ledger)?;
     Ok(seeded)
 }

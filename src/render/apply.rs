@@ -1,6 +1,6 @@
 //! The lines of `apply`: what became of each, in the order of the input.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub struct Row {
 #[derive(Clone, Debug)]
 pub struct Place {
     /// Named only where there are several.
-    pub file: Option<Rc<str>>,
+    pub file: Option<Arc<str>>,
     pub line: u64,
 }
 

@@ -10,7 +10,7 @@ use ledger::domain::recharge::{RechargeId, RechargeStatus};
 use ledger::domain::text::Actor;
 use ledger::domain::time::Timestamp;
 use ledger::ledger::account::{self, AccountView, Change, Changed, Create, Setting, Settings};
-use ledger::ledger::batch::Batches;
+use ledger::ledger::batch::{Batches, Prepared};
 use ledger::ledger::post::{Outcome, Posted, Request, post};
 use ledger::ledger::progress::Unwatched;
 use ledger::ledger::recharge;
@@ -142,7 +142,7 @@ impl Desk {
 
     /// All of them in one batch.
     pub fn carry_out_in_bulk(&mut self, steps: &[Step]) -> Vec<Said> {
-        let requests: Vec<Request> = steps.iter().map(request).collect();
+        let requests: Vec<Prepared> = steps.iter().map(|step| Prepared::new(request(step)).unwrap()).collect();
         let done = Batches::default().carry_out(&mut self.ledger, &requests).unwrap();
         done.into_iter().map(|answer| said(answer.unwrap().outcome)).collect()
     }

@@ -1,0 +1,170 @@
+//! Requests of lines, read while others are carried out.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, stdin};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Chunk;
+use crate::cli::context::invalid;
+use crate::domain::account::AccountId;
+use crate::domain::code::Code;
+use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::text::UserId;
+use crate::domain::worth::Terms;
+use crate::input::operations::{Fields, Line, Owner, Wrong};
+use crate::input::rows::Rows;
+use crate::ledger::batch::Prepared;
+use crate::ledger::post::Request;
+use crate::ledger::{Ledger, LedgerError, account, currency};
+use crate::render::apply::Place;
+
+/// A file with the name that the results call it: none where there is but one.
+pub struct Source {
+    rows: Rows<Box<dyn BufRead + Send>>,
+    name: Option<Arc<str>>,
+}
+
+/// All files; one that cannot be opened is told before anything is applied.
+pub fn open_all(paths: &[PathBuf]) -> Result<Vec<Source>, LedgerError> {
+    let open = |path: &PathBuf| {
+        Ok(Source {
+            rows: open(path)?,
+            name: (paths.len() > 1).then(|| path.display().to_string().into()),
+        })
+    };
+    paths.iter().map(open).collect()
+}
+
+/// A file, or standard input, whose first lines can be read.
+fn open(path: &PathBuf) -> Result<Rows<Box<dyn BufRead + Send>>, LedgerError> {
+    let unreadable = |error: &dyn std::fmt::Display| invalid(format!("{}: {error}", path.display()));
+    let raw: Box<dyn Read + Send> = if path.as_os_str() == "-" {
+        Box::new(stdin())
+    } else {
+        Box::new(File::open(path).map_err(|error| unreadable(&error))?)
+    };
+    let source: Box<dyn BufRead + Send> = Box::new(BufReader::with_capacity(1 << 18, raw));
+    Rows::of(source, "op").map_err(|error| unreadable(&error))
+}
+
+/// Makes requests of lines; remembers currencies and whose records are.
+pub struct Requests {
+    /// A connection of its own: it reads while another one writes.
+    ledger: Ledger,
+    default: CurrencyCode,
+    terms: Terms,
+    currencies: HashMap<CurrencyCode, Currency>,
+    owners: HashMap<AccountId, (UserId, Currency)>,
+}
+
+impl Requests {
+    pub fn new(ledger: Ledger, default: CurrencyCode, terms: Terms) -> Self {
+        Self {
+            ledger,
+            default,
+            terms,
+            currencies: HashMap::new(),
+            owners: HashMap::new(),
+        }
+    }
+
+    /// The next lines, at most so many; none at the end.
+    pub fn chunk(&mut self, source: &mut Source, most: usize) -> Result<Chunk, LedgerError> {
+        let unreadable = |error: std::io::Error| invalid(format!("the input: {error}"));
+        let mut chunk = Chunk {
+            lines: Vec::new(),
+            requests: Vec::new(),
+        };
+        while chunk.lines.len() < most {
+            let Some((line, fields)) = source.rows.read().map_err(unreadable)? else {
+                break;
+            };
+            let request = match fields {
+                Ok(fields) => self.request(fields)?,
+                Err(wrong) => Err(wrong),
+            };
+            let file = source.name.clone();
+            let read = match request {
+                Ok(request) => {
+                    chunk.requests.push(Prepared::new(request)?);
+                    Ok(())
+                }
+                Err(wrong) => Err(wrong),
+            };
+            chunk.lines.push((Place { file, line }, read));
+        }
+        Ok(chunk)
+    }
+
+    fn request(&mut self, fields: Fields) -> Result<Result<Request, Wrong>, LedgerError> {
+        let line = match Line::read(fields) {
+            Ok(line) => line,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        let (user_id, currency) = match self.owner(line.owner())? {
+            Ok(owner) => owner,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        let paid_in = match line.paid_in(&self.terms) {
+            Some(code) => match resolved(&mut self.currencies, &mut self.ledger, code)? {
+                Ok(paid_in) => Some(paid_in),
+                Err(wrong) => return Ok(Err(wrong)),
+            },
+            None => None,
+        };
+        let asked = line.asked(&currency, paid_in.as_ref(), &self.terms);
+        Ok(asked.map(|asked| Request {
+            user_id,
+            currency,
+            operation: asked.operation,
+            note: asked.note,
+            key: asked.key,
+        }))
+    }
+
+    fn owner(&mut self, owner: &Owner) -> Result<Result<(UserId, Currency), Wrong>, LedgerError> {
+        match owner {
+            Owner::User(user_id, code) => {
+                let code = code.as_ref().unwrap_or(&self.default);
+                let currency = resolved(&mut self.currencies, &mut self.ledger, code)?;
+                Ok(currency.map(|currency| (user_id.clone(), currency)))
+            }
+            Owner::Account(id) => {
+                if let Some(known) = self.owners.get(id) {
+                    return Ok(Ok(known.clone()));
+                }
+                match account::owner_of(&mut self.ledger, *id)? {
+                    Some(found) => {
+                        self.owners.insert(*id, found.clone());
+                        Ok(Ok(found))
+                    }
+                    None => Ok(Err(Wrong {
+                        code: Code::NotFound,
+                        reason: format!("account {id} does not exist"),
+                    })),
+                }
+            }
+        }
+    }
+}
+
+/// A currency, of which it is remembered what it is.
+fn resolved(
+    known: &mut HashMap<CurrencyCode, Currency>,
+    ledger: &mut Ledger,
+    code: &CurrencyCode,
+) -> Result<Result<Currency, Wrong>, LedgerError> {
+    if let Some(currency) = known.get(code) {
+        return Ok(Ok(currency.clone()));
+    }
+    match currency::resolve(ledger, code) {
+        Ok(currency) => {
+            known.insert(code.clone(), currency.clone());
+            Ok(Ok(currency))
+        }
+        Err(LedgerError::Invalid { code, message }) => Ok(Err(Wrong { code, reason: message })),
+        Err(error) => Err(error),
+    }
+}
