@@ -18,6 +18,7 @@ mod server;
 
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -97,70 +98,98 @@ fn number(index: usize) -> i64 {
 
 fn fill_sqlite(path: &Path, maker: &mut Maker) {
     drop(common::open(&path.display().to_string()));
+    let accounts = maker.states.len();
     let connection = Connection::open(path).unwrap();
     connection
         .execute_batch("PRAGMA foreign_keys = OFF; PRAGMA synchronous = OFF; BEGIN")
         .unwrap();
-    for index in 0..maker.states.len() {
-        let mut insert = connection
-            .prepare_cached(&format!(
-                "INSERT INTO entries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            ))
-            .unwrap();
-        let accounts = maker.states.len();
-        for round in 0..maker.share(index) {
-            let entry = maker.next(index, round * accounts + index);
-            let Entry {
-                movement, after, stamp, ..
-            } = &entry;
-            insert
-                .execute(params![
-                    number(index),
-                    entry.seq,
-                    movement.deltas.balance.get(),
-                    movement.deltas.held.get(),
-                    movement.deltas.debt.get(),
-                    movement.kind.name(),
-                    after.balance.get(),
-                    after.held.get(),
-                    after.debt.get(),
-                    stamp.at.micros(),
-                    entry.hash.as_bytes(),
-                    movement.counter_account.as_str(),
-                    stamp.actor.as_str(),
-                    stamp.key.as_ref().map(IdempotencyKey::as_str),
-                    stamp.note.reference.as_ref().map(Reference::as_str),
-                ])
-                .unwrap();
-        }
+    for index in 0..accounts {
+        insert_sqlite(&connection, maker, index, 0..maker.share(index));
         if index % 100 == 99 {
             connection.execute_batch("COMMIT; BEGIN").unwrap();
         }
     }
-    for (index, state) in maker.states.iter().enumerate() {
+    for index in 0..accounts {
         connection.execute(
             "INSERT INTO accounts (id, user_id, currency, exponent, created_at) VALUES (?, ?, 'USD', 2, 1772366400000000)",
             params![number(index), number(index).to_string()],
         )
         .unwrap();
-        connection
-            .execute(
-                "INSERT INTO balances (account_id, balance, held, debt, total_recharged, total_spent, last_seq, chain_head) \
-                 VALUES (?, ?, 0, 0, ?, ?, ?, ?)",
-                params![
-                    number(index),
-                    state.figures.balance.get(),
-                    state.figures.total_recharged.get(),
-                    state.figures.total_spent.get(),
-                    state.last_seq,
-                    state.chain_head.as_bytes(),
-                ],
-            )
-            .unwrap();
+        put_balance(&connection, maker, index);
     }
     connection.execute_batch("COMMIT; PRAGMA synchronous = FULL;").unwrap();
+    checkpoint(&connection);
+}
+
+/// A day's work: so many more entries of every account.
+fn grow_sqlite(path: &Path, maker: &mut Maker, each: usize) {
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch("PRAGMA foreign_keys = OFF; BEGIN").unwrap();
+    for index in 0..maker.states.len() {
+        let made = usize::try_from(maker.states[index].last_seq).unwrap();
+        insert_sqlite(&connection, maker, index, made..made + each);
+        put_balance(&connection, maker, index);
+    }
+    connection.execute_batch("COMMIT").unwrap();
+    checkpoint(&connection);
+}
+
+fn checkpoint(connection: &Connection) {
     connection
         .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
+}
+
+fn insert_sqlite(connection: &Connection, maker: &mut Maker, index: usize, rounds: Range<usize>) {
+    let mut insert = connection
+        .prepare_cached(&format!(
+            "INSERT INTO entries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        ))
+        .unwrap();
+    let accounts = maker.states.len();
+    for round in rounds {
+        let entry = maker.next(index, round * accounts + index);
+        let Entry {
+            movement, after, stamp, ..
+        } = &entry;
+        insert
+            .execute(params![
+                number(index),
+                entry.seq,
+                movement.deltas.balance.get(),
+                movement.deltas.held.get(),
+                movement.deltas.debt.get(),
+                movement.kind.name(),
+                after.balance.get(),
+                after.held.get(),
+                after.debt.get(),
+                stamp.at.micros(),
+                entry.hash.as_bytes(),
+                movement.counter_account.as_str(),
+                stamp.actor.as_str(),
+                stamp.key.as_ref().map(IdempotencyKey::as_str),
+                stamp.note.reference.as_ref().map(Reference::as_str),
+            ])
+            .unwrap();
+    }
+}
+
+fn put_balance(connection: &Connection, maker: &Maker, index: usize) {
+    let state = &maker.states[index];
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO balances (account_id, balance, held, debt, total_recharged, total_spent, last_seq, \
+             chain_head) VALUES (?, ?, 0, 0, ?, ?, ?, ?)",
+        )
+        .unwrap()
+        .execute(params![
+            number(index),
+            state.figures.balance.get(),
+            state.figures.total_recharged.get(),
+            state.figures.total_spent.get(),
+            state.last_seq,
+            state.chain_head.as_bytes(),
+        ])
         .unwrap();
 }
 
@@ -196,13 +225,34 @@ fn fill_postgres(server: &Server, maker: &mut Maker) {
             }
         },
     );
+    copy_entries(server, maker, 0..maker.entries);
+    copy_balances(server, maker);
+    server.psql("ledger", "VACUUM ANALYZE");
+    server.psql("ledger", "CHECKPOINT");
+}
+
+/// A day's work: so many more entries of every account, made in turn.
+fn grow_postgres(server: &Server, maker: &mut Maker, each: usize) {
+    let made = maker.entries;
+    maker.entries += each * maker.states.len();
+    copy_entries(server, maker, made..maker.entries);
+    server.psql("ledger", "TRUNCATE balances");
+    copy_balances(server, maker);
+    server.psql("ledger", "ANALYZE balances");
+}
+
+fn copy_entries(server: &Server, maker: &mut Maker, turns: Range<usize>) {
+    let accounts = maker.states.len();
     copy(server, &format!("entries ({COLUMNS})"), |out| {
-        for turn in 0..maker.entries {
+        for turn in turns {
             let entry = maker.next(turn % accounts, turn);
             let line = copy_line(number(turn % accounts), &entry);
             out.write_all(line.as_bytes()).unwrap();
         }
     });
+}
+
+fn copy_balances(server: &Server, maker: &Maker) {
     let columns = "balances (account_id, balance, held, debt, total_recharged, total_spent, last_seq, chain_head)";
     copy(server, columns, |out| {
         for (index, state) in maker.states.iter().enumerate() {
@@ -220,8 +270,6 @@ fn fill_postgres(server: &Server, maker: &mut Maker) {
             .unwrap();
         }
     });
-    server.psql("ledger", "VACUUM ANALYZE");
-    server.psql("ledger", "CHECKPOINT");
 }
 
 fn copy_line(account: i64, entry: &Entry) -> String {
@@ -249,10 +297,10 @@ fn copy_line(account: i64, entry: &Entry) -> String {
 }
 
 /// Runs `ledger verify-sync`; its seconds and its peak memory in MB.
-fn verify(url: &str, accounts: usize, entries: usize) -> (f64, f64) {
-    let run = process::run(&["verify-sync", "--format", "json"], url);
+fn verify(url: &str, options: &[&str], expected: [(&str, usize); 4]) -> (f64, f64) {
+    let run = process::run(&[&["verify-sync", "--format", "json"], options].concat(), url);
     let said: serde_json::Value = serde_json::from_str(&run.output).unwrap();
-    for (name, expected) in [("checked", accounts), ("in_sync", accounts), ("entries", entries)] {
+    for (name, expected) in expected {
         let found = find(&said, name).and_then(serde_json::Value::as_u64);
         assert!(found == Some(expected as u64), "{name} should be {expected}: {said}");
     }
@@ -267,17 +315,25 @@ fn find<'v>(value: &'v serde_json::Value, name: &str) -> Option<&'v serde_json::
         .or_else(|| members.values().find_map(|inner| find(inner, name)))
 }
 
-fn compare(what: &str, mut floor: impl FnMut() -> usize, url: &str, accounts: usize, entries: usize) {
+/// The full pass against the floor, in milliseconds.
+fn compare(what: &str, mut floor: impl FnMut() -> usize, url: &str, accounts: usize, entries: usize) -> f64 {
     let (mut floors, mut ours, mut peak) = (Vec::new(), Vec::new(), 0.0_f64);
     for _ in 0..ROUNDS {
         let started = Instant::now();
         assert!(floor() == accounts, "the floor sums every account");
         floors.push(started.elapsed().as_secs_f64() * 1_000.0);
-        let (took, memory) = verify(url, accounts, entries);
+        let expected = [
+            ("checked", accounts),
+            ("in_sync", accounts),
+            ("entries", entries),
+            ("summed", entries),
+        ];
+        let (took, memory) = verify(url, &[], expected);
         ours.push(took * 1_000.0);
         peak = peak.max(memory);
     }
-    common::row(what, "ms", median(ours), median(floors), Target::AtMost(3.0));
+    let full = median(ours);
+    common::row(what, "ms", full, median(floors), Target::AtMost(3.0));
     println!(
         "  {:<44} {peak:>12.1} {:>12} {:>8}  < 100 {}",
         format!("{what}, peak memory in MB"),
@@ -285,6 +341,26 @@ fn compare(what: &str, mut floor: impl FnMut() -> usize, url: &str, accounts: us
         "",
         if peak < 100.0 { "met" } else { "MISSED" }
     );
+    full
+}
+
+/// `--since-last` after a day that has added a hundredth, against the full pass.
+fn compare_since_last(what: &str, full: f64, url: &str, accounts: usize, entries: usize, mut grow: impl FnMut(usize)) {
+    let each = entries / accounts / 100;
+    let mut ours = Vec::new();
+    for round in 1..=ROUNDS {
+        grow(each);
+        let (new, all) = (each * accounts, entries + round * each * accounts);
+        let expected = [
+            ("checked", accounts),
+            ("in_sync", accounts),
+            ("entries", all),
+            ("summed", new),
+        ];
+        ours.push(verify(url, &["--since-last"], expected).0 * 1_000.0);
+    }
+    let what = format!("{what} --since-last, floor the full pass");
+    common::row(&what, "ms", median(ours), full, Target::AtMost(0.03));
 }
 
 fn sum_by_rusqlite(path: &Path) -> usize {
@@ -303,12 +379,16 @@ fn main() {
     let accounts = size("LEDGER_BENCH_ACCOUNTS", 10_000);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("ledger.db");
-    fill_sqlite(&path, &mut Maker::new(accounts, entries));
+    let mut maker = Maker::new(accounts, entries);
+    fill_sqlite(&path, &mut maker);
     common::title(format_args!(
         "verify-sync of {entries} entries of {accounts} accounts, {ROUNDS} runs of each, medians"
     ));
     let url = path.display().to_string();
-    compare("SQLite", || sum_by_rusqlite(&path), &url, accounts, entries);
+    let full = compare("SQLite", || sum_by_rusqlite(&path), &url, accounts, entries);
+    compare_since_last("SQLite", full, &url, accounts, entries, |each| {
+        grow_sqlite(&path, &mut maker, each);
+    });
     drop(directory);
     let server = Server::start();
     server.create_database("ledger");
@@ -318,6 +398,10 @@ fn main() {
         .status()
         .unwrap();
     assert!(migrated.success(), "migrate: {migrated}");
-    fill_postgres(&server, &mut Maker::new(accounts, entries));
-    compare("PostgreSQL", || sum_by_psql(&server), &url, accounts, entries);
+    let mut maker = Maker::new(accounts, entries);
+    fill_postgres(&server, &mut maker);
+    let full = compare("PostgreSQL", || sum_by_psql(&server), &url, accounts, entries);
+    compare_since_last("PostgreSQL", full, &url, accounts, entries, |each| {
+        grow_postgres(&server, &mut maker, each);
+    });
 }

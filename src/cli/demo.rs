@@ -15,6 +15,7 @@ use crate::domain::text::{Actor, PaymentMethod, Service, UserId};
 use crate::ledger::account::{Create, create};
 use crate::ledger::post::{Answer, Outcome, Request, post};
 use crate::ledger::progress::Unwatched;
+use crate::ledger::scan::Depth;
 use crate::ledger::verify::{Report, Scope, Verify, verify};
 use crate::ledger::{Clock, DatabaseUrl, Ledger, LedgerError, demo};
 use crate::render::{self, Block, Document};
@@ -149,6 +150,7 @@ impl Demo<'_> {
     fn verify(&self, ledger: &mut Ledger, fix: bool) -> anyhow::Result<Report> {
         let request = Verify {
             scope: Scope::All,
+            depth: Depth::Whole,
             fix,
             max_fixes: None,
             max_delta: None,

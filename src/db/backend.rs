@@ -35,6 +35,17 @@ impl Engine {
             }
         }
     }
+
+    /// Joins the entry `l` at which the proof `p` was made; see [`Engine::join_last_entry`].
+    pub const fn join_proven_entry(self) -> &'static str {
+        match self {
+            Self::Sqlite => "LEFT JOIN entries l ON l.account_id = p.account_id AND l.seq = p.seq",
+            Self::Postgres => {
+                "LEFT JOIN LATERAL (SELECT e.hash, e.balance_after, e.held_after, e.debt_after FROM entries e \
+                 WHERE e.account_id = p.account_id AND e.seq = p.seq LIMIT 1) l ON TRUE"
+            }
+        }
+    }
 }
 
 /// Whether a commit waits until the disk has it.

@@ -25,6 +25,7 @@ pub mod jobs;
 pub mod numbers;
 pub mod operations;
 pub mod posting;
+pub mod proofs;
 pub mod purchases;
 pub mod recharges;
 pub mod snapshot;

@@ -70,6 +70,10 @@ pub enum Break {
     Figures,
     /// The hash is not the one of this content after the previous hash.
     Hash,
+    /// An earlier pass has proven it, and it is no longer there.
+    Gone,
+    /// An earlier pass has proven another entry in its place.
+    Replaced,
 }
 
 impl Break {
@@ -78,6 +82,8 @@ impl Break {
             Self::Sequence => "its sequence number does not follow the one before",
             Self::Figures => "its figures do not follow from the entry before",
             Self::Hash => "its hash does not match its content and the entry before",
+            Self::Gone => "an earlier verify-sync has proven it and it is gone",
+            Self::Replaced => "it is not the entry that an earlier verify-sync has proven",
         }
     }
 }

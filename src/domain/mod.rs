@@ -19,6 +19,7 @@ pub mod intent;
 pub mod money;
 pub mod operation;
 pub mod posting;
+pub mod proof;
 pub mod purchase;
 pub mod recharge;
 pub mod record_id;

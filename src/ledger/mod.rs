@@ -28,6 +28,7 @@ pub mod pace;
 mod payload;
 mod repair;
 pub mod seed;
+pub mod scan;
 pub mod suspension;
 pub mod signature;
 pub mod verify;

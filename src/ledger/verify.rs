@@ -1,9 +1,8 @@
 //! `verify-sync`: are the balance rows what the entries come to? And with `--fix`, make them so.
 //!
-//! Accounts are read in pages; a page is one snapshot, so writers are neither blocked nor mistaken for
-//! drift. The database sums the entries; only an account that differs is folded entry by entry.
+//! [`scan`] finds the accounts that differ; only those are folded entry by entry, to tell damage of the row from damage
+//! of the journal.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -12,14 +11,11 @@ use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
 use super::progress::Progress;
 use super::repair::{self, ChainBreak, Repair};
+use super::scan::{Depth, read_page, scan};
 use super::{Ledger, interrupt};
-use crate::db::balances::{StoredBalance, page_end, stored_balances};
-use crate::db::entries::{Last, Summed, entries_last, entries_summed};
 use crate::db::unit_of_work::read;
-use crate::db::{Db, accounts};
 use crate::domain::account::{Account, AccountId};
-use crate::domain::balance::{Break, State};
-use crate::domain::chain::{ChainHash, LedgerDigest};
+use crate::domain::chain::ChainHash;
 use crate::domain::code::Exit;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::drift::Drift;
@@ -41,6 +37,7 @@ pub enum Scope {
 #[derive(Clone, Debug)]
 pub struct Verify {
     pub scope: Scope,
+    pub depth: Depth,
     pub fix: bool,
     pub max_fixes: Option<u64>,
     /// Decimal text, read with each account's digits.
@@ -77,6 +74,8 @@ pub struct Report {
     pub fixed: u64,
     pub needs_attention: u64,
     pub entries: u64,
+    /// How many of them were summed: those after each account's last proof, or all.
+    pub summed: u64,
     pub findings: Vec<Finding>,
     pub digest: ChainHash,
     pub backup: Option<PathBuf>,
@@ -100,6 +99,7 @@ impl Report {
             "fixed": self.fixed,
             "needs_attention": self.needs_attention,
             "entries": self.entries,
+            "summed": self.summed,
         });
         RunRecord {
             counts,
@@ -127,7 +127,7 @@ fn verify_run(
     request: &Verify,
     progress: &dyn Progress,
 ) -> Result<Report, LedgerError> {
-    let scan = scan(ledger, run, &request.scope, progress)?;
+    let scan = scan(ledger, run, &request.scope, request.depth, progress)?;
     let mut report = Report {
         run_id: run.id.clone(),
         checked: scan.checked,
@@ -135,6 +135,7 @@ fn verify_run(
         fixed: 0,
         needs_attention: 0,
         entries: scan.entries,
+        summed: scan.summed,
         findings: scan.findings,
         digest: scan.digest.finish(),
         backup: None,
@@ -202,7 +203,7 @@ fn hold_back(request: &Verify, findings: &[Finding]) -> Result<(), LedgerError> 
 fn prove(ledger: &mut Ledger, findings: &mut [Finding]) -> Result<(), LedgerError> {
     for finding in findings.iter_mut().filter(|finding| finding.fixed) {
         let id = finding.id.get();
-        let page = read(&mut ledger.db, |db| read_page(db, id, id))?;
+        let page = read(&mut ledger.db, |db| read_page(db, id, id, Depth::Whole))?;
         finding.fixed = page.findings.is_empty();
     }
     Ok(())
@@ -218,164 +219,4 @@ fn locate_breaks(ledger: &mut Ledger, findings: &mut [Finding]) -> Result<(), Le
         }
     }
     Ok(())
-}
-
-pub(super) struct Scan {
-    pub(super) checked: u64,
-    pub(super) entries: u64,
-    pub(super) findings: Vec<Finding>,
-    pub(super) digest: LedgerDigest,
-}
-
-/// Accounts per snapshot: bounds memory, and how long a writer's log must be kept.
-const PAGE: i64 = 20_000;
-
-pub(super) fn scan(
-    ledger: &mut Ledger,
-    run: &mut Run,
-    scope: &Scope,
-    progress: &dyn Progress,
-) -> Result<Scan, LedgerError> {
-    let mut scan = Scan {
-        checked: 0,
-        entries: 0,
-        findings: Vec::new(),
-        digest: LedgerDigest::default(),
-    };
-    match scope {
-        Scope::User { user_id, currency } => {
-            let found = accounts::accounts_of_user(&mut ledger.db, user_id, currency.as_ref())?;
-            if found.is_empty() {
-                return Err(LedgerError::NotFound(format!("user {user_id} has no such account")));
-            }
-            for listed in found {
-                let id = listed.account.id.get();
-                scan.add(read(&mut ledger.db, |db| read_page(db, id, id))?);
-            }
-        }
-        Scope::All => {
-            progress.begin(accounts::accounts_count(&mut ledger.db)?.unsigned_abs());
-            let mut after = i64::MIN;
-            loop {
-                interrupt::check()?;
-                run.keep(ledger)?;
-                let end = page_end(&mut ledger.db, after, PAGE)?;
-                // The last page has no end: what belongs to no account may have any id.
-                let page = read(&mut ledger.db, |db| {
-                    read_page(db, after.saturating_add(1), end.unwrap_or(i64::MAX))
-                })?;
-                progress.advance(page.checked);
-                scan.add(page);
-                match end {
-                    Some(end) => after = end,
-                    None => break,
-                }
-            }
-            progress.finish();
-        }
-    }
-    Ok(scan)
-}
-
-impl Scan {
-    fn add(&mut self, page: Page) {
-        self.checked += page.checked;
-        self.entries += page.entries;
-        self.findings.extend(page.findings);
-        for (account, state) in page.heads {
-            let currency = account.currency.code().as_str();
-            self.digest
-                .account(account.user_id.as_str(), currency, state.last_seq, state.chain_head);
-        }
-    }
-}
-
-struct Page {
-    checked: u64,
-    entries: u64,
-    findings: Vec<Finding>,
-    heads: Vec<(Account, State)>,
-}
-
-/// The accounts with ids in `first..=last`, on the snapshot of the running transaction.
-fn read_page(db: &mut Db, first: i64, last: i64) -> Result<Page, LedgerError> {
-    let stored = stored_balances(db, first, last)?;
-    let mut summed: HashMap<AccountId, Summed> = HashMap::with_capacity(stored.len());
-    entries_summed(db, first, last, |sums| -> Result<(), LedgerError> {
-        summed.insert(sums.account, sums);
-        Ok(())
-    })?;
-    let lasts: HashMap<AccountId, Last> = entries_last(db, first, last)?.into_iter().collect();
-    let mut page = Page {
-        checked: 0,
-        entries: 0,
-        findings: Vec::new(),
-        heads: Vec::with_capacity(stored.len()),
-    };
-    for stored in stored {
-        let sums = summed.remove(&stored.id);
-        let last = lasts.get(&stored.id);
-        page.look_at(stored, sums, last);
-    }
-    // Whatever is left has entries and no account.
-    let mut orphans: Vec<&AccountId> = summed.keys().collect();
-    orphans.sort();
-    for id in orphans {
-        page.findings.push(Finding {
-            id: *id,
-            account: None,
-            drifts: Vec::new(),
-            broken: None,
-            orphaned: true,
-            fixed: false,
-        });
-    }
-    Ok(page)
-}
-
-impl Page {
-    fn look_at(&mut self, stored: StoredBalance, sums: Option<Summed>, last: Option<&Last>) {
-        let mut finding = Finding {
-            id: stored.id,
-            account: stored.account.clone(),
-            drifts: Vec::new(),
-            broken: None,
-            orphaned: stored.account.is_none() && sums.is_some(),
-            fixed: false,
-        };
-        let Some(account) = stored.account.clone() else {
-            finding.drifts = repair::extra(&stored);
-            self.findings.push(finding);
-            return;
-        };
-        self.checked += 1;
-        let (actual, broken) = actual_state(sums, last);
-        self.entries += sums.map_or(0, |sums| sums.entries.unsigned_abs());
-        finding.drifts = repair::drifts(&stored, &account, &actual);
-        finding.broken = broken;
-        if !finding.drifts.is_empty() || finding.broken.is_some() {
-            self.findings.push(finding);
-        }
-        self.heads.push((account, actual));
-    }
-}
-
-/// The state the entries come to, and what the sums alone already show to be broken.
-fn actual_state(sums: Option<Summed>, last: Option<&Last>) -> (State, Option<ChainBreak>) {
-    let Some((sums, last)) = sums.zip(last) else {
-        return (State::default(), None);
-    };
-    let state = State {
-        figures: sums.figures,
-        last_seq: last.seq,
-        chain_head: last.hash,
-    };
-    let broken = if sums.entries != last.seq {
-        Some(Break::Sequence)
-    } else if sums.figures.standing() != last.after {
-        Some(Break::Figures)
-    } else {
-        None
-    };
-    (state, broken.map(|reason| ChainBreak { seq: last.seq, reason }))
 }

@@ -17,6 +17,7 @@ pub fn report(command: &'static str, report: &Report, fixing: bool) -> Document 
         "fixed": report.fixed,
         "needs_attention": report.needs_attention,
         "entries": report.entries,
+        "summed": report.summed,
         "digest": report.digest.to_string(),
         "backup": report.backup.as_ref().map(|path| path.display().to_string()),
         "differences": rows,
@@ -105,6 +106,12 @@ fn told(report: &Report, fixing: bool) -> Vec<Block> {
         "Digest: {} ({} entries)",
         report.digest, report.entries
     )));
+    if report.summed < report.entries {
+        blocks.push(Block::Line(format!(
+            "Summed: {} entries, the others by what was proven before",
+            report.summed
+        )));
+    }
     if report.findings.iter().any(Finding::is_integrity) {
         blocks.push(Block::Line(
             "The journal itself is damaged where an outcome says so; restore those entries from a backup.".into(),

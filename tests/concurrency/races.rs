@@ -143,7 +143,9 @@ on_both_engines! {
             let _stopped_even_by_a_panic = Stop(&stop);
             let started = Instant::now();
             while started.elapsed() < Duration::from_secs(5) {
-                let run = ledger.run(&["verify-sync", "--fix", "--no-backup", "--format", "json"]);
+                let mut line = vec!["verify-sync", "--fix", "--no-backup", "--format", "json"];
+                line.extend((verifications % 2 == 1).then_some("--since-last"));
+                let run = ledger.run(&line);
                 let data = run.expect_code(0).data();
                 assert_eq!((&data["fixed"], &data["in_sync"]), (&0.into(), &3.into()), "{data}");
                 verifications += 1;

@@ -17,6 +17,7 @@ use ledger::domain::operation::{Operation, Settle};
 use ledger::domain::text::{Actor, IdempotencyKey, PaymentMethod, Service, UserId};
 use ledger::ledger::post::{Outcome, Request, post};
 use ledger::ledger::progress::Unwatched;
+use ledger::ledger::scan::Depth;
 use ledger::ledger::verify::{Scope, Verify, verify};
 use ledger::ledger::{Clock, DatabaseUrl, account};
 
@@ -147,6 +148,7 @@ fn assert_exactly_once(url: &str, sql: impl Fn(&str) -> String, attempts: &[Atte
 fn proven_digest(ledger: &mut ledger::ledger::Ledger) -> String {
     let request = Verify {
         scope: Scope::All,
+        depth: Depth::Whole,
         fix: false,
         max_fixes: None,
         max_delta: None,

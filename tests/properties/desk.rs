@@ -14,6 +14,7 @@ use ledger::ledger::batch::{Batches, Prepared};
 use ledger::ledger::post::{Outcome, Posted, Request, post};
 use ledger::ledger::progress::Unwatched;
 use ledger::ledger::recharge;
+use ledger::ledger::scan::Depth;
 use ledger::ledger::suspension::{self, Resumed, Suspended};
 use ledger::ledger::verify::{Report, Scope, Verify, verify};
 use ledger::ledger::{Clock, DatabaseUrl, Ledger, LedgerError, credits, expiry};
@@ -171,9 +172,10 @@ impl Desk {
         said(answer.outcome)
     }
 
-    pub fn verify(&mut self) -> Report {
+    pub fn verify(&mut self, depth: Depth) -> Report {
         let request = Verify {
             scope: Scope::All,
+            depth,
             fix: false,
             max_fixes: None,
             max_delta: None,

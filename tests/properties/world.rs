@@ -1,5 +1,6 @@
 //! A ledger and the model beside it: each is told the same, and both must answer alike.
 
+use ledger::ledger::scan::Depth;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -111,8 +112,11 @@ impl World {
 
     /// Every balance is what its entries come to, and the digest is the one that the model computes.
     pub fn verified_digest(&mut self) -> String {
-        let report = self.desks[0].verify();
+        let later = self.desks[0].verify(Depth::SinceLast);
+        assert!(later.findings.is_empty(), "{:?}", later.findings);
+        let report = self.desks[0].verify(Depth::Whole);
         assert!(report.findings.is_empty(), "{:?}", report.findings);
+        assert_eq!((later.digest, later.entries), (report.digest, report.entries));
         let digest = report.digest.to_string();
         assert_eq!(digest, hex(&self.model.digest()));
         digest
