@@ -129,6 +129,42 @@ impl Connection {
         Ok(())
     }
 
+    /// As [`Self::stream`], for very many rows in no particular order, of a statement without values; within a
+    /// transaction.
+    ///
+    /// PostgreSQL hands them over in large portions, which is cheaper than row by row, and in the order in which they
+    /// lie on the disk, from its beginning.
+    pub fn stream_portions<T: FromRow, E: From<DbError>>(
+        &mut self,
+        statement: &str,
+        mut each: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.engine() == Engine::Sqlite {
+            return self.stream(&sql(statement.to_owned()), each);
+        }
+        self.script(&format!(
+            "SET LOCAL synchronize_seqscans = off; SET LOCAL cursor_tuple_fraction = 1; \
+             DECLARE portions NO SCROLL CURSOR FOR {statement}"
+        ))?;
+        let fetch = sql("FETCH 10000 FROM portions");
+        loop {
+            let mut rows = 0;
+            if let Self::Postgres(connection) = self {
+                let portion = fetch
+                    .load_iter::<Loaded<T>, DefaultLoadingMode>(connection)
+                    .map_err(DbError::from)?;
+                for row in portion {
+                    rows += 1;
+                    each(row.map_err(DbError::from)?.0)?;
+                }
+            }
+            if rows == 0 {
+                break;
+            }
+        }
+        Ok(self.script("CLOSE portions")?)
+    }
+
     /// Runs a script of statements without values or results.
     pub fn script(&mut self, text: &str) -> Result<(), DbError> {
         match self {

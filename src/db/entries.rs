@@ -2,12 +2,13 @@
 
 use diesel::deserialize;
 
+use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
 use super::statement::{Columns, FromRow, Statement, known, known_statement, sql};
 use crate::domain::account::AccountId;
-use crate::domain::balance::Figures;
-use crate::domain::chain::ChainHash;
+use crate::domain::balance::{Figures, Place, ReadEntry};
+use crate::domain::chain::{ChainHash, EntryForm};
 use crate::domain::entry::{CounterAccount, Deltas, Entry, EntryKind, Movement, Note, Stamp, Standing, Total};
 use crate::domain::money::Minor;
 use crate::domain::snapshot::Reversible;
@@ -305,20 +306,25 @@ impl FromRow for Summed {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         let account = AccountId::new(columns.int()?);
         let entries = columns.int()?;
-        let mut minor = || columns.int().map(Minor::new);
-        let figures = Figures {
-            balance: minor()?,
-            held: minor()?,
-            debt: minor()?,
-            total_recharged: minor()?,
-            total_spent: minor()?,
-        };
+        let figures = read_figures(columns)?;
         Ok(Self {
             account,
             entries,
             figures,
         })
     }
+}
+
+/// The columns of [`summed_figures`].
+pub(super) fn read_figures(columns: &mut impl Columns) -> deserialize::Result<Figures> {
+    let mut minor = || columns.int().map(Minor::new);
+    Ok(Figures {
+        balance: minor()?,
+        held: minor()?,
+        debt: minor()?,
+        total_recharged: minor()?,
+        total_spent: minor()?,
+    })
 }
 
 /// The sums of the accounts with ids in `first..=last`, in order of account.
@@ -347,7 +353,12 @@ pub fn entries_last_seq_at(db: &mut Db, account: AccountId, until: Timestamp) ->
     Ok(db.row(&last.bind(account.get()).bind(until.micros()))?.unwrap_or(0))
 }
 
-pub(super) fn summed_columns() -> String {
+fn summed_columns() -> String {
+    format!("COUNT(*), {}", summed_figures(sum))
+}
+
+/// The five figures, each as `sum` sums it.
+pub(super) fn summed_figures(sum: impl Fn(&str) -> String) -> String {
     // `CASE kind WHEN` reads the kind once per row, and the commonest come first.
     let of_kinds = |total: Total, of: &str| {
         let whens: Vec<String> = kinds_of(total)
@@ -356,7 +367,7 @@ pub(super) fn summed_columns() -> String {
         format!("CASE kind{} END", whens.concat())
     };
     format!(
-        "COUNT(*), {}, {}, {}, {}, -{}",
+        "{}, {}, {}, {}, -{}",
         sum("balance_delta"),
         sum("held_delta"),
         sum("debt_delta"),
@@ -367,7 +378,12 @@ pub(super) fn summed_columns() -> String {
 
 /// The one way to sum amounts: exact, an error when beyond 64 bits, zero of nothing.
 fn sum(of: &str) -> String {
-    format!("CAST(COALESCE(SUM({of}), 0) AS BIGINT)")
+    sum_where(of, "")
+}
+
+/// The same of some rows; `filter` is `FILTER (WHERE ...)`.
+pub(super) fn sum_where(of: &str, filter: &str) -> String {
+    format!("CAST(COALESCE(SUM({of}) {filter}, 0) AS BIGINT)")
 }
 
 /// The kinds that count towards a total.
@@ -376,6 +392,92 @@ fn kinds_of(total: Total) -> impl Iterator<Item = EntryKind> {
         .iter()
         .copied()
         .filter(move |kind| kind.total() == Some(total))
+}
+
+/// The columns of [`ReadEntry`], after the account: the form's in their order, and the hash.
+const READ_COLUMNS: &str = "account_id, seq, kind, balance_delta, held_delta, debt_delta, balance_after, held_after, \
+     debt_after, counter_account, reference, description, metadata, actor, reverses, idempotency_key, at, hash";
+
+struct ReadRow(AccountId, ReadEntry);
+
+impl FromRow for ReadRow {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let account = AccountId::new(columns.int()?);
+        let mut form = EntryForm::new();
+        let seq = columns.int()?;
+        form.integer(seq);
+        let mut kind = None;
+        form.field(|to| -> deserialize::Result<bool> {
+            let at = to.len();
+            let given = columns.append_text(to)?;
+            kind = str::from_utf8(&to[at..]).ok().and_then(EntryKind::parse);
+            Ok(given)
+        })?;
+        let mut figures = [Minor::ZERO; 6];
+        for figure in &mut figures {
+            let minor = columns.int()?;
+            form.integer(minor);
+            *figure = Minor::new(minor);
+        }
+        for _text in ["counter_account", "reference", "description", "metadata", "actor"] {
+            form.field(|to| columns.append_text(to))?;
+        }
+        form.field(|to| -> deserialize::Result<bool> {
+            let reverses = columns.optional_int()?;
+            to.extend(reverses.iter().flat_map(|seq| seq.to_be_bytes()));
+            Ok(reverses.is_some())
+        })?;
+        form.field(|to| columns.append_text(to))?;
+        form.integer(columns.int()?);
+        let hash = ChainHash::from_bytes(columns.hash()?);
+        let [balance_delta, held_delta, debt_delta, balance, held, debt] = figures;
+        let deltas = Deltas {
+            balance: balance_delta,
+            held: held_delta,
+            debt: debt_delta,
+        };
+        let after = Standing { balance, held, debt };
+        let place = Place { seq, after, hash };
+        Ok(Self(
+            account,
+            ReadEntry {
+                kind,
+                deltas,
+                place,
+                form,
+            },
+        ))
+    }
+}
+
+/// Hands over every entry of the accounts in `first..=last`, each account's mostly in order.
+pub fn entries_read<E: From<DbError>>(
+    db: &mut Db,
+    first: i64,
+    last: i64,
+    mut each: impl FnMut(AccountId, ReadEntry) -> Result<(), E>,
+) -> Result<(), E> {
+    // SQLite keeps the rows in this order; PostgreSQL would have to look each of them up.
+    let order = match db.engine() {
+        Engine::Sqlite => "ORDER BY account_id, seq",
+        Engine::Postgres => "",
+    };
+    let select = format!("SELECT {READ_COLUMNS} FROM entries WHERE account_id BETWEEN {first} AND {last} {order}");
+    db.connection
+        .stream_portions(&select, |ReadRow(account, entry)| each(account, entry))
+}
+
+/// Hands over the entries of one account from `first` on, in order.
+pub fn entries_read_in_order<E: From<DbError>>(
+    db: &mut Db,
+    account: AccountId,
+    first: i64,
+    limit: i64,
+    mut each: impl FnMut(ReadEntry) -> Result<(), E>,
+) -> Result<(), E> {
+    let select = format!("SELECT {READ_COLUMNS} FROM entries WHERE account_id = ? AND seq >= ? ORDER BY seq LIMIT ?");
+    let select = sql(select).bind(account.get()).bind(first).bind(limit);
+    db.connection.stream(&select, |ReadRow(_, entry)| each(entry))
 }
 
 /// Place, hash and figures of one entry.

@@ -7,7 +7,7 @@ use diesel::deserialize;
 use super::backend::Engine;
 use super::balances::bind_state;
 use super::connection::Db;
-use super::entries::{Summed, summed_columns};
+use super::entries::{read_figures, sum_where, summed_figures};
 use super::error::DbError;
 use super::snapshot::read_state;
 use super::statement::{Column, Columns, FromRow, sql};
@@ -16,7 +16,7 @@ use crate::domain::balance::State;
 use crate::domain::chain::ChainHash;
 use crate::domain::entry::Standing;
 use crate::domain::money::Minor;
-use crate::domain::proof::{Held, Proof};
+use crate::domain::proof::{Held, Proof, Screened};
 use crate::domain::time::Timestamp;
 
 impl FromRow for Held {
@@ -47,25 +47,112 @@ pub fn proofs_held(db: &mut Db, first: i64, last: i64) -> Result<Vec<Held>, DbEr
     db.rows(&sql(select).bind(first).bind(last))
 }
 
-/// What the entries after each account's proof come to, all of them where there is no proof, in order of account.
+/// An account as the screen sees it; `None` where it has no proof or no balance row.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub id: AccountId,
+    pub user_id: String,
+    pub currency: String,
+    pub screened: Option<Screened>,
+}
+
+impl FromRow for Seen {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let id = AccountId::new(columns.int()?);
+        let (user_id, currency) = (columns.text()?, columns.text()?);
+        let states = read_state(columns)?.zip(read_state(columns)?);
+        let Some((stored, proven)) = states else {
+            return Ok(Self {
+                id,
+                user_id,
+                currency,
+                screened: None,
+            });
+        };
+        let screened = Screened {
+            stored,
+            proven,
+            same_settings: columns.boolean()?,
+            entries: columns.int()?,
+            last_seq: columns.int()?,
+            proof_stands: columns.int()? == 1,
+            row_stands: columns.int()? == 1,
+            later: read_figures(columns)?,
+        };
+        Ok(Self {
+            id,
+            user_id,
+            currency,
+            screened: Some(screened),
+        })
+    }
+}
+
+/// Every account in `first..=last`, in order: its balance row, its proof, and the entries from the proven one on.
 ///
-/// Accounts with ids in `first..=last`; those without such entries are not among them.
-pub fn entries_summed_since_proof(db: &mut Db, first: i64, last: i64) -> Result<Vec<Summed>, DbError> {
-    let sums = summed_columns();
+/// They are found by one descent of the key per account; nothing before them is read.
+pub fn proofs_screened(db: &mut Db, first: i64, last: i64) -> Result<Vec<Seen>, DbError> {
+    let states = "a.id, a.user_id, a.currency, b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, \
+         b.chain_head, p.balance, p.held, p.debt, p.total_recharged, p.total_spent, p.seq, p.chain_head, \
+         b.settings_revision = a.revision";
+    let repeated = |place: &str, by: &str| {
+        format!(
+            "COUNT(*) FILTER (WHERE e.seq = {place} AND e.hash = {by}.chain_head AND e.balance_after = {by}.balance \
+             AND e.held_after = {by}.held AND e.debt_after = {by}.debt)"
+        )
+    };
+    let entries = format!(
+        "COUNT(e.seq), COALESCE(MAX(e.seq), 0), {}, {}, {}",
+        repeated("p.seq", "p"),
+        repeated("b.last_seq", "b"),
+        summed_figures(|of| sum_where(of, "FILTER (WHERE e.seq > p.seq)"))
+    );
+    let joined = "accounts a LEFT JOIN balances b ON b.account_id = a.id LEFT JOIN proofs p ON p.account_id = a.id";
+    let since = "entries e WHERE e.account_id = a.id AND e.seq >= p.seq";
     let select = match db.engine() {
-        // CROSS JOIN keeps the order of the loops: each account's range is found by key.
         Engine::Sqlite => format!(
-            "SELECT a.id, {sums} FROM accounts a LEFT JOIN proofs p ON p.account_id = a.id CROSS JOIN entries e \
-             WHERE e.account_id = a.id AND e.seq > COALESCE(p.seq, 0) AND a.id BETWEEN ? AND ? \
-             GROUP BY a.id ORDER BY a.id"
+            "SELECT {states}, {entries} FROM {joined} LEFT JOIN entries e ON e.account_id = a.id AND e.seq >= p.seq \
+             WHERE a.id BETWEEN ? AND ? GROUP BY a.id ORDER BY a.id"
         ),
-        Engine::Postgres => format!(
-            "SELECT a.id, s.* FROM accounts a LEFT JOIN proofs p ON p.account_id = a.id CROSS JOIN LATERAL \
-             (SELECT {sums} FROM entries e WHERE e.account_id = a.id AND e.seq > COALESCE(p.seq, 0) HAVING COUNT(*) > 0) s \
-             WHERE a.id BETWEEN ? AND ? ORDER BY a.id"
-        ),
+        Engine::Postgres => {
+            // Compiling the statement would take longer than running it.
+            db.connection
+                .script("SET LOCAL jit = off; SET LOCAL enable_bitmapscan = off")?;
+            format!(
+                "SELECT {states}, s.* FROM {joined} CROSS JOIN LATERAL (SELECT {entries} FROM {since}) s \
+                 WHERE a.id BETWEEN ? AND ? ORDER BY a.id"
+            )
+        }
     };
     db.rows(&sql(select).bind(first).bind(last))
+}
+
+/// Balance rows and proofs with ids in `first..=last` that belong to no account, in order.
+pub fn strays(db: &mut Db, first: i64, last: i64) -> Result<Vec<AccountId>, DbError> {
+    let count = |table: &str| format!("(SELECT COUNT(*) FROM {table} WHERE account_id BETWEEN ? AND ?)");
+    let known = |table: &str| {
+        format!("(SELECT COUNT(*) FROM accounts JOIN {table} ON account_id = id WHERE id BETWEEN ? AND ?)")
+    };
+    let surplus = sql(format!(
+        "SELECT {} + {} - {} - {}",
+        count("balances"),
+        count("proofs"),
+        known("balances"),
+        known("proofs")
+    ));
+    let surplus = (0..4).fold(surplus, |surplus, _| surplus.bind(first).bind(last));
+    if db.row(&surplus)?.unwrap_or(0) == 0 {
+        return Ok(Vec::new());
+    }
+    let of = |table: &str| {
+        format!(
+            "SELECT account_id FROM {table} WHERE account_id BETWEEN ? AND ? \
+             AND NOT EXISTS (SELECT 1 FROM accounts WHERE id = account_id)"
+        )
+    };
+    let strays = sql(format!("{} UNION {} ORDER BY 1", of("balances"), of("proofs")));
+    let ids: Vec<i64> = db.rows(&strays.bind(first).bind(last).bind(first).bind(last))?;
+    Ok(ids.into_iter().map(AccountId::new).collect())
 }
 
 /// Proofs in one statement on SQLite, whose statements have a limited number of values.
@@ -91,21 +178,17 @@ const ON_CONFLICT: &str = "ON CONFLICT (account_id) DO UPDATE SET balance = excl
      debt = excluded.debt, total_recharged = excluded.total_recharged, total_spent = excluded.total_spent, \
      seq = excluded.seq, chain_head = excluded.chain_head, proven_at = excluded.proven_at, run_id = excluded.run_id";
 
+fn insert_rows(rows: usize) -> String {
+    let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
+    format!("{INSERT} VALUES {values} {ON_CONFLICT}")
+}
+
 fn put_rows(db: &mut Db, proofs: &[Proof], at: Timestamp, run_id: &str) -> Result<(), DbError> {
-    let text = |rows: usize| {
-        let values = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; rows].join(", ");
-        format!("{INSERT} VALUES {values} {ON_CONFLICT}")
-    };
-    static FULL: LazyLock<String> = LazyLock::new(|| {
-        format!(
-            "{INSERT} VALUES {} {ON_CONFLICT}",
-            vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; ROWS].join(", ")
-        )
-    });
+    static FULL: LazyLock<String> = LazyLock::new(|| insert_rows(ROWS));
     let mut statement = if proofs.len() == ROWS {
         sql(FULL.as_str())
     } else {
-        sql(text(proofs.len()))
+        sql(insert_rows(proofs.len()))
     };
     for Proof { account, state } in proofs {
         statement = bind_state(statement.bind(account.get()), state)

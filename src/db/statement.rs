@@ -180,6 +180,26 @@ pub trait Columnar: Backend {
     fn push_column<'b>(out: &mut AstPass<'_, 'b, Self>, column: &'b Column<'_>) -> QueryResult<()>;
 }
 
+/// An engine's way to read a text without a copy of its own.
+trait Appending: Backend {
+    fn append(value: Self::RawValue<'_>, to: &mut Vec<u8>) -> deserialize::Result<()>;
+}
+
+impl Appending for Pg {
+    fn append(value: Self::RawValue<'_>, to: &mut Vec<u8>) -> deserialize::Result<()> {
+        to.extend_from_slice(value.as_bytes());
+        Ok(())
+    }
+}
+
+impl Appending for Sqlite {
+    fn append(value: Self::RawValue<'_>, to: &mut Vec<u8>) -> deserialize::Result<()> {
+        let text: String = FromSql::<Text, Self>::from_sql(value)?;
+        to.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
 impl Columnar for Pg {
     fn push_column<'b>(out: &mut AstPass<'_, 'b, Self>, column: &'b Column<'_>) -> QueryResult<()> {
         match column {
@@ -249,6 +269,8 @@ pub trait Columns {
     fn optional_text(&mut self) -> deserialize::Result<Option<String>>;
     fn optional_hash(&mut self) -> deserialize::Result<Option<[u8; 32]>>;
     fn boolean(&mut self) -> deserialize::Result<bool>;
+    /// Appends a text's bytes; `false` where it is absent.
+    fn append_text(&mut self, to: &mut Vec<u8>) -> deserialize::Result<bool>;
 
     fn hash(&mut self) -> deserialize::Result<[u8; 32]> {
         self.optional_hash()?.ok_or_else(|| "a hash is missing".into())
@@ -344,6 +366,20 @@ macro_rules! engine_columns {
 
             fn boolean(&mut self) -> deserialize::Result<bool> {
                 self.required::<Bool, bool>()
+            }
+
+            fn append_text(&mut self, to: &mut Vec<u8>) -> deserialize::Result<bool> {
+                let field = self
+                    .cells
+                    .row
+                    .get(self.cells.next)
+                    .ok_or("the row has fewer columns than expected")?;
+                self.cells.next += 1;
+                let Some(value) = field.value() else {
+                    return Ok(false);
+                };
+                <$db>::append(value, to)?;
+                Ok(true)
             }
         }
     };

@@ -1,6 +1,6 @@
 //! The state of an account as its entries make it: the one definition of "recompute".
 
-use super::chain::{self, ChainHash};
+use super::chain::{self, Chain, ChainHash, EntryForm};
 use super::entry::{Deltas, Entry, EntryKind, Movement, Stamp, Standing, Total};
 use super::money::{Minor, OutOfRange};
 
@@ -97,23 +97,62 @@ pub fn fold(state: &State, account: (&str, &str), entry: &Entry) -> Result<State
         stamp,
         hash,
     } = entry;
-    if state.last_seq.checked_add(1) != Some(*seq) {
+    let place = Place {
+        seq: *seq,
+        after: *after,
+        hash: *hash,
+    };
+    folded(state, (movement.kind, movement.deltas), place, |previous| {
+        chain::link(previous, account, *seq, movement, after, stamp)
+    })
+}
+
+/// An entry as it is read to be checked: its figures, and everything that is hashed as one form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadEntry {
+    /// `None` for a kind that there is not.
+    pub kind: Option<EntryKind>,
+    pub deltas: Deltas,
+    pub place: Place,
+    pub form: EntryForm,
+}
+
+/// An entry's place in the journal: number, figures and hash after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub seq: i64,
+    pub after: Standing,
+    pub hash: ChainHash,
+}
+
+/// As [`fold`], of an entry that was read to be checked.
+pub fn fold_read(state: &State, chain: &Chain, entry: &ReadEntry) -> Result<State, Break> {
+    let kind = entry.kind.ok_or(Break::Figures)?;
+    folded(state, (kind, entry.deltas), entry.place, |previous| {
+        chain.link(previous, &entry.form)
+    })
+}
+
+fn folded(
+    state: &State,
+    (kind, deltas): (EntryKind, Deltas),
+    place: Place,
+    link: impl FnOnce(ChainHash) -> ChainHash,
+) -> Result<State, Break> {
+    if state.last_seq.checked_add(1) != Some(place.seq) {
         return Err(Break::Sequence);
     }
-    let figures = state
-        .figures
-        .moved(movement.kind, movement.deltas)
-        .map_err(|_| Break::Figures)?;
-    if figures.standing() != *after {
+    let figures = state.figures.moved(kind, deltas).map_err(|_| Break::Figures)?;
+    if figures.standing() != place.after {
         return Err(Break::Figures);
     }
-    if chain::link(state.chain_head, account, *seq, movement, after, stamp) != *hash {
+    if link(state.chain_head) != place.hash {
         return Err(Break::Hash);
     }
     Ok(State {
         figures,
-        last_seq: *seq,
-        chain_head: *hash,
+        last_seq: place.seq,
+        chain_head: place.hash,
     })
 }
 

@@ -9,6 +9,7 @@
 
 use std::fmt;
 
+use sha2::digest::Update;
 use sha2::{Digest, Sha256};
 
 use super::entry::{Movement, Stamp, Standing};
@@ -54,18 +55,16 @@ const DIGEST_FORM: &str = "ledger.digest/1";
 /// The hash of an entry of the account `(user_id, currency)` that follows `previous`.
 pub fn link(
     previous: ChainHash,
-    (user_id, currency): (&str, &str),
+    account: (&str, &str),
     seq: i64,
     movement: &Movement,
     after: &Standing,
     stamp: &Stamp,
 ) -> ChainHash {
     let note = &stamp.note;
-    let mut form = Form::new();
-    form.0.update(previous.0);
-    form.text(ENTRY_FORM);
-    form.text(user_id);
-    form.text(currency);
+    let mut form = Form(Sha256::new());
+    form.0.put(&previous.0);
+    name_account(&mut form, account);
     form.integer(seq);
     form.text(movement.kind.name());
     form.integer(movement.deltas.balance.get());
@@ -91,13 +90,77 @@ pub fn link(
     form.finish()
 }
 
+/// What every entry of an account has in common, before its own fields.
+fn name_account<S: Sink>(form: &mut Form<S>, (user_id, currency): (&str, &str)) {
+    form.text(ENTRY_FORM);
+    form.text(user_id);
+    form.text(currency);
+}
+
+/// The hashes of one account's entries, one after the other.
+#[derive(Clone, Debug)]
+pub struct Chain(Vec<u8>);
+
+impl Chain {
+    pub fn of(account: (&str, &str)) -> Self {
+        let mut form = Form(Vec::with_capacity(96));
+        name_account(&mut form, account);
+        Self(form.0)
+    }
+
+    /// The hash of the entry of that form after `previous`.
+    pub fn link(&self, previous: ChainHash, form: &EntryForm) -> ChainHash {
+        let mut sha = Sha256::new();
+        Update::update(&mut sha, &previous.0);
+        Update::update(&mut sha, &self.0);
+        Update::update(&mut sha, &form.0);
+        ChainHash(sha.finalize().into())
+    }
+}
+
+/// An entry's own fields as they are hashed, from its sequence number on; written in the order of [`link`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntryForm(Vec<u8>);
+
+impl EntryForm {
+    pub fn new() -> Self {
+        Self(Vec::with_capacity(384))
+    }
+
+    pub fn integer(&mut self, integer: i64) {
+        self.0.extend_from_slice(&8_u32.to_be_bytes());
+        self.0.extend_from_slice(&integer.to_be_bytes());
+    }
+
+    /// A field whose bytes `write` appends; `false` of it says that there are none.
+    pub fn field<E>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<bool, E>) -> Result<(), E> {
+        let at = self.0.len();
+        self.0.extend_from_slice(&ABSENT.to_be_bytes());
+        if write(&mut self.0)? {
+            let length = length(self.0.len() - at - 4);
+            self.0[at..at + 4].copy_from_slice(&length.to_be_bytes());
+        }
+        Ok(())
+    }
+
+    /// The form that the entry would have under another sequence number.
+    #[must_use]
+    pub fn numbered(&self, seq: i64) -> Self {
+        let mut form = self.clone();
+        if let Some(bytes) = form.0.get_mut(4..12) {
+            bytes.copy_from_slice(&seq.to_be_bytes());
+        }
+        form
+    }
+}
+
 /// The digest of a whole ledger: every account's name, last sequence number and chain head,
 /// accounts in the order of their creation, encoded like an entry.
-pub struct LedgerDigest(Form);
+pub struct LedgerDigest(Form<Sha256>);
 
 impl Default for LedgerDigest {
     fn default() -> Self {
-        let mut form = Form::new();
+        let mut form = Form(Sha256::new());
         form.text(DIGEST_FORM);
         Self(form)
     }
@@ -116,19 +179,38 @@ impl LedgerDigest {
     }
 }
 
-/// Length-prefixed fields going into one SHA-256.
-struct Form(Sha256);
+/// Stands for the length of a field that is absent.
+const ABSENT: u32 = u32::MAX;
 
-impl Form {
-    fn new() -> Self {
-        Self(Sha256::new())
+/// Texts are bounded far below 4 GiB where they are parsed.
+fn length(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(ABSENT - 1)
+}
+
+/// Where the bytes of a form go.
+trait Sink {
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Sha256 {
+    fn put(&mut self, bytes: &[u8]) {
+        Update::update(self, bytes);
     }
+}
 
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Length-prefixed fields.
+struct Form<S>(S);
+
+impl<S: Sink> Form<S> {
     fn field(&mut self, bytes: &[u8]) {
-        // Texts are bounded far below 4 GiB where they are parsed.
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX - 1);
-        self.0.update(length.to_be_bytes());
-        self.0.update(bytes);
+        self.0.put(&length(bytes.len()).to_be_bytes());
+        self.0.put(bytes);
     }
 
     fn text(&mut self, text: &str) {
@@ -142,10 +224,12 @@ impl Form {
     fn optional(&mut self, bytes: Option<&[u8]>) {
         match bytes {
             Some(bytes) => self.field(bytes),
-            None => self.0.update(u32::MAX.to_be_bytes()),
+            None => self.0.put(&ABSENT.to_be_bytes()),
         }
     }
+}
 
+impl Form<Sha256> {
     fn finish(self) -> ChainHash {
         ChainHash(self.0.finalize().into())
     }

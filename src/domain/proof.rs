@@ -28,21 +28,59 @@ impl Held {
             Some((hash, _)) => (hash != self.proof.state.chain_head).then_some(Break::Replaced),
         }
     }
+}
 
-    /// The state that later entries are added to; `None` where the proof's own row cannot be believed.
-    pub fn start(&self) -> Option<State> {
-        let standing = self.proof.state.figures.standing();
-        let believed = match self.entry {
-            _ if self.proof.state.last_seq == 0 => self.proof.state == State::default(),
-            Some((hash, after)) => hash == self.proof.state.chain_head && after == standing,
-            None => false,
+/// An account's balance row beside its proof and what its entries from the proven one on come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screened {
+    pub stored: State,
+    /// Whether the row's revision of the settings is the account's.
+    pub same_settings: bool,
+    pub proven: State,
+    /// How many entries there are from the proven one on, itself included, and the number of the last.
+    pub entries: i64,
+    pub last_seq: i64,
+    /// Whether the proven entry is there, with its hash and figures.
+    pub proof_stands: bool,
+    /// Whether the last entry is the one that the balance row repeats, with its hash and figures.
+    pub row_stands: bool,
+    /// What the entries after the proven one come to.
+    pub later: Figures,
+}
+
+impl Screened {
+    /// Whether the account is in sync beyond doubt; if not, every entry has to be looked at.
+    pub fn is_in_sync(&self) -> bool {
+        let Self {
+            stored, proven, later, ..
+        } = self;
+        let from_nothing = proven.last_seq == 0;
+        let all_there = if from_nothing {
+            *proven == State::default() && self.entries == stored.last_seq
+        } else {
+            self.proof_stands && stored.last_seq.checked_sub(proven.last_seq) == Some(self.entries - 1)
         };
-        believed.then_some(self.proof.state)
+        let row_stands = if stored.last_seq == 0 {
+            *stored == State::default()
+        } else {
+            self.row_stands
+        };
+        let figures = moved_on(&proven.figures, later);
+        self.same_settings
+            && all_there
+            && row_stands
+            && self.last_seq == stored.last_seq
+            && figures == Some(stored.figures)
+    }
+
+    /// How many entries have come since the proof.
+    pub const fn new_entries(&self) -> u64 {
+        self.stored.last_seq.saturating_sub(self.proven.last_seq).unsigned_abs()
     }
 }
 
 /// The figures after what later entries come to; `None` beyond the range.
-pub fn moved_on(start: &Figures, later: &Figures) -> Option<Figures> {
+fn moved_on(start: &Figures, later: &Figures) -> Option<Figures> {
     Some(Figures {
         balance: start.balance.plus(later.balance).ok()?,
         held: start.held.plus(later.held).ok()?,

@@ -1,8 +1,9 @@
 //! Every account's balance row held against its entries, in pages.
 //!
 //! A page is one snapshot, so writers are neither blocked nor mistaken for drift. The database sums the entries: all of
-//! them, or those after what an earlier pass has proven. Either way the last entry is looked up by its own number and
-//! never by what the balance row says, and what was proven must still be there.
+//! them, or those after what an earlier pass has proven, and then all of every account for which that raises a doubt.
+//! Either way the last entry is looked up by its own number and never by what the balance row says, and what was proven
+//! must still be there.
 
 use std::collections::HashMap;
 
@@ -14,14 +15,13 @@ use super::verify::{Finding, Scope};
 use super::{Ledger, interrupt};
 use crate::db::balances::{StoredBalance, page_end, stored_balances};
 use crate::db::entries::{Last, Summed, entries_last, entries_summed};
-use crate::db::proofs::{entries_summed_since_proof, proofs_held, proofs_put};
+use crate::db::proofs::{Seen, proofs_held, proofs_put, proofs_screened, strays};
 use crate::db::unit_of_work::{read, write_relaxed};
 use crate::db::{Db, accounts};
-use crate::domain::account::{Account, AccountId};
+use crate::domain::account::AccountId;
 use crate::domain::balance::{Break, State};
 use crate::domain::chain::LedgerDigest;
-use crate::domain::drift::Drift;
-use crate::domain::proof::{Held, Proof, moved_on};
+use crate::domain::proof::{Held, Proof};
 
 /// How much of the journal is summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,12 +115,20 @@ impl Scan {
         self.entries += page.entries;
         self.summed += page.summed;
         self.findings.extend(page.findings);
-        for (account, state) in page.heads {
-            let currency = account.currency.code().as_str();
-            self.digest
-                .account(account.user_id.as_str(), currency, state.last_seq, state.chain_head);
+        for head in page.heads {
+            let State {
+                last_seq, chain_head, ..
+            } = head.state;
+            self.digest.account(&head.user_id, &head.currency, last_seq, chain_head);
         }
     }
+}
+
+/// An account's part of the digest.
+struct Head {
+    user_id: String,
+    currency: String,
+    state: State,
 }
 
 #[derive(Default)]
@@ -129,136 +137,127 @@ pub(super) struct Page {
     entries: u64,
     summed: u64,
     pub(super) findings: Vec<Finding>,
-    heads: Vec<(Account, State)>,
+    heads: Vec<Head>,
     /// What is in sync, where that is more than what was proven before.
     proven: Vec<Proof>,
 }
 
+/// The accounts with ids in `first..=last`, on the snapshot of the running transaction.
+pub(super) fn read_page(db: &mut Db, first: i64, last: i64, depth: Depth) -> Result<Page, LedgerError> {
+    let mut page = Page::default();
+    match depth {
+        Depth::Whole => page.look(db, first, last)?,
+        Depth::SinceLast => page.screen(db, first, last)?,
+    }
+    Ok(page)
+}
+
 /// What the database has summed and looked up, by account.
 struct Sources {
-    depth: Depth,
     sums: HashMap<AccountId, Summed>,
     lasts: HashMap<AccountId, Last>,
     proofs: HashMap<AccountId, Held>,
 }
 
-/// The accounts with ids in `first..=last`, on the snapshot of the running transaction.
-pub(super) fn read_page(db: &mut Db, first: i64, last: i64, depth: Depth) -> Result<Page, LedgerError> {
-    let stored = stored_balances(db, first, last)?;
-    let sums = match depth {
-        Depth::Whole => entries_summed(db, first, last)?,
-        Depth::SinceLast => entries_summed_since_proof(db, first, last)?,
-    };
-    let mut sources = Sources {
-        depth,
-        sums: sums.into_iter().map(|sums| (sums.account, sums)).collect(),
-        lasts: entries_last(db, first, last)?.into_iter().collect(),
-        proofs: proofs_held(db, first, last)?
-            .into_iter()
-            .map(|held| (held.proof.account, held))
-            .collect(),
-    };
-    let mut page = Page {
-        heads: Vec::with_capacity(stored.len()),
-        ..Page::default()
-    };
-    for stored in stored {
-        page.look_at(db, &mut sources, stored)?;
-    }
-    page.left_over(&sources);
-    Ok(page)
-}
-
-/// What an account's entries come to, and what the sums alone already show to be broken.
-struct Actual {
-    state: State,
-    broken: Option<Break>,
-    /// Whether a proof was built upon.
-    upon_proof: bool,
-    entries: u64,
-    summed: u64,
-}
-
-impl Sources {
-    /// From the sums at hand; `None` where a proof would be needed that cannot be believed.
-    fn actual(&mut self, id: AccountId) -> Option<Actual> {
-        let (sums, last) = (self.sums.remove(&id), self.lasts.get(&id));
-        let summed = counted(sums);
-        let held = self.proofs.get(&id).filter(|_| self.depth == Depth::SinceLast);
-        let (sums, upon_proof) = match held {
-            None => (sums, false),
-            Some(held) => (Some(added(held.start()?, id, sums)?), true),
-        };
-        let (state, broken) = actual_state(sums, last);
-        Some(Actual {
-            state,
-            broken,
-            upon_proof,
-            entries: counted(sums),
-            summed,
-        })
-    }
-}
-
-/// The sums of the proven entries and the later ones; `None` beyond the range.
-fn added(start: State, account: AccountId, later: Option<Summed>) -> Option<Summed> {
-    let (entries, figures) = match later {
-        None => (0, start.figures),
-        Some(later) => (later.entries, moved_on(&start.figures, &later.figures)?),
-    };
-    Some(Summed {
-        account,
-        entries: start.last_seq.checked_add(entries)?,
-        figures,
-    })
-}
-
 impl Page {
-    fn look_at(&mut self, db: &mut Db, sources: &mut Sources, stored: StoredBalance) -> Result<(), LedgerError> {
+    /// Sums what is new, and looks at everything of the accounts for which that is not enough.
+    fn screen(&mut self, db: &mut Db, first: i64, last: i64) -> Result<(), LedgerError> {
+        let mut doubtful: Option<(i64, i64)> = None;
+        for seen in proofs_screened(db, first, last)? {
+            let id = seen.id.get();
+            if seen.screened.is_some_and(|screened| screened.is_in_sync()) {
+                if let Some((from, to)) = doubtful.take() {
+                    self.look(db, from, to)?;
+                }
+                self.pass(seen);
+            } else {
+                doubtful = Some((doubtful.map_or(id, |(from, _)| from), id));
+            }
+        }
+        if let Some((from, to)) = doubtful {
+            self.look(db, from, to)?;
+        }
+        for id in strays(db, first, last)? {
+            let known = self.findings.iter().any(|finding| finding.id == id);
+            if !known {
+                self.look(db, id.get(), id.get())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, seen: Seen) {
+        let Some(screened) = seen.screened else { return };
+        let state = screened.stored;
+        self.checked += 1;
+        self.entries += state.last_seq.unsigned_abs();
+        self.summed += screened.new_entries();
+        if screened.proven != state {
+            self.proven.push(Proof {
+                account: seen.id,
+                state,
+            });
+        }
+        self.heads.push(Head {
+            user_id: seen.user_id,
+            currency: seen.currency,
+            state,
+        });
+    }
+
+    /// Sums every entry.
+    fn look(&mut self, db: &mut Db, first: i64, last: i64) -> Result<(), LedgerError> {
+        let stored = stored_balances(db, first, last)?;
+        let of_sums = |sums: Summed| (sums.account, sums);
+        let of_proof = |held: Held| (held.proof.account, held);
+        let mut sources = Sources {
+            sums: entries_summed(db, first, last)?.into_iter().map(of_sums).collect(),
+            lasts: entries_last(db, first, last)?.into_iter().collect(),
+            proofs: proofs_held(db, first, last)?.into_iter().map(of_proof).collect(),
+        };
+        self.heads.reserve(stored.len());
+        for stored in stored {
+            self.look_at(&mut sources, stored);
+        }
+        self.left_over(&sources);
+        Ok(())
+    }
+
+    fn look_at(&mut self, sources: &mut Sources, stored: StoredBalance) {
+        let sums = sources.sums.remove(&stored.id);
+        let held = sources.proofs.remove(&stored.id);
         let mut finding = Finding {
             id: stored.id,
             account: stored.account.clone(),
             drifts: Vec::new(),
             broken: None,
-            orphaned: stored.account.is_none() && sources.sums.remove(&stored.id).is_some(),
+            orphaned: stored.account.is_none() && sums.is_some(),
             fixed: false,
         };
         let Some(account) = stored.account.clone() else {
             finding.drifts = repair::extra(&stored);
-            sources.proofs.remove(&stored.id);
             self.findings.push(finding);
-            return Ok(());
+            return;
         };
         self.checked += 1;
-        let held = sources.proofs.get(&stored.id).copied();
-        let (actual, drifts) = match sources
-            .actual(stored.id)
-            .map(|actual| with_drifts(actual, &stored, &account))
-        {
-            Some((actual, drifts)) if !actual.upon_proof || (drifts.is_empty() && actual.broken.is_none()) => {
-                (actual, drifts)
-            }
-            // Is it the account that differs, or what was said to be proven of it? Every entry tells.
-            _ => with_drifts(whole(db, stored.id, sources.lasts.get(&stored.id))?, &stored, &account),
-        };
-        sources.proofs.remove(&stored.id);
-        let contradiction =
-            held.and_then(|held| held.contradiction().map(|reason| (held.proof.state.last_seq, reason)));
-        let broken = actual.broken.map(|reason| (actual.state.last_seq, reason));
-        finding.broken = broken.or(contradiction).map(|(seq, reason)| ChainBreak { seq, reason });
-        finding.drifts = drifts;
-        self.entries += actual.entries;
-        self.summed += actual.summed;
+        let (actual, broken) = actual_state(sums, sources.lasts.get(&stored.id));
+        self.entries += counted(sums);
+        self.summed += counted(sums);
+        finding.drifts = repair::drifts(&stored, &account, &actual);
+        finding.broken = broken.or_else(|| held.and_then(contradiction));
         if !finding.drifts.is_empty() || finding.broken.is_some() {
             self.findings.push(finding);
-        } else if held.is_none_or(|held| held.proof.state != actual.state) {
+        } else if held.is_none_or(|held| held.proof.state != actual) {
             self.proven.push(Proof {
                 account: stored.id,
-                state: actual.state,
+                state: actual,
             });
         }
-        self.heads.push((account, actual.state));
-        Ok(())
+        self.heads.push(Head {
+            user_id: account.user_id.to_string(),
+            currency: account.currency.code().to_string(),
+            state: actual,
+        });
     }
 
     /// Entries without account, and proofs of accounts that are gone.
@@ -283,29 +282,18 @@ impl Page {
     }
 }
 
-fn with_drifts(actual: Actual, stored: &StoredBalance, account: &Account) -> (Actual, Vec<Drift>) {
-    let drifts = repair::drifts(stored, account, &actual.state);
-    (actual, drifts)
-}
-
-/// From every entry of the account.
-fn whole(db: &mut Db, id: AccountId, last: Option<&Last>) -> Result<Actual, LedgerError> {
-    let sums = entries_summed(db, id.get(), id.get())?.into_iter().next();
-    let (state, broken) = actual_state(sums, last);
-    Ok(Actual {
-        state,
-        broken,
-        upon_proof: false,
-        entries: counted(sums),
-        summed: counted(sums),
-    })
+/// How what was proven is no longer so.
+fn contradiction(held: Held) -> Option<ChainBreak> {
+    let seq = held.proof.state.last_seq;
+    held.contradiction().map(|reason| ChainBreak { seq, reason })
 }
 
 fn counted(sums: Option<Summed>) -> u64 {
     sums.map_or(0, |sums| sums.entries.unsigned_abs())
 }
 
-fn actual_state(sums: Option<Summed>, last: Option<&Last>) -> (State, Option<Break>) {
+/// The state that the entries come to, and what the sums alone already show to be broken.
+fn actual_state(sums: Option<Summed>, last: Option<&Last>) -> (State, Option<ChainBreak>) {
     let Some((sums, last)) = sums.zip(last) else {
         return (State::default(), None);
     };
@@ -321,5 +309,5 @@ fn actual_state(sums: Option<Summed>, last: Option<&Last>) -> (State, Option<Bre
     } else {
         None
     };
-    (state, broken)
+    (state, broken.map(|reason| ChainBreak { seq: last.seq, reason }))
 }
