@@ -354,11 +354,11 @@ pub fn entries_last_seq_at(db: &mut Db, account: AccountId, until: Timestamp) ->
 }
 
 fn summed_columns() -> String {
-    format!("COUNT(*), {}", summed_figures(sum))
+    format!("COUNT(*), {}", summed_figures(sum).join(", "))
 }
 
 /// The five figures, each as `sum` sums it.
-pub(super) fn summed_figures(sum: impl Fn(&str) -> String) -> String {
+pub(super) fn summed_figures(sum: impl Fn(&str) -> String) -> [String; 5] {
     // `CASE kind WHEN` reads the kind once per row, and the commonest come first.
     let of_kinds = |total: Total, of: &str| {
         let whens: Vec<String> = kinds_of(total)
@@ -366,18 +366,17 @@ pub(super) fn summed_figures(sum: impl Fn(&str) -> String) -> String {
             .collect();
         format!("CASE kind{} END", whens.concat())
     };
-    format!(
-        "{}, {}, {}, {}, -{}",
+    [
         sum("balance_delta"),
         sum("held_delta"),
         sum("debt_delta"),
         sum(&of_kinds(Total::Recharged, "balance_delta")),
-        sum(&of_kinds(Total::Spent, "balance_delta + held_delta")),
-    )
+        format!("-{}", sum(&of_kinds(Total::Spent, "balance_delta + held_delta"))),
+    ]
 }
 
 /// The one way to sum amounts: exact, an error when beyond 64 bits, zero of nothing.
-fn sum(of: &str) -> String {
+pub(super) fn sum(of: &str) -> String {
     sum_where(of, "")
 }
 

@@ -7,10 +7,10 @@ use diesel::deserialize;
 use super::backend::Engine;
 use super::balances::bind_state;
 use super::connection::Db;
-use super::entries::{read_figures, sum_where, summed_figures};
+use super::entries::{read_figures, sum, sum_where, summed_figures};
 use super::error::DbError;
 use super::snapshot::read_state;
-use super::statement::{Column, Columns, FromRow, sql};
+use super::statement::{Column, Columns, FromRow, Statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::balance::State;
 use crate::domain::chain::ChainHash;
@@ -75,8 +75,8 @@ impl FromRow for Seen {
             same_settings: columns.boolean()?,
             entries: columns.int()?,
             last_seq: columns.int()?,
-            proof_stands: columns.int()? == 1,
-            row_stands: columns.int()? == 1,
+            proof_stands: columns.boolean()?,
+            row_stands: columns.boolean()?,
             later: read_figures(columns)?,
         };
         Ok(Self {
@@ -90,41 +90,72 @@ impl FromRow for Seen {
 
 /// Every account in `first..=last`, in order: its balance row, its proof, and the entries from the proven one on.
 ///
-/// They are found by one descent of the key per account; nothing before them is read.
+/// They are found by the key, nothing before them is read.
 pub fn proofs_screened(db: &mut Db, first: i64, last: i64) -> Result<Vec<Seen>, DbError> {
     let states = "a.id, a.user_id, a.currency, b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, \
          b.chain_head, p.balance, p.held, p.debt, p.total_recharged, p.total_spent, p.seq, p.chain_head, \
          b.settings_revision = a.revision";
-    let repeated = |place: &str, by: &str| {
-        format!(
-            "COUNT(*) FILTER (WHERE e.seq = {place} AND e.hash = {by}.chain_head AND e.balance_after = {by}.balance \
-             AND e.held_after = {by}.held AND e.debt_after = {by}.debt)"
-        )
-    };
-    let entries = format!(
-        "COUNT(e.seq), COALESCE(MAX(e.seq), 0), {}, {}, {}",
-        repeated("p.seq", "p"),
-        repeated("b.last_seq", "b"),
-        summed_figures(|of| sum_where(of, "FILTER (WHERE e.seq > p.seq)"))
-    );
     let joined = "accounts a LEFT JOIN balances b ON b.account_id = a.id LEFT JOIN proofs p ON p.account_id = a.id";
-    let since = "entries e WHERE e.account_id = a.id AND e.seq >= p.seq";
     let select = match db.engine() {
-        Engine::Sqlite => format!(
-            "SELECT {states}, {entries} FROM {joined} LEFT JOIN entries e ON e.account_id = a.id AND e.seq >= p.seq \
-             WHERE a.id BETWEEN ? AND ? GROUP BY a.id ORDER BY a.id"
-        ),
+        Engine::Sqlite => screen_of_sqlite(states, joined),
         Engine::Postgres => {
             // Compiling the statement would take longer than running it.
             db.connection
                 .script("SET LOCAL jit = off; SET LOCAL enable_bitmapscan = off")?;
-            format!(
-                "SELECT {states}, s.* FROM {joined} CROSS JOIN LATERAL (SELECT {entries} FROM {since}) s \
-                 WHERE a.id BETWEEN ? AND ? ORDER BY a.id"
-            )
+            screen_of_postgres(states, joined)
         }
     };
-    db.rows(&sql(select).bind(first).bind(last))
+    let range = |statement: Statement<'static>| statement.bind(first).bind(last);
+    db.rows(&match db.engine() {
+        Engine::Sqlite => range(range(sql(select))),
+        Engine::Postgres => range(sql(select)),
+    })
+}
+
+/// The proven entry is looked up, and those after it are summed.
+fn screen_of_sqlite(states: &str, joined: &str) -> String {
+    let last = |column: &str| format!("COALESCE(s.{column}, f.{column})");
+    let (hash, balance, held, debt) = (
+        last("hash"),
+        last("balance_after"),
+        last("held_after"),
+        last("debt_after"),
+    );
+    // A column beside MAX is that of the row with the greatest value; CROSS JOIN keeps the order of the loops.
+    let [balance_sum, held_sum, debt_sum, recharged, spent] = summed_figures(sum);
+    let since = format!(
+        "SELECT q.account_id, COUNT(*) AS entries, MAX(e.seq) AS seq, e.hash, e.balance_after, e.held_after, \
+         e.debt_after, {balance_sum} AS balance, {held_sum} AS held, {debt_sum} AS debt, {recharged} AS recharged, \
+         {spent} AS spent FROM proofs q CROSS JOIN entries e ON e.account_id = q.account_id AND e.seq > q.seq \
+         WHERE q.account_id BETWEEN ? AND ? GROUP BY q.account_id"
+    );
+    format!(
+        "SELECT {states}, COALESCE(s.entries, 0), {}, \
+         COALESCE(f.hash = p.chain_head AND f.balance_after = p.balance AND f.held_after = p.held \
+         AND f.debt_after = p.debt, 1 = 0), \
+         COALESCE({hash} = b.chain_head AND {balance} = b.balance AND {held} = b.held AND {debt} = b.debt, 1 = 0), \
+         COALESCE(s.balance, 0), COALESCE(s.held, 0), COALESCE(s.debt, 0), COALESCE(s.recharged, 0), COALESCE(s.spent, 0) \
+         FROM {joined} LEFT JOIN entries f ON f.account_id = a.id AND f.seq = p.seq \
+         LEFT JOIN ({since}) s ON s.account_id = a.id WHERE a.id BETWEEN ? AND ? ORDER BY a.id",
+        "COALESCE(s.seq, f.seq, 0)",
+    )
+}
+
+/// One descent of the key per account, and all in one aggregate.
+fn screen_of_postgres(states: &str, joined: &str) -> String {
+    let stands = |place: &str, by: &str| {
+        format!(
+            "COALESCE(BOOL_OR(e.hash = {by}.chain_head AND e.balance_after = {by}.balance \
+             AND e.held_after = {by}.held AND e.debt_after = {by}.debt) FILTER (WHERE e.seq = {place}), FALSE)"
+        )
+    };
+    let (proof, row) = (stands("p.seq", "p"), stands("b.last_seq", "b"));
+    let sums = summed_figures(|of| sum_where(of, "FILTER (WHERE e.seq > p.seq)")).join(", ");
+    format!(
+        "SELECT {states}, s.* FROM {joined} CROSS JOIN LATERAL (SELECT COUNT(*) FILTER (WHERE e.seq > p.seq), \
+         COALESCE(MAX(e.seq), 0), {proof}, {row}, {sums} FROM entries e \
+         WHERE e.account_id = a.id AND e.seq >= p.seq) s WHERE a.id BETWEEN ? AND ? ORDER BY a.id"
+    )
 }
 
 /// Balance rows and proofs with ids in `first..=last` that belong to no account, in order.

@@ -37,7 +37,7 @@ pub struct Screened {
     /// Whether the row's revision of the settings is the account's.
     pub same_settings: bool,
     pub proven: State,
-    /// How many entries there are from the proven one on, itself included, and the number of the last.
+    /// How many entries there are after the proven one, and the number of the last of all.
     pub entries: i64,
     pub last_seq: i64,
     /// Whether the proven entry is there, with its hash and figures.
@@ -54,11 +54,10 @@ impl Screened {
         let Self {
             stored, proven, later, ..
         } = self;
-        let from_nothing = proven.last_seq == 0;
-        let all_there = if from_nothing {
-            *proven == State::default() && self.entries == stored.last_seq
+        let proof_stands = if proven.last_seq == 0 {
+            *proven == State::default()
         } else {
-            self.proof_stands && stored.last_seq.checked_sub(proven.last_seq) == Some(self.entries - 1)
+            self.proof_stands
         };
         let row_stands = if stored.last_seq == 0 {
             *stored == State::default()
@@ -67,15 +66,11 @@ impl Screened {
         };
         let figures = moved_on(&proven.figures, later);
         self.same_settings
-            && all_there
+            && proof_stands
             && row_stands
             && self.last_seq == stored.last_seq
+            && stored.last_seq.checked_sub(proven.last_seq) == Some(self.entries)
             && figures == Some(stored.figures)
-    }
-
-    /// How many entries have come since the proof.
-    pub const fn new_entries(&self) -> u64 {
-        self.stored.last_seq.saturating_sub(self.proven.last_seq).unsigned_abs()
     }
 }
 

@@ -17,11 +17,12 @@ use crate::db::balances::{StoredBalance, page_end, stored_balances};
 use crate::db::entries::{Last, Summed, entries_last, entries_summed};
 use crate::db::proofs::{Seen, proofs_held, proofs_put, proofs_screened, strays};
 use crate::db::unit_of_work::{read, write_relaxed};
-use crate::db::{Db, accounts};
+use crate::db::{Db, DbError, accounts};
 use crate::domain::account::AccountId;
 use crate::domain::balance::{Break, State};
 use crate::domain::chain::LedgerDigest;
 use crate::domain::proof::{Held, Proof};
+use crate::domain::time::Timestamp;
 
 /// How much of the journal is summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,9 @@ pub(super) struct Scan {
 /// Accounts per snapshot: bounds memory, and how long a writer's log must be kept.
 const PAGE: i64 = 20_000;
 
+/// From so many accounts on, a second connection is worth opening to look at what is new.
+const WORTH_A_CONNECTION: i64 = 1_000;
+
 pub(super) fn scan(
     ledger: &mut Ledger,
     run: &mut Run,
@@ -57,6 +61,11 @@ pub(super) fn scan(
         findings: Vec::new(),
         digest: LedgerDigest::default(),
     };
+    let look = Look {
+        depth,
+        at: ledger.now(),
+        run_id: run.id.clone(),
+    };
     match scope {
         Scope::User { user_id, currency } => {
             let found = accounts::accounts_of_user(&mut ledger.db, user_id, currency.as_ref())?;
@@ -65,51 +74,102 @@ pub(super) fn scan(
             }
             for listed in found {
                 let id = listed.account.id.get();
-                let page = read(&mut ledger.db, |db| read_page(db, id, id, depth))?;
-                keep_proofs(ledger, run, &page.proven)?;
-                scan.add(page);
+                scan.add(look.page(&mut ledger.db, id, id)?);
             }
         }
-        Scope::All => {
-            progress.begin(accounts::accounts_count(&mut ledger.db)?.unsigned_abs());
-            let mut after = i64::MIN;
-            loop {
-                interrupt::check()?;
-                run.keep(ledger)?;
-                let end = page_end(&mut ledger.db, after, PAGE)?;
-                // The last page has no end: what belongs to no account may have any id.
-                let page = read(&mut ledger.db, |db| {
-                    read_page(db, after.saturating_add(1), end.unwrap_or(i64::MAX), depth)
-                })?;
-                keep_proofs(ledger, run, &page.proven)?;
-                progress.advance(page.checked);
-                scan.add(page);
-                match end {
-                    Some(end) => after = end,
-                    None => break,
-                }
-            }
-            progress.finish();
-        }
+        Scope::All => scan.all(ledger, run, &look, progress)?,
     }
     Ok(scan)
 }
 
-/// Proofs in one transaction: on SQLite others wait for so many rows, a few milliseconds.
-const PROOFS: usize = 2_000;
+/// How a scan looks at accounts, on whichever connection.
+struct Look {
+    depth: Depth,
+    at: Timestamp,
+    run_id: String,
+}
 
-/// Remembers what has been proven. Losing it costs the next pass time and nothing else.
-fn keep_proofs(ledger: &mut Ledger, run: &Run, proven: &[Proof]) -> Result<(), LedgerError> {
-    let at = ledger.now();
-    for proofs in proven.chunks(PROOFS) {
-        write_relaxed(&mut ledger.db, "proofs", |db| -> Result<(), LedgerError> {
-            Ok(proofs_put(db, proofs, at, &run.id)?)
-        })?;
+impl Look {
+    /// The accounts in `first..=last` on one snapshot; what is in sync is remembered.
+    fn page(&self, db: &mut Db, first: i64, last: i64) -> Result<Page, LedgerError> {
+        let page = read(db, |db| read_page(db, first, last, self.depth))?;
+        self.keep_proofs(db, &page.proven)?;
+        Ok(page)
     }
-    Ok(())
+
+    /// Losing what has been proven costs the next pass time and nothing else.
+    fn keep_proofs(&self, db: &mut Db, proven: &[Proof]) -> Result<(), LedgerError> {
+        // On SQLite others wait for so many rows, a few milliseconds.
+        const ROWS: usize = 2_000;
+        for proofs in proven.chunks(ROWS) {
+            write_relaxed(db, "proofs", |db| -> Result<(), LedgerError> {
+                Ok(proofs_put(db, proofs, self.at, &self.run_id)?)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The same on two connections at once, in two parts.
+    fn halves(&self, dbs: (&mut Db, &mut Db), parts: [(i64, i64); 2]) -> Result<[Page; 2], LedgerError> {
+        let [one, other] = parts;
+        std::thread::scope(|scope| {
+            let ahead = scope.spawn(|| self.page(dbs.1, other.0, other.1));
+            let here = self.page(dbs.0, one.0, one.1);
+            let ahead = ahead
+                .join()
+                .unwrap_or_else(|_| Err(DbError::Failed("the second reader has stopped".into()).into()));
+            Ok([here?, ahead?])
+        })
+    }
 }
 
 impl Scan {
+    fn all(
+        &mut self,
+        ledger: &mut Ledger,
+        run: &mut Run,
+        look: &Look,
+        progress: &dyn Progress,
+    ) -> Result<(), LedgerError> {
+        let accounts = accounts::accounts_count(&mut ledger.db)?;
+        progress.begin(accounts.unsigned_abs());
+        // Sums of everything keep both cores busy by themselves, or the disk.
+        let mut second = match look.depth {
+            Depth::SinceLast if accounts >= WORTH_A_CONNECTION => Some(ledger.db.another()?),
+            Depth::SinceLast | Depth::Whole => None,
+        };
+        let size = match second {
+            Some(_) => PAGE.min(accounts / 2 + 1),
+            None => PAGE,
+        };
+        let mut after = i64::MIN;
+        loop {
+            interrupt::check()?;
+            run.keep(ledger)?;
+            let first = after.saturating_add(1);
+            let middle = page_end(&mut ledger.db, after, size)?;
+            let (pages, end) = match (&mut second, middle) {
+                (Some(second), Some(middle)) => {
+                    let end = page_end(&mut ledger.db, middle, size)?;
+                    let parts = [(first, middle), (middle.saturating_add(1), end.unwrap_or(i64::MAX))];
+                    (Vec::from(look.halves((&mut ledger.db, second), parts)?), end)
+                }
+                // The last page has no end: what belongs to no account may have any id.
+                (_, end) => (vec![look.page(&mut ledger.db, first, end.unwrap_or(i64::MAX))?], end),
+            };
+            for page in pages {
+                progress.advance(page.checked);
+                self.add(page);
+            }
+            match end {
+                Some(end) => after = end,
+                None => break,
+            }
+        }
+        progress.finish();
+        Ok(())
+    }
+
     fn add(&mut self, page: Page) {
         self.checked += page.checked;
         self.entries += page.entries;
@@ -191,7 +251,7 @@ impl Page {
         let state = screened.stored;
         self.checked += 1;
         self.entries += state.last_seq.unsigned_abs();
-        self.summed += screened.new_entries();
+        self.summed += screened.entries.unsigned_abs();
         if screened.proven != state {
             self.proven.push(Proof {
                 account: seen.id,

@@ -179,11 +179,18 @@ on_both_engines! {
         for user in ["5", "6"] {
             db.ledger().run(&["recharge", "--user-id", user, "--amount", "10", "--method", "momo"]).expect_code(0);
         }
-        db.sql("UPDATE balances SET balance = 7 WHERE account_id IN (5, 6)");
+        let whole = report(&db, "verify-sync");
+        db.sql("UPDATE balances SET balance = 7 WHERE account_id IN (5, 1206)");
+        let (code, found) = report(&db, "verify-sync --since-last");
+        assert_eq!((code, found["checked"].as_u64(), found["in_sync"].as_u64()), (1, Some(1250), Some(1248)));
+        let found: Vec<_> = found["differences"].as_array().unwrap().iter().map(|row| row["account"].as_i64().unwrap()).collect();
+        assert_eq!(found, [5, 1206]);
         let told = db.ledger().run_words("verify-sync --fix --no-backup").expect_code(0).stdout;
         for line in ["Checked: 1250 accounts\n", "In sync: 1248\n", "Fixed: 2\n", "Needs attention: 0\n"] {
             assert!(told.contains(line), "{told}");
         }
+        let since = report(&db, "verify-sync --since-last");
+        assert_eq!((since.0, &since.1["digest"], &since.1["entries"]), (0, &whole.1["digest"], &whole.1["entries"]));
     }
 
     fn every_run_leaves_a_record(db: TestDatabase) {
