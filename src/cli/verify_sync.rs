@@ -20,11 +20,16 @@ use crate::render;
 /// and adds what was proven. It compares every balance row, wherever its last change comes from, and notices entries
 /// that are missing at or after the proven one. It does not see an older entry that was edited or deleted: run the
 /// full pass now and then.
+///
+/// --deep recomputes the hash and the figures of every entry, names the first bad one of each account and, where it
+/// can be told, what was done: edited, deleted, inserted, reordered, cut off. It also holds recharges, holds,
+/// purchases, credits, gifts, suspensions and intents against the entries. What it finds there is never repaired.
 #[derive(Debug, Args)]
 #[command(after_help = help::job("\
     ledger verify-sync
     ledger verify-sync --since-last --fix --max-fixes 10
     ledger verify-sync --fix --max-fixes 10 --max-delta 1000
+    ledger verify-sync --deep
     ledger verify-sync --user-id 5 --format json"))]
 pub struct VerifySyncArgs {
     #[command(flatten)]
@@ -62,14 +67,17 @@ pub struct DepthArgs {
     /// Sum only the entries after those that an earlier pass has proven
     #[arg(long, conflicts_with = "rebuild")]
     since_last: bool,
+    /// Read every entry, recompute its hash and figures, and hold all records against the entries
+    #[arg(long, conflicts_with_all = ["rebuild", "since_last"])]
+    deep: bool,
 }
 
 impl DepthArgs {
     const fn parse(&self) -> Depth {
-        if self.since_last {
-            Depth::SinceLast
-        } else {
-            Depth::Whole
+        match (self.deep, self.since_last) {
+            (true, _) => Depth::Deep,
+            (_, true) => Depth::SinceLast,
+            _ => Depth::Whole,
         }
     }
 }

@@ -143,7 +143,7 @@ impl Connection {
             return self.stream(&sql(statement.to_owned()), each);
         }
         self.script(&format!(
-            "SET LOCAL synchronize_seqscans = off; SET LOCAL cursor_tuple_fraction = 1; \
+            "SET LOCAL jit = off; SET LOCAL synchronize_seqscans = off; SET LOCAL cursor_tuple_fraction = 1; \
              DECLARE portions NO SCROLL CURSOR FOR {statement}"
         ))?;
         let fetch = sql("FETCH 10000 FROM portions");

@@ -2,13 +2,12 @@
 
 use diesel::deserialize;
 
-use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
 use super::statement::{Columns, FromRow, Statement, known, known_statement, sql};
 use crate::domain::account::AccountId;
-use crate::domain::balance::{Figures, Place, ReadEntry};
-use crate::domain::chain::{ChainHash, EntryForm};
+use crate::domain::balance::Figures;
+use crate::domain::chain::ChainHash;
 use crate::domain::entry::{CounterAccount, Deltas, Entry, EntryKind, Movement, Note, Stamp, Standing, Total};
 use crate::domain::money::Minor;
 use crate::domain::snapshot::Reversible;
@@ -391,92 +390,6 @@ fn kinds_of(total: Total) -> impl Iterator<Item = EntryKind> {
         .iter()
         .copied()
         .filter(move |kind| kind.total() == Some(total))
-}
-
-/// The columns of [`ReadEntry`], after the account: the form's in their order, and the hash.
-const READ_COLUMNS: &str = "account_id, seq, kind, balance_delta, held_delta, debt_delta, balance_after, held_after, \
-     debt_after, counter_account, reference, description, metadata, actor, reverses, idempotency_key, at, hash";
-
-struct ReadRow(AccountId, ReadEntry);
-
-impl FromRow for ReadRow {
-    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let account = AccountId::new(columns.int()?);
-        let mut form = EntryForm::new();
-        let seq = columns.int()?;
-        form.integer(seq);
-        let mut kind = None;
-        form.field(|to| -> deserialize::Result<bool> {
-            let at = to.len();
-            let given = columns.append_text(to)?;
-            kind = str::from_utf8(&to[at..]).ok().and_then(EntryKind::parse);
-            Ok(given)
-        })?;
-        let mut figures = [Minor::ZERO; 6];
-        for figure in &mut figures {
-            let minor = columns.int()?;
-            form.integer(minor);
-            *figure = Minor::new(minor);
-        }
-        for _text in ["counter_account", "reference", "description", "metadata", "actor"] {
-            form.field(|to| columns.append_text(to))?;
-        }
-        form.field(|to| -> deserialize::Result<bool> {
-            let reverses = columns.optional_int()?;
-            to.extend(reverses.iter().flat_map(|seq| seq.to_be_bytes()));
-            Ok(reverses.is_some())
-        })?;
-        form.field(|to| columns.append_text(to))?;
-        form.integer(columns.int()?);
-        let hash = ChainHash::from_bytes(columns.hash()?);
-        let [balance_delta, held_delta, debt_delta, balance, held, debt] = figures;
-        let deltas = Deltas {
-            balance: balance_delta,
-            held: held_delta,
-            debt: debt_delta,
-        };
-        let after = Standing { balance, held, debt };
-        let place = Place { seq, after, hash };
-        Ok(Self(
-            account,
-            ReadEntry {
-                kind,
-                deltas,
-                place,
-                form,
-            },
-        ))
-    }
-}
-
-/// Hands over every entry of the accounts in `first..=last`, each account's mostly in order.
-pub fn entries_read<E: From<DbError>>(
-    db: &mut Db,
-    first: i64,
-    last: i64,
-    mut each: impl FnMut(AccountId, ReadEntry) -> Result<(), E>,
-) -> Result<(), E> {
-    // SQLite keeps the rows in this order; PostgreSQL would have to look each of them up.
-    let order = match db.engine() {
-        Engine::Sqlite => "ORDER BY account_id, seq",
-        Engine::Postgres => "",
-    };
-    let select = format!("SELECT {READ_COLUMNS} FROM entries WHERE account_id BETWEEN {first} AND {last} {order}");
-    db.connection
-        .stream_portions(&select, |ReadRow(account, entry)| each(account, entry))
-}
-
-/// Hands over the entries of one account from `first` on, in order.
-pub fn entries_read_in_order<E: From<DbError>>(
-    db: &mut Db,
-    account: AccountId,
-    first: i64,
-    limit: i64,
-    mut each: impl FnMut(ReadEntry) -> Result<(), E>,
-) -> Result<(), E> {
-    let select = format!("SELECT {READ_COLUMNS} FROM entries WHERE account_id = ? AND seq >= ? ORDER BY seq LIMIT ?");
-    let select = sql(select).bind(account.get()).bind(first).bind(limit);
-    db.connection.stream(&select, |ReadRow(_, entry)| each(entry))
 }
 
 /// Place, hash and figures of one entry.

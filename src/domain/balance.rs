@@ -74,6 +74,8 @@ pub enum Break {
     Gone,
     /// An earlier pass has proven another entry in its place.
     Replaced,
+    /// Other records name it, and the journal ends before it.
+    Cut,
 }
 
 impl Break {
@@ -83,6 +85,7 @@ impl Break {
             Self::Figures => "its figures do not follow from the entry before",
             Self::Hash => "its hash does not match its content and the entry before",
             Self::Gone => "an earlier verify-sync has proven it and it is gone",
+            Self::Cut => "other records name it and it is gone",
             Self::Replaced => "it is not the entry that an earlier verify-sync has proven",
         }
     }
@@ -114,6 +117,8 @@ pub struct ReadEntry {
     pub kind: Option<EntryKind>,
     pub deltas: Deltas,
     pub place: Place,
+    /// Whether it carries an idempotency key.
+    pub keyed: bool,
     pub form: EntryForm,
 }
 

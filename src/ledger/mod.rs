@@ -8,6 +8,7 @@ pub mod batch;
 pub mod clock;
 pub mod credits;
 pub mod currency;
+pub mod deep;
 pub mod demo;
 pub mod error;
 pub mod expiry;

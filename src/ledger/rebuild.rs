@@ -101,6 +101,7 @@ fn note(ledger: &mut Ledger, findings: &mut Vec<Finding>, id: AccountId, repair:
                 drifts: Vec::new(),
                 broken: None,
                 orphaned: false,
+                issues: Vec::new(),
                 fixed: false,
             });
             let last = findings.len() - 1;

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use super::deep::{Depths, read_depths};
 use super::error::LedgerError;
 use super::job::Run;
 use super::progress::Progress;
@@ -31,6 +32,8 @@ pub enum Depth {
     Whole,
     /// The entries after each account's last proof; every entry where there is no proof, or one that does not hold.
     SinceLast,
+    /// Every entry read and hashed anew, and everything beside the entries held against them.
+    Deep,
 }
 
 pub(super) struct Scan {
@@ -44,7 +47,7 @@ pub(super) struct Scan {
 /// Accounts per snapshot: bounds memory, and how long a writer's log must be kept.
 const PAGE: i64 = 20_000;
 
-/// From so many accounts on, a second connection is worth opening to look at what is new.
+/// From so many accounts on, a second connection is worth opening.
 const WORTH_A_CONNECTION: i64 = 1_000;
 
 pub(super) fn scan(
@@ -90,6 +93,15 @@ struct Look {
 }
 
 impl Look {
+    /// A server sums everything on all cores by itself. SQLite reads what is new in one thread as fast as in two.
+    const fn on_two_connections(&self, db: &Db) -> bool {
+        match self.depth {
+            Depth::Whole => false,
+            Depth::SinceLast => !db.is_sqlite(),
+            Depth::Deep => true,
+        }
+    }
+
     /// The accounts in `first..=last` on one snapshot; what is in sync is remembered.
     fn page(&self, db: &mut Db, first: i64, last: i64) -> Result<Page, LedgerError> {
         let page = read(db, |db| read_page(db, first, last, self.depth))?;
@@ -133,10 +145,10 @@ impl Scan {
     ) -> Result<(), LedgerError> {
         let accounts = accounts::accounts_count(&mut ledger.db)?;
         progress.begin(accounts.unsigned_abs());
-        // Sums of everything keep both cores busy by themselves, or the disk.
-        let mut second = match look.depth {
-            Depth::SinceLast if accounts >= WORTH_A_CONNECTION => Some(ledger.db.another()?),
-            Depth::SinceLast | Depth::Whole => None,
+        let mut second = if look.on_two_connections(&ledger.db) && accounts >= WORTH_A_CONNECTION {
+            Some(ledger.db.another()?)
+        } else {
+            None
         };
         let size = match second {
             Some(_) => PAGE.min(accounts / 2 + 1),
@@ -208,15 +220,31 @@ pub(super) fn read_page(db: &mut Db, first: i64, last: i64, depth: Depth) -> Res
     match depth {
         Depth::Whole => page.look(db, first, last)?,
         Depth::SinceLast => page.screen(db, first, last)?,
+        Depth::Deep => page.look_deep(db, first, last)?,
     }
     Ok(page)
 }
 
 /// What the database has summed and looked up, by account.
 struct Sources {
-    sums: HashMap<AccountId, Summed>,
+    depths: Depths,
     lasts: HashMap<AccountId, Last>,
     proofs: HashMap<AccountId, Held>,
+}
+
+impl Sources {
+    fn new(depths: Depths, proofs: HashMap<AccountId, Held>) -> Self {
+        Self {
+            depths,
+            lasts: HashMap::new(),
+            proofs,
+        }
+    }
+}
+
+fn proofs_of(db: &mut Db, first: i64, last: i64) -> Result<HashMap<AccountId, Held>, LedgerError> {
+    let proofs = proofs_held(db, first, last)?;
+    Ok(proofs.into_iter().map(|held| (held.proof.account, held)).collect())
 }
 
 impl Page {
@@ -268,23 +296,41 @@ impl Page {
     /// Sums every entry.
     fn look(&mut self, db: &mut Db, first: i64, last: i64) -> Result<(), LedgerError> {
         let stored = stored_balances(db, first, last)?;
-        let of_sums = |sums: Summed| (sums.account, sums);
-        let of_proof = |held: Held| (held.proof.account, held);
-        let mut sources = Sources {
-            sums: entries_summed(db, first, last)?.into_iter().map(of_sums).collect(),
-            lasts: entries_last(db, first, last)?.into_iter().collect(),
-            proofs: proofs_held(db, first, last)?.into_iter().map(of_proof).collect(),
+        let sums = entries_summed(db, first, last)?;
+        let depths = Depths {
+            sums: sums.into_iter().map(|sums| (sums.account, sums)).collect(),
+            ..Depths::default()
         };
+        let proofs = proofs_of(db, first, last)?;
+        self.compare(db, (first, last), stored, Sources::new(depths, proofs))
+    }
+
+    /// Reads every entry.
+    fn look_deep(&mut self, db: &mut Db, first: i64, last: i64) -> Result<(), LedgerError> {
+        let stored = stored_balances(db, first, last)?;
+        let proofs = proofs_of(db, first, last)?;
+        let depths = read_depths(db, (first, last), &stored, &proofs, |_| {})?;
+        self.compare(db, (first, last), stored, Sources::new(depths, proofs))
+    }
+
+    fn compare(
+        &mut self,
+        db: &mut Db,
+        (first, last): (i64, i64),
+        stored: Vec<StoredBalance>,
+        mut sources: Sources,
+    ) -> Result<(), LedgerError> {
+        sources.lasts = entries_last(db, first, last)?.into_iter().collect();
         self.heads.reserve(stored.len());
         for stored in stored {
             self.look_at(&mut sources, stored);
         }
-        self.left_over(&sources);
+        self.left_over(&mut sources);
         Ok(())
     }
 
     fn look_at(&mut self, sources: &mut Sources, stored: StoredBalance) {
-        let sums = sources.sums.remove(&stored.id);
+        let sums = sources.depths.sums.remove(&stored.id);
         let held = sources.proofs.remove(&stored.id);
         let mut finding = Finding {
             id: stored.id,
@@ -292,6 +338,7 @@ impl Page {
             drifts: Vec::new(),
             broken: None,
             orphaned: stored.account.is_none() && sums.is_some(),
+            issues: sources.depths.issues.remove(&stored.id).unwrap_or_default(),
             fixed: false,
         };
         let Some(account) = stored.account.clone() else {
@@ -304,8 +351,9 @@ impl Page {
         self.entries += counted(sums);
         self.summed += counted(sums);
         finding.drifts = repair::drifts(&stored, &account, &actual);
-        finding.broken = broken.or_else(|| held.and_then(contradiction));
-        if !finding.drifts.is_empty() || finding.broken.is_some() {
+        let first_broken = sources.depths.breaks.remove(&stored.id);
+        finding.broken = first_broken.or(broken).or_else(|| held.and_then(contradiction));
+        if !finding.drifts.is_empty() || finding.is_integrity() {
             self.findings.push(finding);
         } else if held.is_none_or(|held| held.proof.state != actual) {
             self.proven.push(Proof {
@@ -320,22 +368,25 @@ impl Page {
         });
     }
 
-    /// Entries without account, and proofs of accounts that are gone.
-    fn left_over(&mut self, sources: &Sources) {
-        let mut orphans: Vec<&AccountId> = sources.sums.keys().collect();
-        orphans.extend(sources.proofs.keys().filter(|id| !sources.sums.contains_key(*id)));
+    /// Entries and records without account, and proofs of accounts that are gone.
+    fn left_over(&mut self, sources: &mut Sources) {
+        let Sources { depths, proofs, .. } = sources;
+        let mut orphans: Vec<AccountId> = depths.sums.keys().chain(proofs.keys()).copied().collect();
+        orphans.extend(depths.issues.keys());
         orphans.sort();
+        orphans.dedup();
         for id in orphans {
-            let gone = sources.proofs.get(id).map(|held| ChainBreak {
+            let gone = proofs.get(&id).map(|held| ChainBreak {
                 seq: held.proof.state.last_seq,
                 reason: Break::Gone,
             });
             self.findings.push(Finding {
-                id: *id,
+                id,
                 account: None,
                 drifts: Vec::new(),
                 broken: gone,
-                orphaned: sources.sums.contains_key(id),
+                orphaned: depths.sums.contains_key(&id),
+                issues: depths.issues.remove(&id).unwrap_or_default(),
                 fixed: false,
             });
         }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::deep::Issue;
 use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
 use super::progress::Progress;
@@ -56,13 +57,24 @@ pub struct Finding {
     pub broken: Option<ChainBreak>,
     /// Entries that belong to no account.
     pub orphaned: bool,
+    /// What `--deep` has found.
+    pub issues: Vec<Issue>,
     pub fixed: bool,
 }
 
 impl Finding {
-    /// Whether the entries themselves cannot be trusted, so that no recomputation helps.
+    /// Whether something cannot be trusted that no recomputation helps: the entries, or what stands beside them.
     pub const fn is_integrity(&self) -> bool {
-        self.broken.is_some() || self.orphaned
+        self.broken.is_some() || self.orphaned || !self.issues.is_empty()
+    }
+
+    /// Whether the balance row alone is wrong, so far as it goes.
+    const fn is_repairable(&self) -> bool {
+        !self.drifts.is_empty() && self.broken.is_none() && !self.orphaned
+    }
+
+    const fn needs_attention(&self) -> bool {
+        !self.fixed || !self.issues.is_empty()
     }
 }
 
@@ -140,14 +152,16 @@ fn verify_run(
         digest: scan.digest.finish(),
         backup: None,
     };
-    locate_breaks(ledger, &mut report.findings)?;
-    let repairable = report.findings.iter().filter(|finding| !finding.is_integrity()).count();
+    if request.depth != Depth::Deep {
+        locate_breaks(ledger, &mut report.findings)?;
+    }
+    let repairable = report.findings.iter().filter(|finding| finding.is_repairable()).count();
     if request.fix && repairable > 0 {
         hold_back(request, &report.findings)?;
         if request.backup {
             report.backup = ledger.db.backup(&format!("before-fix-{}", run.id))?;
         }
-        for finding in report.findings.iter_mut().filter(|finding| !finding.is_integrity()) {
+        for finding in report.findings.iter_mut().filter(|finding| finding.is_repairable()) {
             interrupt::check()?;
             run.keep(ledger)?;
             match repair::repair(ledger, finding.id, "verify-sync --fix", &run.id)? {
@@ -163,13 +177,17 @@ fn verify_run(
         prove(ledger, &mut report.findings)?;
     }
     report.fixed = report.findings.iter().filter(|finding| finding.fixed).count() as u64;
-    report.needs_attention = report.findings.len() as u64 - report.fixed;
+    report.needs_attention = report
+        .findings
+        .iter()
+        .filter(|finding| finding.needs_attention())
+        .count() as u64;
     Ok(report)
 }
 
 /// Nothing is written when the damage is larger than the caller allows.
 fn hold_back(request: &Verify, findings: &[Finding]) -> Result<(), LedgerError> {
-    let repairable = || findings.iter().filter(|finding| !finding.is_integrity());
+    let repairable = || findings.iter().filter(|finding| finding.is_repairable());
     if let Some(limit) = request.max_fixes {
         let wanted = repairable().count() as u64;
         if wanted > limit {

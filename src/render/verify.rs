@@ -42,6 +42,8 @@ fn differences(finding: &Finding) -> Vec<Value> {
             "actual": actual,
             "difference": difference,
             "first_broken_entry": finding.broken.map(|broken| broken.seq),
+            "record": Value::Null,
+            "kind": Value::Null,
             "fixed": finding.fixed,
         })
     };
@@ -63,6 +65,12 @@ fn differences(finding: &Finding) -> Vec<Value> {
             "entries of an account that does not exist".into(),
             Value::Null,
         ));
+    }
+    for issue in &finding.issues {
+        let mut wrong = row(issue.table, Value::Null, issue.what.as_str().into(), Value::Null);
+        wrong["record"] = issue.record.as_str().into();
+        wrong["kind"] = issue.kind.into();
+        rows.push(wrong);
     }
     rows
 }
@@ -114,7 +122,7 @@ fn told(report: &Report, fixing: bool) -> Vec<Block> {
     }
     if report.findings.iter().any(Finding::is_integrity) {
         blocks.push(Block::Line(
-            "The journal itself is damaged where an outcome says so; restore those entries from a backup.".into(),
+            "What an outcome names is damaged and cannot be recomputed; restore it from a backup.".into(),
         ));
     } else if report.needs_attention > 0 && !fixing {
         blocks.push(Block::Line("Repair with: ledger verify-sync --fix".into()));
@@ -158,12 +166,25 @@ fn table_rows(finding: &Finding) -> Vec<Vec<String>> {
             outcome.clone(),
         ]
     };
-    if finding.drifts.is_empty() {
-        return vec![row("entries", (None, None, None))];
-    }
-    finding
+    let mut rows: Vec<Vec<String>> = finding
         .drifts
         .iter()
         .map(|drift| row(drift.field(), sides(finding.account.as_ref(), drift)))
-        .collect()
+        .collect();
+    if rows.is_empty() && (finding.broken.is_some() || finding.orphaned) {
+        rows.push(row("entries", (None, None, None)));
+    }
+    rows.extend(finding.issues.iter().map(|issue| {
+        let mut cells = row(issue.table, (None, None, None));
+        let named = if issue.record.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", issue.record)
+        };
+        if let Some(outcome) = cells.last_mut() {
+            *outcome = format!("{named}{}", issue.what);
+        }
+        cells
+    }));
+    rows
 }

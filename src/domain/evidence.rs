@@ -1,0 +1,186 @@
+//! What an intent says was asked, held against the entry it says it made.
+
+use serde_json::{Map, Value};
+
+use super::currency::Currency;
+use super::intent::IntentState;
+use super::money::Minor;
+
+/// An intent as stored, right or wrong, and the first of the entries it names.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub key: String,
+    pub attempt: i64,
+    pub operation: String,
+    pub payload: String,
+    pub actor: String,
+    pub state: String,
+    pub first_seq: Option<i64>,
+    pub last_seq: Option<i64>,
+    pub subject: Option<i64>,
+    pub reason: Option<String>,
+    /// How many of the entries it names carry its key.
+    pub own_entries: i64,
+    pub entry: Option<Named>,
+}
+
+/// What of an entry an intent can be held against.
+#[derive(Clone, Debug)]
+pub struct Named {
+    pub kind: String,
+    pub balance_delta: i64,
+    pub held_delta: i64,
+    pub debt_delta: i64,
+    pub reverses: Option<i64>,
+    pub counter_account: String,
+    pub actor: String,
+    pub reference: Option<String>,
+    pub description: Option<String>,
+    pub metadata: Option<String>,
+}
+
+impl Attempt {
+    /// How many entries it says it has made.
+    pub fn claimed(&self) -> i64 {
+        match (self.first_seq, self.last_seq) {
+            (Some(first), Some(last)) => last.saturating_sub(first).saturating_add(1),
+            _ => 0,
+        }
+    }
+
+    /// What cannot be so, of an intent of an account in that currency.
+    pub fn contradictions(&self, currency: &Currency) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        let mut hold = |right: bool, what: &'static str| {
+            if !right {
+                found.push(what);
+            }
+        };
+        let fields = serde_json::from_str::<Map<String, Value>>(&self.payload).ok();
+        hold(fields.is_some(), "its payload is no object");
+        let payload = Asked {
+            fields: fields.unwrap_or_default(),
+            currency,
+        };
+        hold(
+            payload.text("op") == Some(self.operation.as_str()) && kinds_of(&self.operation).is_some(),
+            "its operation is not the one of its payload",
+        );
+        hold(self.attempt > 0, "its attempt has no number");
+        let outcome = match IntentState::parse(&self.state) {
+            Some(IntentState::Pending) => self.claimed() == 0 && self.reason.is_none() && self.subject.is_none(),
+            Some(IntentState::Applied) => self.reason.is_none() && self.first_seq.is_some() == self.last_seq.is_some(),
+            Some(IntentState::Refused | IntentState::Failed) => {
+                self.first_seq.is_none() && self.last_seq.is_none() && self.reason.is_some() && self.subject.is_none()
+            }
+            None => false,
+        };
+        hold(outcome, "its outcome is not one that there is");
+        hold(
+            self.own_entries == self.claimed() && self.claimed() >= 0,
+            "it names entries that are gone or are not its own",
+        );
+        if let Some(entry) = &self.entry {
+            hold(self.made(entry, &payload), "its first entry is not what was asked");
+        }
+        if self.state == IntentState::Applied.name() && self.entry.is_none() {
+            hold(
+                may_make_nothing(&self.operation, &payload),
+                "it names no entry, and must have made one",
+            );
+        }
+        found
+    }
+
+    fn made(&self, entry: &Named, payload: &Asked<'_>) -> bool {
+        let kind = kinds_of(&self.operation).is_some_and(|kinds| kinds.contains(&entry.kind.as_str()));
+        let moved = entry.held_delta.unsigned_abs().max(entry.balance_delta.unsigned_abs());
+        let moved = moved.max(entry.balance_delta.abs_diff(entry.debt_delta));
+        let signed = self.operation == "adjust";
+        let amount = payload.amount("amount").or_else(|| payload.amount("credits"));
+        let amount = amount.is_none_or(|amount| {
+            amount.magnitude() == moved && (!signed || amount.is_negative() == (entry.balance_delta < 0))
+        });
+        let counter = match (payload.text("service"), payload.text("method")) {
+            (Some(service), _) if self.operation == "charge" => {
+                entry.counter_account.strip_prefix("revenue:") == Some(service)
+            }
+            (_, Some(method)) => entry.counter_account.strip_prefix("gateway:") == Some(method),
+            _ => true,
+        };
+        let reverses = payload.number("entry").is_none_or(|seq| entry.reverses == Some(seq));
+        let said = |name: &str, stored: Option<&str>| match payload.fields.get(name) {
+            Some(Value::String(text)) if name != "metadata" => stored == Some(text.as_str()),
+            Some(value) => stored.and_then(|text| serde_json::from_str(text).ok()).as_ref() == Some(value),
+            // What is not said now may have been said when its record was opened.
+            None => self.subject.is_some() && !self.opens() || stored.is_none(),
+        };
+        kind && amount
+            && counter
+            && reverses
+            && said("reference", entry.reference.as_deref())
+            && said("description", entry.description.as_deref())
+            && said("metadata", entry.metadata.as_deref())
+            && entry.actor == self.actor
+    }
+
+    fn opens(&self) -> bool {
+        matches!(
+            self.operation.as_str(),
+            "recharge" | "freeze" | "purchase-record" | "gift-grant"
+        )
+    }
+}
+
+/// The kinds of entry that an operation begins with; `None` for one that there is not.
+fn kinds_of(operation: &str) -> Option<&'static [&'static str]> {
+    Some(match operation {
+        "charge" => &["service_fee"],
+        "adjust" => &["adjustment"],
+        "penalty" => &["penalty"],
+        "recharge" | "recharge-complete" => &["recharge"],
+        "recharge-process" | "recharge-fail" | "recharge-cancel" | "recharge-expire" | "purchase-record" => &[],
+        "freeze" => &["freeze"],
+        "commit" => &["commit"],
+        "refund" => &["release", "refund"],
+        "expire-hold" => &["release"],
+        "reverse" => &["refund", "clawback", "adjustment"],
+        "credit-transfer" => &["credit"],
+        "deactivate-purchase" | "gift-deactivate" => &["clawback"],
+        "gift-grant" => &["gift"],
+        _ => return None,
+    })
+}
+
+/// Whether such an operation can be applied without an entry: it changes a record alone, or found it done.
+fn may_make_nothing(operation: &str, payload: &Asked<'_>) -> bool {
+    match operation {
+        "charge" | "adjust" | "penalty" | "freeze" | "commit" | "refund" | "reverse" | "gift-grant" => false,
+        "recharge" => payload.fields.get("pending") == Some(&Value::Bool(true)),
+        _ => true,
+    }
+}
+
+/// The fields of a payload.
+struct Asked<'a> {
+    fields: Map<String, Value>,
+    currency: &'a Currency,
+}
+
+impl Asked<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.fields.get(name)?.as_str()
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        self.fields.get(name)?.as_i64()
+    }
+
+    /// An amount in the account's digits; one that cannot be read is none that any entry moved.
+    fn amount(&self, name: &str) -> Option<Minor> {
+        let text = self.text(name)?;
+        let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+        let read = super::money::Amount::parse(digits, self.currency);
+        Some(read.map_or(Minor::ZERO, |amount| Minor::new(sign * amount.minor().get())))
+    }
+}

@@ -1,0 +1,298 @@
+//! `verify-sync --deep`: every entry read and hashed anew, and everything beside the entries held against them.
+
+use std::collections::HashMap;
+
+use super::error::LedgerError;
+use super::repair::ChainBreak;
+use crate::db::balances::StoredBalance;
+use crate::db::checks::{attempts, doubts};
+use crate::db::entries::{Summed, entries_summed};
+use crate::db::journal::{entries_read, entries_read_in_order};
+use crate::db::{Db, DbError};
+use crate::domain::account::{Account, AccountId};
+use crate::domain::balance::{Break, ReadEntry, State, fold_read};
+use crate::domain::chain::Chain;
+use crate::domain::currency::Currency;
+use crate::domain::entry::EntryKind;
+use crate::domain::proof::Held;
+use crate::domain::tamper::{Tamper, WINDOW, diagnose};
+
+/// Something that is not as it must be, and that no recomputation mends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    pub table: &'static str,
+    /// What names the row within its account: a number, a key.
+    pub record: String,
+    /// `edited`, `deleted` ... of an entry; `wrong` of anything else.
+    pub kind: &'static str,
+    pub what: String,
+}
+
+impl Issue {
+    fn wrong(table: &'static str, record: String, what: &str) -> Self {
+        Self {
+            table,
+            record,
+            kind: "wrong",
+            what: what.into(),
+        }
+    }
+}
+
+/// What reading a page has found, by account.
+#[derive(Default)]
+pub(super) struct Depths {
+    pub(super) sums: HashMap<AccountId, Summed>,
+    pub(super) breaks: HashMap<AccountId, ChainBreak>,
+    pub(super) issues: HashMap<AccountId, Vec<Issue>>,
+}
+
+/// One account's journal as far as it has been read.
+struct Reading {
+    chain: Chain,
+    state: State,
+    rows: i64,
+    keyed: i64,
+    /// The first entry without a key that must have one.
+    unasked: Option<i64>,
+    /// The next entry was not the next one: the rest is read again in order.
+    disordered: bool,
+    broken: Option<Break>,
+    /// What was proven before, and what the entries came to there.
+    proven: Option<(State, Option<State>)>,
+}
+
+impl Reading {
+    fn new(account: &Account, proven: Option<State>) -> Self {
+        Self {
+            chain: Chain::of((account.user_id.as_str(), account.currency.code().as_str())),
+            state: State::default(),
+            rows: 0,
+            keyed: 0,
+            unasked: None,
+            disordered: false,
+            broken: None,
+            proven: proven.map(|state| (state, None)),
+        }
+    }
+
+    /// Takes an entry as it comes.
+    fn take(&mut self, entry: &ReadEntry) {
+        self.rows += 1;
+        self.keyed += i64::from(entry.keyed);
+        // The job that brings credits works them off without a key; nothing else is without.
+        let may_lack_key = matches!(entry.kind, Some(EntryKind::Credit | EntryKind::DebtRecovery));
+        if !entry.keyed && !may_lack_key && self.unasked.is_none() {
+            self.unasked = Some(entry.place.seq);
+        }
+        if !self.disordered && self.broken.is_none() {
+            self.disordered = Some(entry.place.seq) != self.state.last_seq.checked_add(1);
+            if !self.disordered {
+                self.follow(entry);
+            }
+        }
+    }
+
+    /// Takes the next entry in order; whether it follows.
+    fn follow(&mut self, entry: &ReadEntry) -> bool {
+        match fold_read(&self.state, &self.chain, entry) {
+            Ok(next) => self.state = next,
+            Err(reason) => self.broken = Some(reason),
+        }
+        if let Some((proven, reached)) = &mut self.proven
+            && proven.last_seq == self.state.last_seq
+        {
+            *reached = Some(self.state);
+        }
+        self.broken.is_none()
+    }
+}
+
+/// Reads every entry of the accounts in `first..=last`, and what stands beside them.
+pub(super) fn read_depths(
+    db: &mut Db,
+    (first, last): (i64, i64),
+    stored: &[StoredBalance],
+    proofs: &HashMap<AccountId, Held>,
+    mut read: impl FnMut(u64),
+) -> Result<Depths, LedgerError> {
+    let accounts = || stored.iter().filter_map(|stored| stored.account.as_ref());
+    let mut readings: HashMap<AccountId, Reading> = accounts()
+        .map(|account| {
+            let proven = proofs.get(&account.id).map(|held| held.proof.state);
+            (account.id, Reading::new(account, proven))
+        })
+        .collect();
+    let mut orphans: Vec<AccountId> = Vec::new();
+    let mut count = 0_u64;
+    entries_read(db, first, last, |account, entry| -> Result<(), LedgerError> {
+        count += 1;
+        if count == TICK {
+            read(std::mem::take(&mut count));
+        }
+        match readings.get_mut(&account) {
+            Some(reading) => reading.take(&entry),
+            None if orphans.last() != Some(&account) => orphans.push(account),
+            None => {}
+        }
+        Ok(())
+    })?;
+    read(count);
+    let mut depths = Depths::default();
+    for account in accounts() {
+        if let Some(reading) = readings.get_mut(&account.id) {
+            depths.finish(db, account, reading)?;
+        }
+    }
+    for id in orphans {
+        let sums = entries_summed(db, id.get(), id.get())?;
+        depths.sums.extend(sums.into_iter().map(|sums| (sums.account, sums)));
+    }
+    depths.beside(db, (first, last), stored, &readings)?;
+    Ok(depths)
+}
+
+/// After so many entries it is told how far the reading has come.
+const TICK: u64 = 50_000;
+
+impl Depths {
+    fn issue(&mut self, account: AccountId, issue: Issue) {
+        self.issues.entry(account).or_default().push(issue);
+    }
+
+    fn finish(&mut self, db: &mut Db, account: &Account, reading: &mut Reading) -> Result<(), LedgerError> {
+        let id = account.id;
+        if reading.disordered {
+            in_order(db, id, reading)?;
+        }
+        if reading.broken.is_none() && reading.rows != reading.state.last_seq {
+            // Rows before the first entry, where there can be none.
+            reading.broken = Some(Break::Sequence);
+        }
+        if let Some(reason) = reading.broken {
+            self.diagnosed(db, id, reading, reason)?;
+            let sums = entries_summed(db, id.get(), id.get())?;
+            self.sums.extend(sums.into_iter().map(|sums| (id, sums)));
+            return Ok(());
+        }
+        if let Some((proven, Some(reached))) = &reading.proven
+            && proven != reached
+        {
+            let record = proven.last_seq.to_string();
+            self.issue(
+                id,
+                Issue::wrong("proofs", record, "it is not what the entries come to there"),
+            );
+        }
+        if reading.rows > 0 {
+            let sums = Summed {
+                account: id,
+                entries: reading.rows,
+                figures: reading.state.figures,
+            };
+            self.sums.insert(id, sums);
+        }
+        Ok(())
+    }
+
+    fn diagnosed(&mut self, db: &mut Db, id: AccountId, reading: &Reading, reason: Break) -> Result<(), LedgerError> {
+        let mut window = Vec::new();
+        let limit = i64::try_from(WINDOW).unwrap_or(i64::MAX);
+        let next = reading.state.last_seq.saturating_add(1);
+        entries_read_in_order(db, id, next, limit, |entry| -> Result<(), DbError> {
+            window.push(entry);
+            Ok(())
+        })?;
+        let seq = window.first().map_or(next, |entry| entry.place.seq);
+        self.breaks.insert(id, ChainBreak { seq, reason });
+        if let Some(tamper) = diagnose(&reading.chain, &reading.state, &window) {
+            self.issue(id, tampered(seq, tamper));
+        }
+        Ok(())
+    }
+
+    /// Intents against their entries, and the tables of records by their questions.
+    fn beside(
+        &mut self,
+        db: &mut Db,
+        (first, last): (i64, i64),
+        stored: &[StoredBalance],
+        readings: &HashMap<AccountId, Reading>,
+    ) -> Result<(), LedgerError> {
+        let currencies: HashMap<AccountId, &Currency> = stored
+            .iter()
+            .filter_map(|stored| Some((stored.id, &stored.account.as_ref()?.currency)))
+            .collect();
+        let mut claims: HashMap<AccountId, (i64, i64)> = HashMap::new();
+        attempts(db, first, last, |account, attempt| -> Result<(), DbError> {
+            let record = format!("{} ({})", attempt.key, attempt.attempt);
+            let Some(currency) = currencies.get(&account) else {
+                self.issue(account, Issue::wrong("intents", record, "it belongs to no account"));
+                return Ok(());
+            };
+            for what in attempt.contradictions(currency) {
+                self.issue(account, Issue::wrong("intents", record.clone(), what));
+            }
+            let (entries, end) = claims.entry(account).or_default();
+            *entries = entries.saturating_add(attempt.claimed());
+            *end = (*end).max(attempt.last_seq.unwrap_or(0));
+            Ok(())
+        })?;
+        for (account, reading) in readings {
+            if let Some(seq) = reading.unasked {
+                self.issue(
+                    *account,
+                    Issue::wrong("entries", seq.to_string(), "nobody asked for it: it has no key"),
+                );
+            }
+            let (claimed, end) = claims.get(account).copied().unwrap_or_default();
+            if reading.keyed != claimed {
+                let what = format!("{} entries carry a key, and intents name {claimed}", reading.keyed);
+                self.issue(*account, Issue::wrong("intents", String::new(), &what));
+            }
+            let at_end = reading.state.last_seq;
+            if reading.broken.is_none() && end > at_end {
+                let tamper = Tamper::Cut {
+                    first: at_end + 1,
+                    last: end,
+                };
+                let (seq, reason) = (at_end + 1, Break::Cut);
+                self.breaks.insert(*account, ChainBreak { seq, reason });
+                self.issue(*account, tampered(seq, tamper));
+            }
+        }
+        for doubt in doubts(db, first, last)? {
+            self.issue(doubt.account, Issue::wrong(doubt.table, doubt.record, doubt.what));
+        }
+        Ok(())
+    }
+}
+
+fn tampered(seq: i64, tamper: Tamper) -> Issue {
+    Issue {
+        table: "entries",
+        record: seq.to_string(),
+        kind: tamper.name(),
+        what: tamper.meaning(),
+    }
+}
+
+/// Reads on in order, from the first entry that did not come in order.
+fn in_order(db: &mut Db, id: AccountId, reading: &mut Reading) -> Result<(), LedgerError> {
+    loop {
+        let mut rows = 0_i64;
+        let mut follows = true;
+        let next = reading.state.last_seq.saturating_add(1);
+        entries_read_in_order(db, id, next, PORTION, |entry| -> Result<(), DbError> {
+            rows += 1;
+            follows = follows && reading.follow(&entry);
+            Ok(())
+        })?;
+        if !follows || rows < PORTION {
+            return Ok(());
+        }
+    }
+}
+
+/// Entries of one account that are read at a time.
+const PORTION: i64 = 5_000;
