@@ -7,7 +7,8 @@
     clippy::disallowed_methods,
     clippy::disallowed_macros,
     clippy::unwrap_used,
-    clippy::expect_used
+    clippy::expect_used,
+    clippy::cast_precision_loss
 )]
 
 mod common;
@@ -363,6 +364,47 @@ fn compare_since_last(what: &str, full: f64, url: &str, accounts: usize, entries
     common::row(&what, "ms", median(ours), full, Target::AtMost(0.03));
 }
 
+/// What asked for the entries, and the recharges, made from them by the database; both engines know the same texts.
+fn intents_and_recharges(postgres: bool) -> String {
+    let amount = "ABS(balance_delta)";
+    let shown = if postgres {
+        format!("{amount} / 100 || '.' || LPAD(({amount} % 100)::text, 2, '0')")
+    } else {
+        format!("printf('%d.%02d', {amount} / 100, {amount} % 100)")
+    };
+    format!(
+        "INSERT INTO intents (account_id, idempotency_key, attempt, operation, payload, actor, created_at, state, \
+         first_seq, last_seq, subject, duration_us) \
+         SELECT account_id, idempotency_key, 1, CASE kind WHEN 'recharge' THEN 'recharge' ELSE 'charge' END, \
+         CASE kind WHEN 'recharge' THEN '{{\"op\":\"recharge\",\"method\":\"momo\"' \
+         ELSE '{{\"op\":\"charge\",\"service\":\"vps\"' END || ',\"amount\":\"' || {shown} || '\",\"reference\":\"' || \
+         reference || '\"}}', actor, at, 'applied', seq, seq, CASE kind WHEN 'recharge' THEN (seq + 49) / 50 END, 9 \
+         FROM entries; \
+         INSERT INTO recharges (account_id, number, amount, method, status, created_at, finished_at, entry_seq, reference) \
+         SELECT account_id, (seq + 49) / 50, balance_delta, 'momo', 'completed', at, at, seq, reference FROM entries \
+         WHERE kind = 'recharge'"
+    )
+}
+
+/// `--deep`, in entries a second.
+fn compare_deep(what: &str, url: &str, accounts: usize, entries: usize) {
+    let (mut ours, mut peak) = (Vec::new(), 0.0_f64);
+    let expected = [
+        ("checked", accounts),
+        ("in_sync", accounts),
+        ("entries", entries),
+        ("needs_attention", 0),
+    ];
+    for _ in 0..ROUNDS {
+        let (took, memory) = verify(url, &["--deep"], expected);
+        ours.push(entries as f64 / took);
+        peak = peak.max(memory);
+    }
+    let what = format!("{what} --deep, target 1,000,000");
+    common::row(&what, "entries/s", median(ours), 1_000_000.0, Target::AtLeast(1.0));
+    println!("  {:<44} {peak:>12.1}", format!("{what}, peak memory in MB"));
+}
+
 fn sum_by_rusqlite(path: &Path) -> usize {
     let connection = Connection::open(path).unwrap();
     let mut select = connection.prepare(FLOOR).unwrap();
@@ -389,6 +431,12 @@ fn main() {
     compare_since_last("SQLite", full, &url, accounts, entries, |each| {
         grow_sqlite(&path, &mut maker, each);
     });
+    let made = entries + ROUNDS * (entries / accounts / 100) * accounts;
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(&format!("PRAGMA foreign_keys = OFF; {}", intents_and_recharges(false)))
+        .unwrap();
+    compare_deep("SQLite", &url, accounts, made);
     drop(directory);
     let server = Server::start();
     server.create_database("ledger");
@@ -404,4 +452,13 @@ fn main() {
     compare_since_last("PostgreSQL", full, &url, accounts, entries, |each| {
         grow_postgres(&server, &mut maker, each);
     });
+    server.psql(
+        "ledger",
+        &format!(
+            "SET session_replication_role = replica; {}",
+            intents_and_recharges(true)
+        ),
+    );
+    server.psql("ledger", "ANALYZE");
+    compare_deep("PostgreSQL", &url, accounts, made);
 }

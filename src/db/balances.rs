@@ -127,3 +127,9 @@ pub fn page_end(db: &mut Db, after: i64, size: i64) -> Result<Option<i64>, DbErr
     }
     Ok(db.row(&select.bind(after).bind(size))?.and_then(|Last(id)| id))
 }
+
+/// How many entries there are, by what the balance rows say.
+pub fn entries_expected(db: &mut Db) -> Result<i64, DbError> {
+    let expected = sql("SELECT CAST(COALESCE(SUM(last_seq), 0) AS BIGINT) FROM balances");
+    Ok(db.row(&expected)?.unwrap_or(0))
+}

@@ -1,6 +1,8 @@
 //! How long work tells how far it has come, without knowing who watches.
 
 pub trait Progress {
+    /// What is counted, where it is not accounts; said before the beginning.
+    fn counts(&self, _what: &'static str) {}
     /// The number of steps there will be.
     fn begin(&self, total: u64);
     fn advance(&self, steps: u64);

@@ -6,6 +6,7 @@
 //! must still be there.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::deep::{Depths, read_depths};
 use super::error::LedgerError;
@@ -14,7 +15,7 @@ use super::progress::Progress;
 use super::repair::{self, ChainBreak};
 use super::verify::{Finding, Scope};
 use super::{Ledger, interrupt};
-use crate::db::balances::{StoredBalance, page_end, stored_balances};
+use crate::db::balances::{StoredBalance, entries_expected, page_end, stored_balances};
 use crate::db::entries::{Last, Summed, entries_last, entries_summed};
 use crate::db::proofs::{Seen, proofs_held, proofs_put, proofs_screened, strays};
 use crate::db::unit_of_work::{read, write_relaxed};
@@ -68,6 +69,7 @@ pub(super) fn scan(
         depth,
         at: ledger.now(),
         run_id: run.id.clone(),
+        read: AtomicU64::new(0),
     };
     match scope {
         Scope::User { user_id, currency } => {
@@ -77,7 +79,7 @@ pub(super) fn scan(
             }
             for listed in found {
                 let id = listed.account.id.get();
-                scan.add(look.page(&mut ledger.db, id, id)?);
+                scan.add(look.page(&mut ledger.db, (id, id), &|| {})?);
             }
         }
         Scope::All => scan.all(ledger, run, &look, progress)?,
@@ -90,6 +92,8 @@ struct Look {
     depth: Depth,
     at: Timestamp,
     run_id: String,
+    /// Entries read and not yet told.
+    read: AtomicU64,
 }
 
 impl Look {
@@ -102,9 +106,23 @@ impl Look {
         }
     }
 
+    /// A server reads a range of accounts by going through the whole table, so it is asked for large ones.
+    const fn page_size(&self, db: &Db) -> i64 {
+        match self.depth {
+            Depth::Deep if !db.is_sqlite() => 5 * PAGE,
+            Depth::Deep | Depth::Whole | Depth::SinceLast => PAGE,
+        }
+    }
+
     /// The accounts in `first..=last` on one snapshot; what is in sync is remembered.
-    fn page(&self, db: &mut Db, first: i64, last: i64) -> Result<Page, LedgerError> {
-        let page = read(db, |db| read_page(db, first, last, self.depth))?;
+    fn page(&self, db: &mut Db, (first, last): (i64, i64), told: &dyn Fn()) -> Result<Page, LedgerError> {
+        let page = read(db, |db| match self.depth {
+            Depth::Deep => Page::deep(db, (first, last), |entries| {
+                self.read.fetch_add(entries, Ordering::Relaxed);
+                told();
+            }),
+            depth => read_page(db, first, last, depth),
+        })?;
         self.keep_proofs(db, &page.proven)?;
         Ok(page)
     }
@@ -122,11 +140,15 @@ impl Look {
     }
 
     /// The same on two connections at once, in two parts.
-    fn halves(&self, dbs: (&mut Db, &mut Db), parts: [(i64, i64); 2]) -> Result<[Page; 2], LedgerError> {
-        let [one, other] = parts;
+    fn halves(
+        &self,
+        dbs: (&mut Db, &mut Db),
+        [one, other]: [(i64, i64); 2],
+        told: &dyn Fn(),
+    ) -> Result<[Page; 2], LedgerError> {
         std::thread::scope(|scope| {
-            let ahead = scope.spawn(|| self.page(dbs.1, other.0, other.1));
-            let here = self.page(dbs.0, one.0, one.1);
+            let ahead = scope.spawn(|| self.page(dbs.1, other, &|| {}));
+            let here = self.page(dbs.0, one, told);
             let ahead = ahead
                 .join()
                 .unwrap_or_else(|_| Err(DbError::Failed("the second reader has stopped".into()).into()));
@@ -144,15 +166,22 @@ impl Scan {
         progress: &dyn Progress,
     ) -> Result<(), LedgerError> {
         let accounts = accounts::accounts_count(&mut ledger.db)?;
-        progress.begin(accounts.unsigned_abs());
+        if look.depth == Depth::Deep {
+            progress.counts("entries");
+            progress.begin(entries_expected(&mut ledger.db)?.unsigned_abs());
+        } else {
+            progress.begin(accounts.unsigned_abs());
+        }
+        let told = || progress.advance(look.read.swap(0, Ordering::Relaxed));
         let mut second = if look.on_two_connections(&ledger.db) && accounts >= WORTH_A_CONNECTION {
             Some(ledger.db.another()?)
         } else {
             None
         };
+        let most = look.page_size(&ledger.db);
         let size = match second {
-            Some(_) => PAGE.min(accounts / 2 + 1),
-            None => PAGE,
+            Some(_) => most.min(accounts / 2 + 1),
+            None => most,
         };
         let mut after = i64::MIN;
         loop {
@@ -164,15 +193,21 @@ impl Scan {
                 (Some(second), Some(middle)) => {
                     let end = page_end(&mut ledger.db, middle, size)?;
                     let parts = [(first, middle), (middle.saturating_add(1), end.unwrap_or(i64::MAX))];
-                    (Vec::from(look.halves((&mut ledger.db, second), parts)?), end)
+                    (Vec::from(look.halves((&mut ledger.db, second), parts, &told)?), end)
                 }
                 // The last page has no end: what belongs to no account may have any id.
-                (_, end) => (vec![look.page(&mut ledger.db, first, end.unwrap_or(i64::MAX))?], end),
+                (_, end) => (
+                    vec![look.page(&mut ledger.db, (first, end.unwrap_or(i64::MAX)), &told)?],
+                    end,
+                ),
             };
             for page in pages {
-                progress.advance(page.checked);
+                if look.depth != Depth::Deep {
+                    progress.advance(page.checked);
+                }
                 self.add(page);
             }
+            told();
             match end {
                 Some(end) => after = end,
                 None => break,
@@ -220,7 +255,7 @@ pub(super) fn read_page(db: &mut Db, first: i64, last: i64, depth: Depth) -> Res
     match depth {
         Depth::Whole => page.look(db, first, last)?,
         Depth::SinceLast => page.screen(db, first, last)?,
-        Depth::Deep => page.look_deep(db, first, last)?,
+        Depth::Deep => return Page::deep(db, (first, last), |_| {}),
     }
     Ok(page)
 }
@@ -305,12 +340,14 @@ impl Page {
         self.compare(db, (first, last), stored, Sources::new(depths, proofs))
     }
 
-    /// Reads every entry.
-    fn look_deep(&mut self, db: &mut Db, first: i64, last: i64) -> Result<(), LedgerError> {
+    /// Reads every entry, telling now and then how many more have been read.
+    fn deep(db: &mut Db, (first, last): (i64, i64), read: impl FnMut(u64)) -> Result<Self, LedgerError> {
+        let mut page = Self::default();
         let stored = stored_balances(db, first, last)?;
         let proofs = proofs_of(db, first, last)?;
-        let depths = read_depths(db, (first, last), &stored, &proofs, |_| {})?;
-        self.compare(db, (first, last), stored, Sources::new(depths, proofs))
+        let depths = read_depths(db, (first, last), &stored, &proofs, read)?;
+        page.compare(db, (first, last), stored, Sources::new(depths, proofs))?;
+        Ok(page)
     }
 
     fn compare(

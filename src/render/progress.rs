@@ -10,21 +10,25 @@ pub struct Bar(ProgressBar);
 
 impl Bar {
     /// `shown` is what the options say; without a terminal nothing is drawn all the same. `unit` is what is counted.
-    pub fn new(shown: bool, unit: &str) -> Self {
+    pub fn new(shown: bool, unit: &'static str) -> Self {
         let bar = ProgressBar::hidden();
         if shown && std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
-        let style =
-            ProgressStyle::with_template(&format!("{{bar:32}} {{pos}}/{{len}} {unit}  {{per_sec}}  {{eta}} left"));
+        let style = ProgressStyle::with_template("{bar:32} {pos}/{len} {msg}  {per_sec}  {eta} left");
         if let Ok(style) = style {
             bar.set_style(style);
         }
+        bar.set_message(unit);
         Self(bar)
     }
 }
 
 impl Progress for Bar {
+    fn counts(&self, what: &'static str) {
+        self.0.set_message(what);
+    }
+
     fn begin(&self, total: u64) {
         self.0.set_length(total);
     }
