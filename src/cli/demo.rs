@@ -155,6 +155,7 @@ impl Demo<'_> {
             max_fixes: None,
             max_delta: None,
             backup: false,
+            anchor: None,
         };
         let report = verify(ledger, &request, &Unwatched)?;
         if self.context.writer.format == render::Format::Table {

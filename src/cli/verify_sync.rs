@@ -1,5 +1,7 @@
 //! `ledger verify-sync`
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::context::{Context, invalid};
@@ -24,12 +26,16 @@ use crate::render;
 /// --deep recomputes the hash and the figures of every entry, names the first bad one of each account and, where it
 /// can be told, what was done: edited, deleted, inserted, reordered, cut off. It also holds recharges, holds,
 /// purchases, credits, gifts, suspensions and intents against the entries. What it finds there is never repaired.
+///
+/// Whoever may write to the database can recompute every hash and every figure. Only what is kept elsewhere shows
+/// that: --anchor adds today's state to a file and checks that the ledger extends each one in it.
 #[derive(Debug, Args)]
 #[command(after_help = help::job("\
     ledger verify-sync
     ledger verify-sync --since-last --fix --max-fixes 10
     ledger verify-sync --fix --max-fixes 10 --max-delta 1000
     ledger verify-sync --deep
+    ledger verify-sync --deep --anchor /mnt/elsewhere/ledger.anchors
     ledger verify-sync --user-id 5 --format json"))]
 pub struct VerifySyncArgs {
     #[command(flatten)]
@@ -48,6 +54,9 @@ pub struct VerifySyncArgs {
     /// With --fix: write nothing if any amount differs by more than this
     #[arg(long, value_name = "AMOUNT", requires = "fix", allow_hyphen_values = true)]
     max_delta: Option<String>,
+    /// Hold the ledger against every anchor in this file, and add today's; see docs/anchors.md
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rebuild", "user_id"])]
+    anchor: Option<PathBuf>,
     /// Do not copy a SQLite ledger before repairing it
     #[arg(long)]
     no_backup: bool,
@@ -115,6 +124,7 @@ pub fn run(context: &Context<'_>, args: &VerifySyncArgs) -> anyhow::Result<Exit>
             max_fixes: args.max_fixes,
             max_delta: args.max_delta.clone(),
             backup: !args.no_backup,
+            anchor: args.anchor.clone(),
         };
         verify(&mut ledger, &request, &progress)?
     };

@@ -5,7 +5,7 @@ use diesel::deserialize;
 use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql};
+use super::statement::{Column, Columns, FromRow, sql};
 use crate::domain::account::AccountId;
 use crate::domain::balance::{Place, ReadEntry};
 use crate::domain::chain::{ChainHash, EntryForm};
@@ -101,4 +101,35 @@ pub fn entries_read_in_order<E: From<DbError>>(
     let select = format!("SELECT {COLUMNS} FROM entries WHERE account_id = ? AND seq >= ? ORDER BY seq LIMIT ?");
     let select = sql(select).bind(account.get()).bind(first).bind(limit);
     db.connection.stream(&select, |ReadRow(_, entry)| each(entry))
+}
+
+/// The hashes of these entries, in their order; `None` for one that is not there.
+pub fn hashes_at(db: &mut Db, places: &[(AccountId, i64)]) -> Result<Vec<Option<ChainHash>>, DbError> {
+    struct Hash(Option<ChainHash>);
+    impl FromRow for Hash {
+        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+            Ok(Self(columns.optional_hash()?.map(ChainHash::from_bytes)))
+        }
+    }
+    let hashes: Vec<Hash> = match db.engine() {
+        Engine::Sqlite => {
+            let mut hashes = Vec::with_capacity(places.len());
+            for (account, seq) in places {
+                let find = sql("SELECT hash FROM entries WHERE account_id = ? AND seq = ?");
+                let found: Option<Hash> = db.row(&find.bind(account.get()).bind(*seq))?;
+                hashes.push(found.unwrap_or(Hash(None)));
+            }
+            hashes
+        }
+        Engine::Postgres => {
+            let find = sql(
+                "SELECT (SELECT e.hash FROM entries e WHERE e.account_id = n.account_id AND e.seq = n.seq) \
+                 FROM unnest(?, ?) WITH ORDINALITY n (account_id, seq, place) ORDER BY n.place",
+            );
+            let accounts = places.iter().map(|(account, _)| Some(account.get())).collect();
+            let seqs = places.iter().map(|(_, seq)| Some(*seq)).collect();
+            db.rows(&find.bind(Column::Ints(accounts)).bind(Column::Ints(seqs)))?
+        }
+    };
+    Ok(hashes.into_iter().map(|Hash(hash)| hash).collect())
 }

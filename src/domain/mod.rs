@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod alert;
+pub mod anchor;
 pub mod balance;
 pub mod chain;
 pub mod code;

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod alert;
+pub mod anchor;
 pub mod batch;
 pub mod clock;
 pub mod credits;

@@ -4,7 +4,7 @@ use super::error::LedgerError;
 use super::job::{self, Overlap};
 use super::progress::Progress;
 use super::repair::{Repair, repair};
-use super::scan::{Depth, scan};
+use super::scan::{Extent, scan};
 use super::verify::{Finding, Report, Scope};
 use super::{Ledger, interrupt};
 use crate::db::accounts;
@@ -25,7 +25,7 @@ pub fn rebuild(
         Scope::User { .. } => Overlap::Allowed,
     };
     job::run(ledger, JOB, overlap, |ledger, run| {
-        let before = scan(ledger, run, scope, Depth::Whole, &super::progress::Unwatched)?;
+        let before = scan(ledger, run, Extent::whole(scope), &super::progress::Unwatched)?;
         let mut findings = before.findings;
         let copy = if backup && !findings.is_empty() {
             ledger.db.backup(&format!("before-rebuild-{}", run.id))?
@@ -42,7 +42,7 @@ pub fn rebuild(
             progress.advance(1);
         }
         progress.finish();
-        let after = scan(ledger, run, scope, Depth::Whole, &super::progress::Unwatched)?;
+        let after = scan(ledger, run, Extent::whole(scope), &super::progress::Unwatched)?;
         let fixed = findings.iter().filter(|finding| finding.fixed).count() as u64;
         let report = Report {
             run_id: run.id.clone(),
@@ -55,6 +55,7 @@ pub fn rebuild(
             findings,
             digest: after.digest.finish(),
             backup: copy,
+            anchored: None,
         };
         let record = report.record();
         Ok((report, record))

@@ -21,6 +21,7 @@ use crate::db::proofs::{Seen, proofs_held, proofs_put, proofs_screened, strays};
 use crate::db::unit_of_work::{read, write_relaxed};
 use crate::db::{Db, DbError, accounts};
 use crate::domain::account::AccountId;
+use crate::domain::anchor::Position;
 use crate::domain::balance::{Break, State};
 use crate::domain::chain::LedgerDigest;
 use crate::domain::proof::{Held, Proof};
@@ -43,6 +44,27 @@ pub(super) struct Scan {
     pub(super) summed: u64,
     pub(super) findings: Vec<Finding>,
     pub(super) digest: LedgerDigest,
+    /// Where every account stands, if that is wanted.
+    pub(super) positions: Option<Vec<Position>>,
+}
+
+/// What a scan looks at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extent<'a> {
+    pub(super) scope: &'a Scope,
+    pub(super) depth: Depth,
+    pub(super) positions: bool,
+}
+
+impl<'a> Extent<'a> {
+    /// Sums of every entry.
+    pub(super) const fn whole(scope: &'a Scope) -> Self {
+        Self {
+            scope,
+            depth: Depth::Whole,
+            positions: false,
+        }
+    }
 }
 
 /// Accounts per snapshot: bounds memory, and how long a writer's log must be kept.
@@ -54,8 +76,7 @@ const WORTH_A_CONNECTION: i64 = 1_000;
 pub(super) fn scan(
     ledger: &mut Ledger,
     run: &mut Run,
-    scope: &Scope,
-    depth: Depth,
+    extent: Extent<'_>,
     progress: &dyn Progress,
 ) -> Result<Scan, LedgerError> {
     let mut scan = Scan {
@@ -64,14 +85,15 @@ pub(super) fn scan(
         summed: 0,
         findings: Vec::new(),
         digest: LedgerDigest::default(),
+        positions: extent.positions.then(Vec::new),
     };
     let look = Look {
-        depth,
+        depth: extent.depth,
         at: ledger.now(),
         run_id: run.id.clone(),
         read: AtomicU64::new(0),
     };
-    match scope {
+    match extent.scope {
         Scope::User { user_id, currency } => {
             let found = accounts::accounts_of_user(&mut ledger.db, user_id, currency.as_ref())?;
             if found.is_empty() {
@@ -227,6 +249,14 @@ impl Scan {
                 last_seq, chain_head, ..
             } = head.state;
             self.digest.account(&head.user_id, &head.currency, last_seq, chain_head);
+            if let Some(positions) = &mut self.positions {
+                positions.push(Position {
+                    user_id: head.user_id,
+                    currency: head.currency,
+                    seq: last_seq,
+                    head: chain_head,
+                });
+            }
         }
     }
 }

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::anchor::{ANCHOR, Anchored, Anchors};
 use super::deep::Issue;
 use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
 use super::progress::Progress;
 use super::repair::{self, ChainBreak, Repair};
-use super::scan::{Depth, read_page, scan};
+use super::scan::{Depth, Extent, read_page, scan};
 use super::{Ledger, interrupt};
 use crate::db::unit_of_work::read;
 use crate::domain::account::{Account, AccountId};
@@ -44,6 +45,8 @@ pub struct Verify {
     /// Decimal text, read with each account's digits.
     pub max_delta: Option<String>,
     pub backup: bool,
+    /// A file of anchors to hold the ledger against, and to add today's to.
+    pub anchor: Option<PathBuf>,
 }
 
 /// One account that is not as it should be.
@@ -69,8 +72,10 @@ impl Finding {
     }
 
     /// Whether the balance row alone is wrong, so far as it goes.
-    const fn is_repairable(&self) -> bool {
-        !self.drifts.is_empty() && self.broken.is_none() && !self.orphaned
+    fn is_repairable(&self) -> bool {
+        // What contradicts an anchor would be adopted by a repair.
+        let extends = self.issues.iter().all(|issue| issue.table != ANCHOR);
+        !self.drifts.is_empty() && self.broken.is_none() && !self.orphaned && extends
     }
 
     const fn needs_attention(&self) -> bool {
@@ -91,6 +96,7 @@ pub struct Report {
     pub findings: Vec<Finding>,
     pub digest: ChainHash,
     pub backup: Option<PathBuf>,
+    pub anchored: Option<Anchored>,
 }
 
 impl Report {
@@ -102,6 +108,25 @@ impl Report {
         } else {
             Exit::Done
         }
+    }
+
+    /// Puts an issue beside what else is found of its account.
+    fn note(&mut self, account: Option<Account>, issue: Issue) {
+        let id = account.as_ref().map_or(AccountId::new(0), |account| account.id);
+        if let Some(finding) = self.findings.iter_mut().find(|finding| finding.id == id) {
+            finding.issues.push(issue);
+            return;
+        }
+        self.in_sync = self.in_sync.saturating_sub(u64::from(account.is_some()));
+        self.findings.push(Finding {
+            id,
+            account,
+            drifts: Vec::new(),
+            broken: None,
+            orphaned: false,
+            issues: vec![issue],
+            fixed: false,
+        });
     }
 
     pub(super) fn record(&self) -> RunRecord {
@@ -139,11 +164,18 @@ fn verify_run(
     request: &Verify,
     progress: &dyn Progress,
 ) -> Result<Report, LedgerError> {
-    let scan = scan(ledger, run, &request.scope, request.depth, progress)?;
+    let anchors = request.anchor.as_deref().map(Anchors::open).transpose()?;
+    let extent = Extent {
+        scope: &request.scope,
+        depth: request.depth,
+        positions: anchors.is_some(),
+    };
+    let scan = scan(ledger, run, extent, progress)?;
+    let positions = scan.positions.unwrap_or_default();
     let mut report = Report {
         run_id: run.id.clone(),
         checked: scan.checked,
-        in_sync: scan.checked - scan.findings.len() as u64,
+        in_sync: scan.checked.saturating_sub(scan.findings.len() as u64),
         fixed: 0,
         needs_attention: 0,
         entries: scan.entries,
@@ -151,30 +183,18 @@ fn verify_run(
         findings: scan.findings,
         digest: scan.digest.finish(),
         backup: None,
+        anchored: None,
     };
+    if let Some(anchors) = &anchors {
+        for (account, issue) in anchors.check(ledger)? {
+            report.note(account, issue);
+        }
+    }
     if request.depth != Depth::Deep {
         locate_breaks(ledger, &mut report.findings)?;
     }
-    let repairable = report.findings.iter().filter(|finding| finding.is_repairable()).count();
-    if request.fix && repairable > 0 {
-        hold_back(request, &report.findings)?;
-        if request.backup {
-            report.backup = ledger.db.backup(&format!("before-fix-{}", run.id))?;
-        }
-        for finding in report.findings.iter_mut().filter(|finding| finding.is_repairable()) {
-            interrupt::check()?;
-            run.keep(ledger)?;
-            match repair::repair(ledger, finding.id, "verify-sync --fix", &run.id)? {
-                // Written meanwhile by a charge or another repair: right again, and proven under the lock.
-                Repair::Unneeded => finding.fixed = true,
-                Repair::Done(drifts) => {
-                    finding.drifts = drifts;
-                    finding.fixed = true;
-                }
-                Repair::Broken(broken) => finding.broken = Some(broken),
-            }
-        }
-        prove(ledger, &mut report.findings)?;
+    if request.fix {
+        mend(ledger, run, request, &mut report)?;
     }
     report.fixed = report.findings.iter().filter(|finding| finding.fixed).count() as u64;
     report.needs_attention = report
@@ -182,7 +202,40 @@ fn verify_run(
         .iter()
         .filter(|finding| finding.needs_attention())
         .count() as u64;
+    if let Some(anchors) = &anchors {
+        let extends = !report.findings.iter().any(Finding::is_integrity);
+        if extends {
+            anchors.append(ledger.now().to_string(), (report.digest, report.entries), positions)?;
+        }
+        report.anchored = Some(anchors.outcome(extends));
+    }
     Ok(report)
+}
+
+/// Repairs the balance rows that can be, within the limits, and proves it.
+fn mend(ledger: &mut Ledger, run: &mut Run, request: &Verify, report: &mut Report) -> Result<(), LedgerError> {
+    if !report.findings.iter().any(Finding::is_repairable) {
+        return Ok(());
+    }
+    hold_back(request, &report.findings)?;
+    if request.backup {
+        report.backup = ledger.db.backup(&format!("before-fix-{}", run.id))?;
+    }
+    for finding in report.findings.iter_mut().filter(|finding| finding.is_repairable()) {
+        interrupt::check()?;
+        run.keep(ledger)?;
+        match repair::repair(ledger, finding.id, "verify-sync --fix", &run.id)? {
+            // Written meanwhile by a charge or another repair: right again, and proven under the lock.
+            Repair::Unneeded => finding.fixed = true,
+            Repair::Done(drifts) => {
+                finding.drifts = drifts;
+                finding.fixed = true;
+            }
+            Repair::Broken(broken) => finding.broken = Some(broken),
+        }
+    }
+    prove(ledger, &mut report.findings)?;
+    Ok(())
 }
 
 /// Nothing is written when the damage is larger than the caller allows.

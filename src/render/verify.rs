@@ -20,6 +20,12 @@ pub fn report(command: &'static str, report: &Report, fixing: bool) -> Document 
         "summed": report.summed,
         "digest": report.digest.to_string(),
         "backup": report.backup.as_ref().map(|path| path.display().to_string()),
+        "anchor": report.anchored.as_ref().map(|anchored| json!({
+            "file": anchored.file.display().to_string(),
+            "checked": anchored.checked,
+            "appended": anchored.appended,
+            "torn": anchored.torn,
+        })),
         "differences": rows,
     });
     Document {
@@ -114,6 +120,18 @@ fn told(report: &Report, fixing: bool) -> Vec<Block> {
         "Digest: {} ({} entries)",
         report.digest, report.entries
     )));
+    if let Some(anchored) = &report.anchored {
+        let (added, torn) = match (anchored.appended, anchored.torn) {
+            (true, true) => ("today's was added", "; one that was torn off was replaced"),
+            (true, false) => ("today's was added", ""),
+            (false, true) => ("today's was not added", "; the last one is torn off"),
+            (false, false) => ("today's was not added", ""),
+        };
+        blocks.push(Block::Line(format!(
+            "Anchors: {} checked, {added}{torn}",
+            anchored.checked
+        )));
+    }
     if report.summed < report.entries {
         blocks.push(Block::Line(format!(
             "Summed: {} entries, the others by what was proven before",

@@ -20,6 +20,7 @@ mod require;
 mod seed;
 mod suspension;
 mod verify;
+mod verify_anchor;
 mod verify_deep;
 mod verify_since;
 

@@ -153,6 +153,7 @@ fn proven_digest(ledger: &mut ledger::ledger::Ledger) -> String {
         max_fixes: None,
         max_delta: None,
         backup: false,
+        anchor: None,
     };
     let report = verify(ledger, &request, &Unwatched).unwrap();
     assert!(report.findings.is_empty(), "{:#?}", report.findings);

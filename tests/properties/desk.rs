@@ -180,6 +180,7 @@ impl Desk {
             max_fixes: None,
             max_delta: None,
             backup: false,
+            anchor: None,
         };
         verify(&mut self.ledger, &request, &Unwatched).unwrap()
     }
