@@ -38,3 +38,7 @@ bench *ARGS:
 # The job that brings credits against deactivations, a thousand times on each engine
 races COUNT="1000":
     LEDGER_TEST_RACES={{COUNT}} cargo test --locked the_job_and_a_deactivation
+
+# Independent accounting programs check a long ledger on each engine
+books ENTRIES="100000":
+    LEDGER_TEST_EXPORT_ENTRIES={{ENTRIES}} cargo test --locked a_long_ledger_is_agreed_upon_too

@@ -15,6 +15,7 @@ mod correction;
 mod currency;
 mod demo;
 mod explain;
+mod export;
 mod health;
 mod help;
 mod history;
@@ -27,6 +28,7 @@ mod refund;
 mod seed;
 mod signals;
 mod suspension;
+mod trial_balance;
 mod verify_sync;
 
 use std::process::ExitCode;
@@ -82,6 +84,8 @@ enum Command {
     Balance(balance::BalanceArgs),
     History(history::HistoryArgs),
     Explain(explain::ExplainArgs),
+    TrialBalance(trial_balance::TrialBalanceArgs),
+    Export(export::ExportArgs),
     VerifySync(verify_sync::VerifySyncArgs),
     Rebuild(rebuild::RebuildArgs),
     Health(health::HealthArgs),
@@ -145,6 +149,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Balance(args) => balance::run(&context, args),
         Command::History(args) => history::run(&context, args),
         Command::Explain(args) => explain::run(&context, args),
+        Command::TrialBalance(args) => trial_balance::run(&context, args),
+        Command::Export(args) => export::run(&context, args),
         Command::VerifySync(args) => verify_sync::run(&context, args),
         Command::Rebuild(args) => rebuild::run(&context, args),
         Command::ExpireRecharges(args) => recharge::run_expire(&context, args),

@@ -137,6 +137,26 @@ pub fn entries_stream<E: From<DbError>>(
     db.connection.stream(&sql(select).bind(account.get()), each)
 }
 
+/// Hands over every entry of the accounts with ids in `first..=last`, in order of account and sequence number.
+pub fn entries_stream_of_accounts<E: From<DbError>>(
+    db: &mut Db,
+    first: i64,
+    last: i64,
+    mut each: impl FnMut(AccountId, Entry) -> Result<(), E>,
+) -> Result<(), E> {
+    struct Row(AccountId, Entry);
+    impl FromRow for Row {
+        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+            Ok(Self(AccountId::new(columns.int()?), Entry::from_row(columns)?))
+        }
+    }
+    let select =
+        format!("SELECT account_id, {COLUMNS} FROM entries WHERE account_id BETWEEN ? AND ? ORDER BY account_id, seq");
+    let select = sql(select).bind(first).bind(last);
+    db.connection
+        .stream(&select, |Row(account, entry)| each(account, entry))
+}
+
 /// The entry, and how much of it others have taken back.
 pub fn entry_reversible(db: &mut Db, account: AccountId, seq: i64) -> Result<Option<Reversible>, DbError> {
     let Some(entry) = entries_between(db, account, seq, seq)?.into_iter().next() else {
@@ -229,7 +249,7 @@ impl FromRow for Breakdown {
 }
 
 /// A sum that may be beyond 64 bits: the upper and the lower 32 bits apart, of which neither can overflow.
-fn wide_sum(of: &str) -> String {
+pub(super) fn wide_sum(of: &str) -> String {
     format!(
         "{}, {}",
         sum(&format!("({of}) >> 32")),
@@ -237,7 +257,7 @@ fn wide_sum(of: &str) -> String {
     )
 }
 
-fn read_wide(columns: &mut impl Columns) -> deserialize::Result<i128> {
+pub(super) fn read_wide(columns: &mut impl Columns) -> deserialize::Result<i128> {
     let (high, low) = (columns.int()?, columns.int()?);
     Ok((i128::from(high) << 32) + i128::from(low))
 }

@@ -32,6 +32,7 @@ pub mod purchases;
 pub mod recharges;
 pub mod snapshot;
 pub mod suspensions;
+pub mod trial_balance;
 pub mod unit_of_work;
 
 pub use connection::{Db, Schema};

@@ -9,6 +9,7 @@ pub mod account;
 pub mod alert;
 pub mod anchor;
 pub mod balance;
+pub mod book;
 pub mod chain;
 pub mod code;
 pub mod currency;

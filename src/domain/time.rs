@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, TimeDelta, Utc};
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +39,12 @@ impl Timestamp {
         Self(self.0.saturating_add(micros).min(LAST_SECOND * 1_000_000))
     }
 
+    /// Its day, UTC; `None` for a stored value beyond the years that can be written.
+    pub fn date(self) -> Option<NaiveDate> {
+        let date = DateTime::from_timestamp_micros(self.0)?.date_naive();
+        (0..=9999).contains(&date.year()).then_some(date)
+    }
+
     /// Midnight of its day, UTC.
     #[must_use]
     pub const fn start_of_day(self) -> Self {
@@ -70,6 +76,8 @@ mod tests {
         let time = Timestamp::parse("2026-03-01T13:00:00.1234567+01:00").unwrap();
         assert_eq!(time.to_string(), "2026-03-01T12:00:00.123456Z");
         assert_eq!(Timestamp::parse(&time.to_string()), Ok(time));
+        assert_eq!(time.date().map(|date| date.to_string()), Some("2026-03-01".into()));
+        assert_eq!(Timestamp::from_micros(i64::MAX).date(), None);
     }
 
     #[test]

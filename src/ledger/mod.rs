@@ -13,6 +13,7 @@ pub mod deep;
 pub mod demo;
 pub mod error;
 pub mod expiry;
+pub mod export;
 pub mod health;
 pub mod hold;
 pub mod import;
@@ -33,6 +34,7 @@ pub mod seed;
 pub mod scan;
 pub mod suspension;
 pub mod signature;
+pub mod trial_balance;
 pub mod verify;
 
 use std::time::Duration;

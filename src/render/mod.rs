@@ -7,6 +7,7 @@ pub mod account;
 pub mod alert;
 pub mod apply;
 pub mod document;
+pub mod export;
 pub mod failure;
 pub mod health;
 pub mod hold;
@@ -16,8 +17,10 @@ pub mod progress;
 pub mod purchase;
 pub mod recharge;
 pub mod seed;
+pub mod sink;
 pub mod suspension;
 pub mod terminal;
+pub mod trial_balance;
 pub mod verify;
 pub mod writer;
 

@@ -8,6 +8,7 @@ mod bad_input;
 mod callback;
 mod charge;
 mod database;
+mod export;
 mod health;
 mod hold;
 mod inspect;

@@ -75,6 +75,8 @@ fn the_whole_help() {
         "explain",
         "currency add",
         "currency list",
+        "trial-balance",
+        "export",
         "verify-sync",
         "rebuild",
         "migrate status",

@@ -1,0 +1,159 @@
+//! `export`: every account with its entries, handed out one after the other in bounded memory.
+//!
+//! Accounts are read in pages; a page is one snapshot, so what stands in an account's balance row is what the entries
+//! handed out with it should come to.
+
+use super::error::LedgerError;
+use super::progress::Progress;
+use super::verify::Scope;
+use super::{Ledger, interrupt};
+use crate::db::accounts::{self, Listed};
+use crate::db::unit_of_work::read;
+use crate::db::{Db, DbError, entries};
+use crate::domain::account::Account;
+use crate::domain::balance::State;
+use crate::domain::chain::{ChainHash, LedgerDigest};
+use crate::domain::entry::Entry;
+
+/// What is handed out, in this order for every account: itself, its entries, its end.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    Account(&'a Account),
+    Entry(&'a Account, &'a Entry),
+    /// The balance row as it is stored, right or wrong; nothing where it is missing.
+    End(&'a Account, &'a State),
+}
+
+/// What an export holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exported {
+    pub accounts: u64,
+    pub entries: u64,
+    /// Over the accounts handed out; of the whole ledger the digest that `verify-sync` shows.
+    pub digest: ChainHash,
+}
+
+/// Accounts per snapshot.
+const PAGE: i64 = 500;
+
+/// Hands out the accounts in scope in the order of their creation, and the entries of each in the order of the journal.
+pub fn export(
+    ledger: &mut Ledger,
+    scope: &Scope,
+    progress: &dyn Progress,
+    each: &mut dyn FnMut(Step<'_>) -> Result<(), LedgerError>,
+) -> Result<Exported, LedgerError> {
+    let mut walk = Walk {
+        each,
+        accounts: 0,
+        entries: 0,
+        digest: LedgerDigest::default(),
+    };
+    match scope {
+        Scope::User { user_id, currency } => {
+            let found = accounts::accounts_of_user(&mut ledger.db, user_id, currency.as_ref())?;
+            if found.is_empty() {
+                return Err(LedgerError::NotFound(format!("user {user_id} has no such account")));
+            }
+            for listed in found {
+                let id = listed.account.id.get();
+                read(&mut ledger.db, |db| {
+                    let fresh = accounts::account_by_id(db, listed.account.id)?;
+                    walk.page(db, &fresh.into_iter().collect::<Vec<_>>(), id)
+                })?;
+            }
+        }
+        Scope::All => {
+            progress.begin(accounts::accounts_count(&mut ledger.db)?.unsigned_abs());
+            let mut after = 0;
+            loop {
+                interrupt::check()?;
+                let last = read(&mut ledger.db, |db| -> Result<Option<i64>, LedgerError> {
+                    let page = accounts::accounts_page(db, after, PAGE)?;
+                    let last = page.last().map(|listed| listed.account.id.get());
+                    walk.page(db, &page, after + 1)?;
+                    progress.advance(page.len() as u64);
+                    Ok(last)
+                })?;
+                match last {
+                    Some(last) => after = last,
+                    None => break,
+                }
+            }
+            progress.finish();
+        }
+    }
+    Ok(Exported {
+        accounts: walk.accounts,
+        entries: walk.entries,
+        digest: walk.digest.finish(),
+    })
+}
+
+struct Walk<'a> {
+    each: &'a mut dyn FnMut(Step<'_>) -> Result<(), LedgerError>,
+    accounts: u64,
+    entries: u64,
+    digest: LedgerDigest,
+}
+
+impl Walk<'_> {
+    /// The accounts of a page, whose ids begin at `first`, on the snapshot of the running transaction.
+    fn page(&mut self, db: &mut Db, page: &[Listed], first: i64) -> Result<(), LedgerError> {
+        let Some(end) = page.last() else { return Ok(()) };
+        let mut waiting = page.iter();
+        let mut open: Option<Open<'_>> = None;
+        entries::entries_stream_of_accounts(db, first, end.account.id.get(), |id, entry| {
+            while open.as_ref().is_none_or(|open| open.listed.account.id != id) {
+                self.close(open.take())?;
+                let next = waiting
+                    .next()
+                    .ok_or_else(|| DbError::Integrity(format!("entries of account {id}, which does not exist")))?;
+                open = Some(self.begin(next)?);
+            }
+            if let Some(open) = &mut open {
+                open.head = (entry.seq, entry.hash);
+                self.entries += 1;
+                (self.each)(Step::Entry(&open.listed.account, &entry))?;
+            }
+            // Nothing is written, so stopping inside an account leaves nothing half done.
+            interrupt::check()
+        })?;
+        self.close(open)?;
+        for listed in waiting {
+            let empty = self.begin(listed)?;
+            self.close(Some(empty))?;
+        }
+        Ok(())
+    }
+
+    fn begin<'l>(&mut self, listed: &'l Listed) -> Result<Open<'l>, LedgerError> {
+        self.accounts += 1;
+        (self.each)(Step::Account(&listed.account))?;
+        Ok(Open {
+            listed,
+            head: (0, ChainHash::GENESIS),
+        })
+    }
+
+    fn close(&mut self, open: Option<Open<'_>>) -> Result<(), LedgerError> {
+        let Some(Open {
+            listed,
+            head: (seq, hash),
+        }) = open
+        else {
+            return Ok(());
+        };
+        let account = &listed.account;
+        let currency = account.currency.code().as_str();
+        self.digest.account(account.user_id.as_str(), currency, seq, hash);
+        (self.each)(Step::End(account, &listed.stored.unwrap_or_default()))
+    }
+}
+
+/// The account whose entries are being handed out.
+struct Open<'l> {
+    listed: &'l Listed,
+    /// Sequence number and hash of its last entry so far.
+    head: (i64, ChainHash),
+}
