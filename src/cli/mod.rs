@@ -20,6 +20,7 @@ mod health;
 mod help;
 mod history;
 mod hold;
+mod intents;
 mod migrate;
 mod purchase;
 mod rebuild;
@@ -91,6 +92,9 @@ enum Command {
     Health(health::HealthArgs),
     ExpireHolds(hold::ExpireHoldsArgs),
     ExpireRecharges(recharge::ExpireRechargesArgs),
+    /// Show attempts, settle what a crash left behind, make failed ones again
+    #[command(subcommand)]
+    Intents(intents::IntentsCommand),
     /// Show what a person has to look at, and take notice of it
     #[command(subcommand)]
     Alerts(alert::AlertsCommand),
@@ -143,6 +147,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Suspensions(args) => suspension::run_list(&context, args),
         Command::Health(args) => health::run(&context, args),
         Command::ExpireHolds(args) => hold::run_expire(&context, args),
+        Command::Intents(args) => intents::run(&context, args),
         Command::Alerts(args) => alert::run(&context, args),
         Command::Adjust(args) => correction::run_adjust(&context, args),
         Command::Penalty(args) => correction::run_penalty(&context, args),

@@ -22,6 +22,7 @@ pub mod health;
 pub mod holds;
 pub mod intents;
 pub mod intents_bulk;
+pub mod intents_list;
 pub mod jobs;
 pub mod journal;
 pub mod numbers;

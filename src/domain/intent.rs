@@ -70,6 +70,12 @@ impl IntentState {
     }
 }
 
+/// The reason of an attempt that was left pending and turned out to have had no effect.
+pub const STRANDED: &str = "stranded";
+
+/// The reason of one that was left pending while another attempt under its key was applied.
+pub const APPLIED_BEFORE: &str = "applied_before";
+
 /// One attempt: `(account, key, attempt)` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intent {

@@ -18,6 +18,7 @@ pub mod health;
 pub mod hold;
 pub mod import;
 pub mod inspect;
+pub mod intents;
 pub mod interrupt;
 pub mod job;
 pub mod migrate;

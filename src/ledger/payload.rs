@@ -1,7 +1,11 @@
 //! The payload of an intent: what was asked, as fields that can be compared.
 
+mod read;
+
 use chrono::TimeDelta;
 use serde_json::{Map, Value};
+
+pub use self::read::read;
 
 use crate::domain::currency::Currency;
 use crate::domain::entry::Note;
@@ -39,6 +43,29 @@ pub fn operation_name(operation: &Operation) -> &'static str {
         Operation::DeactivateGift { .. } => "gift-deactivate",
     }
 }
+
+/// Every name that [`operation_name`] gives.
+pub const NAMES: &[&str] = &[
+    "charge",
+    "adjust",
+    "penalty",
+    "recharge",
+    "recharge-process",
+    "recharge-complete",
+    "recharge-fail",
+    "recharge-cancel",
+    "recharge-expire",
+    "freeze",
+    "commit",
+    "refund",
+    "expire-hold",
+    "reverse",
+    "purchase-record",
+    "credit-transfer",
+    "deactivate-purchase",
+    "gift-grant",
+    "gift-deactivate",
+];
 
 /// What was asked. Times that are given as spans stay spans, so that a later retry is the same request.
 pub fn payload(operation: &Operation, note: &Note, currency: &Currency) -> Payload {

@@ -12,6 +12,7 @@ pub mod failure;
 pub mod health;
 pub mod hold;
 pub mod inspect;
+pub mod intents;
 pub mod posting;
 pub mod progress;
 pub mod purchase;

@@ -12,6 +12,7 @@ mod export;
 mod health;
 mod hold;
 mod inspect;
+mod intents;
 mod limits;
 mod output;
 mod purchase;

@@ -5,6 +5,7 @@ mod crashed_server;
 mod cut_connections;
 mod killed_apply;
 mod killed_processes;
+mod stranded_intents;
 
 use std::collections::BTreeSet;
 use std::process::Child;

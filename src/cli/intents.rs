@@ -1,0 +1,215 @@
+//! `ledger intents ...`
+
+use chrono::TimeDelta;
+use clap::{Args, Subcommand};
+
+use super::arguments::{ListArgs, UserArg, span, time};
+use super::context::{Context, invalid};
+use super::{help, signals};
+use crate::domain::code::Exit;
+use crate::domain::currency::CurrencyCode;
+use crate::domain::intent::IntentState;
+use crate::domain::text::{IdempotencyKey, UserId};
+use crate::ledger::LedgerError;
+use crate::ledger::intents::{self, Choice, IntentQuery, Replays};
+use crate::render;
+
+#[derive(Debug, Subcommand)]
+pub enum IntentsCommand {
+    List(IntentsListArgs),
+    Show(ShowArgs),
+    Resolve(ResolveArgs),
+    Replay(ReplayArgs),
+}
+
+/// Show attempts and how they ended, newest first
+#[derive(Debug, Args)]
+#[command(after_help = help::reading("\
+    ledger intents list --user-id 5
+    ledger intents list --state pending --older-than 10m
+    ledger intents list --state failed --operation charge --since 2026-03-01T00:00:00Z --format csv"))]
+pub struct IntentsListArgs {
+    #[command(flatten)]
+    list: ListArgs,
+    /// pending, applied, refused or failed
+    #[arg(long)]
+    state: Option<String>,
+    /// charge, recharge, freeze ...: as `apply` calls them
+    #[arg(long)]
+    operation: Option<String>,
+    /// From this moment on (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before this moment (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Made at least so long ago: 30s, 10m, 48h
+    #[arg(long, value_name = "SPAN")]
+    older_than: Option<String>,
+}
+
+/// Show every attempt under a key: what was asked, what came of it, the entries it made
+#[derive(Debug, Args)]
+#[command(after_help = help::reading("ledger intents show u-1 --user-id 5"))]
+pub struct ShowArgs {
+    /// The idempotency key
+    key: String,
+    #[command(flatten)]
+    user: UserArg,
+}
+
+/// Settle attempts that a crash left pending, from what really happened
+///
+/// One with entries under its key was applied; one without had no effect and is marked failed (stranded), so that
+/// `intents replay --stranded` can make it again. Each is settled under its account's lock and recorded in the log of
+/// operations. Attempts younger than --older-than may be in work and are left alone.
+#[derive(Debug, Args)]
+#[command(after_help = help::job("\
+    ledger intents resolve
+    ledger intents resolve u-1 --user-id 5 --older-than 1m"))]
+pub struct ResolveArgs {
+    /// Only this idempotency key
+    #[arg(requires = "user_id")]
+    key: Option<String>,
+    /// Only this user's, in --currency
+    #[arg(long, value_name = "ID")]
+    user_id: Option<String>,
+    #[command(flatten)]
+    age: AgeArg,
+}
+
+/// Make failed or stranded attempts again, each under its own key, so that nothing is done twice
+///
+/// What was asked is read from the recorded payload and judged anew by the rules, as if the command had been sent again
+/// with its key. What has been applied meanwhile stays as it is. Exits 7 when some were refused or failed again.
+#[derive(Debug, Args)]
+#[command(after_help = help::job("\
+    ledger intents replay u-1 --user-id 5
+    ledger intents replay --stranded
+    ledger intents replay --failed --user-id 5"))]
+pub struct ReplayArgs {
+    /// Only this idempotency key
+    #[arg(requires = "user_id", required_unless_present_any = ["failed", "stranded"])]
+    key: Option<String>,
+    /// Only this user's, in --currency
+    #[arg(long, value_name = "ID")]
+    user_id: Option<String>,
+    /// All that failed
+    #[arg(long, conflicts_with_all = ["key", "stranded"])]
+    failed: bool,
+    /// All that a crash left behind: pending for --older-than, or resolved as stranded
+    #[arg(long, conflicts_with = "key")]
+    stranded: bool,
+    #[command(flatten)]
+    age: AgeArg,
+}
+
+/// How long a pending attempt is left to whoever is at work on it.
+#[derive(Debug, Args)]
+struct AgeArg {
+    /// Leave pending attempts alone that are younger: 30s, 10m, 48h
+    #[arg(long, value_name = "SPAN", default_value = "10m")]
+    older_than: String,
+}
+
+impl AgeArg {
+    fn parse(&self) -> Result<TimeDelta, LedgerError> {
+        age(&self.older_than)
+    }
+}
+
+fn age(text: &str) -> Result<TimeDelta, LedgerError> {
+    TimeDelta::from_std(span(text, "--older-than")?).map_err(invalid)
+}
+
+fn key(text: &str) -> Result<IdempotencyKey, LedgerError> {
+    IdempotencyKey::parse(text).map_err(invalid)
+}
+
+/// The account that `--user-id` and `--currency` name, if any.
+fn account(context: &Context<'_>, user_id: Option<&str>) -> Result<Option<(UserId, CurrencyCode)>, LedgerError> {
+    let Some(user_id) = user_id else { return Ok(None) };
+    let user_id = UserId::parse(user_id).map_err(invalid)?;
+    Ok(Some((user_id, context.currency_code()?)))
+}
+
+pub fn run(context: &Context<'_>, command: &IntentsCommand) -> anyhow::Result<Exit> {
+    match command {
+        IntentsCommand::List(args) => run_list(context, args),
+        IntentsCommand::Show(args) => {
+            let (user_id, key) = (args.user.parse()?, key(&args.key)?);
+            let mut ledger = context.ledger()?;
+            let history = intents::show(&mut ledger, &user_id, &context.currency_code()?, &key)?;
+            ledger.leave_open();
+            context.done(&render::intents::show(&history))
+        }
+        IntentsCommand::Resolve(args) => run_resolve(context, args),
+        IntentsCommand::Replay(args) => run_replay(context, args),
+    }
+}
+
+fn run_list(context: &Context<'_>, args: &IntentsListArgs) -> anyhow::Result<Exit> {
+    let state = match args.state.as_deref() {
+        None => None,
+        Some(name) => Some(IntentState::parse(name).ok_or_else(|| {
+            let names = IntentState::ALL.map(IntentState::name);
+            invalid(format!("--state is one of {}", names.join(", ")))
+        })?),
+    };
+    if let Some(operation) = &args.operation
+        && !intents::OPERATIONS.contains(&operation.as_str())
+    {
+        return Err(invalid(format!("--operation is one of {}", intents::OPERATIONS.join(", "))).into());
+    }
+    let query = IntentQuery {
+        account: args.list.account(context)?,
+        state,
+        operation: args.operation.clone(),
+        since: time(args.since.as_deref(), "--since")?,
+        until: time(args.until.as_deref(), "--until")?,
+        older_than: args.older_than.as_deref().map(age).transpose()?,
+        limit: args.list.limit(),
+    };
+    let mut ledger = context.ledger()?;
+    let views = intents::list(&mut ledger, &query)?;
+    ledger.leave_open();
+    context.done(&render::intents::list(&views))
+}
+
+fn run_resolve(context: &Context<'_>, args: &ResolveArgs) -> anyhow::Result<Exit> {
+    let account = account(context, args.user_id.as_deref())?;
+    let choice = match (&args.key, account) {
+        (Some(text), Some((user_id, currency))) => Choice::Key(user_id, currency, key(text)?),
+        (_, account) => Choice::All(account),
+    };
+    let age = args.age.parse()?;
+    signals::long_work();
+    let mut ledger = context.ledger()?;
+    let resolution = intents::resolve(&mut ledger, &choice, age)?;
+    ledger.leave_open();
+    let (document, exit) = render::intents::resolved(&resolution);
+    context.ended(&document, exit)
+}
+
+fn run_replay(context: &Context<'_>, args: &ReplayArgs) -> anyhow::Result<Exit> {
+    let account = account(context, args.user_id.as_deref())?;
+    let age = args.age.parse()?;
+    if let (Some(text), Some((user_id, currency))) = (&args.key, &account) {
+        let key = key(text)?;
+        let mut ledger = context.ledger()?;
+        let answer = intents::replay_key(&mut ledger, (user_id, currency, &key), age)?;
+        ledger.leave_open();
+        return context.answered("intents-replay", &answer);
+    }
+    let which = if args.failed {
+        Replays::Failed
+    } else {
+        Replays::Stranded
+    };
+    signals::long_work();
+    let mut ledger = context.ledger()?;
+    let replayed = intents::replay(&mut ledger, account, which, age)?;
+    ledger.leave_open();
+    let (document, exit) = render::intents::replayed(&replayed);
+    context.ended(&document, exit)
+}
