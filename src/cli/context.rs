@@ -203,7 +203,7 @@ impl<'a> Context<'a> {
     }
 
     /// Progress of work that is counted in something else than accounts.
-    pub fn progress_in(&self, unit: &str) -> Bar {
+    pub fn progress_in(&self, unit: &'static str) -> Bar {
         Bar::new(!self.global.no_progress && !self.global.quiet, unit)
     }
 
