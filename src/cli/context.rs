@@ -167,7 +167,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn actor(&self) -> Result<Actor, LedgerError> {
+    pub fn actor(&self) -> Result<Actor, LedgerError> {
         if let Some(name) = &self.global.actor {
             Actor::parse(name).map_err(invalid)
         } else {

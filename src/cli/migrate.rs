@@ -35,7 +35,7 @@ pub fn run(context: &Context<'_>, command: &MigrateCommand) -> anyhow::Result<Ex
             context.ended(&Document::single("migrate-status", data, human), exit)
         }
         MigrateCommand::Up => {
-            let applied = migrate::up(&url, lock_timeout)?;
+            let applied = migrate::up(&url, lock_timeout, (&context.actor()?, context.clock()?))?;
             let human = vec![Block::Pairs(vec![("Applied now", listed(&applied))])];
             context.done(&Document::single("migrate-up", json!({"applied": applied}), human))
         }

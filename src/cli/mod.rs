@@ -22,6 +22,7 @@ mod history;
 mod hold;
 mod intents;
 mod migrate;
+mod operations;
 mod purchase;
 mod rebuild;
 mod recharge;
@@ -98,6 +99,9 @@ enum Command {
     /// Show what a person has to look at, and take notice of it
     #[command(subcommand)]
     Alerts(alert::AlertsCommand),
+    /// Show what was administered, by whom and from where
+    #[command(subcommand)]
+    Operations(operations::OperationsCommand),
     /// Add units beyond ISO 4217, such as POINTS
     #[command(subcommand)]
     Currency(currency::CurrencyCommand),
@@ -148,6 +152,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Health(args) => health::run(&context, args),
         Command::ExpireHolds(args) => hold::run_expire(&context, args),
         Command::Intents(args) => intents::run(&context, args),
+        Command::Operations(args) => operations::run(&context, args),
         Command::Alerts(args) => alert::run(&context, args),
         Command::Adjust(args) => correction::run_adjust(&context, args),
         Command::Penalty(args) => correction::run_penalty(&context, args),

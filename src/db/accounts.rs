@@ -25,15 +25,15 @@ pub struct NewAccount {
     pub created_at: Timestamp,
 }
 
-/// Creates the account and its empty balance row; `false` when it exists.
+/// Creates the account and its empty balance row; its id, or `None` when it exists.
 ///
 /// The id is the next number; who loses the race for it fails with [`DbError::Taken`] and may try again.
-pub fn account_insert(db: &mut Db, new: &NewAccount) -> Result<bool, DbError> {
+pub fn account_insert(db: &mut Db, new: &NewAccount) -> Result<Option<AccountId>, DbError> {
     let exists = sql("SELECT id FROM accounts WHERE user_id = ? AND currency = ?")
         .bind(new.user_id.as_str())
         .bind(new.currency.code().as_str());
     if db.row::<i64>(&exists)?.is_some() {
-        return Ok(false);
+        return Ok(None);
     }
     let id: i64 = db
         .row(&sql("SELECT COALESCE(MAX(id), 0) + 1 FROM accounts"))?
@@ -55,7 +55,7 @@ pub fn account_insert(db: &mut Db, new: &NewAccount) -> Result<bool, DbError> {
         .bind(id)
         .bind(ChainHash::GENESIS.as_bytes());
     db.execute(&row)?;
-    Ok(true)
+    Ok(Some(AccountId::new(id)))
 }
 
 /// Stores the settings of an account whose lock is held, under its next revision.

@@ -13,6 +13,10 @@ pub struct Db {
     pub(super) connection: Connection,
     url: DatabaseUrl,
     lock_timeout: Duration,
+    /// From where the ledger is administered: `user@host`.
+    origin: Option<String>,
+    /// The migrations that opening it has applied.
+    migrated: Vec<String>,
 }
 
 /// What to do about a schema that is not there yet.
@@ -31,16 +35,34 @@ impl Db {
             connection,
             url: url.clone(),
             lock_timeout,
+            origin: None,
+            migrated: Vec::new(),
         };
         if schema == Schema::Expected {
-            migrate::require_current(&mut db)?;
+            db.migrated = migrate::require_current(&mut db)?;
         }
         Ok(db)
     }
 
+    /// What is recorded with administrative acts from now on.
+    pub fn set_origin(&mut self, origin: String) {
+        self.origin = Some(origin);
+    }
+
+    pub(super) fn origin(&self) -> Option<&str> {
+        self.origin.as_deref()
+    }
+
+    /// The migrations that opening it has applied: of a new SQLite file all of them.
+    pub fn migrated(&self) -> &[String] {
+        &self.migrated
+    }
+
     /// A second connection to the same ledger.
     pub fn another(&self) -> Result<Self, DbError> {
-        Self::open(&self.url, self.lock_timeout, Schema::Expected)
+        let mut other = Self::open(&self.url, self.lock_timeout, Schema::Expected)?;
+        other.origin.clone_from(&self.origin);
+        Ok(other)
     }
 
     /// Replaces a broken connection, waiting for a server that is just starting again.

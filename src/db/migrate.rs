@@ -65,19 +65,18 @@ pub fn up(db: &mut Db) -> Result<Vec<String>, DbError> {
     })
 }
 
-/// What every command asks first: is the schema the one this program was built for?
-pub fn require_current(db: &mut Db) -> Result<(), DbError> {
+/// What every command asks first: is the schema the one this program was built for? What it applied to make it so.
+pub fn require_current(db: &mut Db) -> Result<Vec<String>, DbError> {
     let status = MigrationStatus::read(db)?;
     status.refuse_newer()?;
     if status.pending.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     if db.is_sqlite() {
         if !status.applied.is_empty() {
             db.backup(&format!("before-{}", status.pending.join("-")))?;
         }
-        up(db)?;
-        return Ok(());
+        return up(db);
     }
     Err(DbError::Schema(
         "the database is not migrated; run `ledger migrate up`".into(),

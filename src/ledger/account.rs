@@ -14,7 +14,7 @@ use crate::domain::balance::Figures;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::money::{Amount, Minor};
 use crate::domain::refusal::Refusal;
-use crate::domain::text::UserId;
+use crate::domain::text::{Actor, UserId};
 
 /// An account with its figures.
 #[derive(Clone, Debug)]
@@ -41,17 +41,42 @@ pub fn create(ledger: &mut Ledger, request: &Create) -> Result<(AccountView, boo
         limits: request.limits,
         created_at: ledger.now(),
     };
-    let created = write(&mut ledger.db, "account create", |db| insert(db, &new))?;
+    let actor = ledger.actor.clone();
+    let created = write(&mut ledger.db, "account create", |db| {
+        insert(db, &new, ("account create", &actor))
+    })?;
     let view = find(ledger, &request.user_id, request.currency.code())?;
     Ok((view, created))
 }
 
-/// Somebody who took the same number first is a reason to try again, not to fail.
-pub(super) fn insert(db: &mut Db, new: &NewAccount) -> Result<bool, LedgerError> {
-    accounts::account_insert(db, new).map_err(|error| match error {
-        DbError::Taken(text) => DbError::Retry(text).into(),
-        error => error.into(),
-    })
+/// Creates the account and records the act; `false` when it was there already.
+pub(super) fn insert(db: &mut Db, new: &NewAccount, (command, actor): (&str, &Actor)) -> Result<bool, LedgerError> {
+    // Somebody who took the same number first is a reason to try again, not to fail.
+    let created = accounts::account_insert(db, new).map_err(|error| match error {
+        DbError::Taken(text) => DbError::Retry(text),
+        error => error,
+    })?;
+    let Some(id) = created else { return Ok(false) };
+    let after = json!({
+        "user_id": new.user_id.as_str(),
+        "currency": new.currency.code().as_str(),
+        "exponent": new.currency.exponent(),
+        "low_balance_threshold": new.low_balance_threshold.map(Minor::get),
+        "charges_per_minute": new.limits.charges_per_minute,
+        "spend_per_day": new.limits.spend_per_day.map(|amount| amount.minor().get()),
+    });
+    let operation = NewOperation {
+        account: id,
+        id: &unique_name(),
+        run_id: None,
+        command,
+        actor,
+        at: new.created_at,
+        before: None,
+        after: Some(&after.to_string()),
+    };
+    operation_insert(db, &operation)?;
+    Ok(true)
 }
 
 /// The account of that user and currency, its balance row as stored.

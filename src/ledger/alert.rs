@@ -1,8 +1,12 @@
 //! Alerts: opened once per cause, closed when the cause is gone, acknowledged by a person.
 
+use serde_json::json;
+
 use super::Ledger;
 use super::clock::unique_name;
+use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
+use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
 use crate::db::{DbError, alerts};
 use crate::domain::account::AccountId;
@@ -70,6 +74,20 @@ pub fn acknowledge(ledger: &mut Ledger, id: &str) -> Result<(Alert, bool), Ledge
             return Ok((alert, false));
         }
         alerts::alert_acknowledge(db, &alert, &actor, at)?;
+        let state = |acknowledged: bool| {
+            json!({"alert": alert.id, "cause": alert.cause, "acknowledged": acknowledged}).to_string()
+        };
+        let operation = NewOperation {
+            account: alert.account.unwrap_or(NO_ACCOUNT),
+            id: &unique_name(),
+            run_id: None,
+            command: "alerts ack",
+            actor: &actor,
+            at,
+            before: Some(&state(false)),
+            after: Some(&state(true)),
+        };
+        operation_insert(db, &operation)?;
         let acknowledged = Alert {
             acknowledged_at: Some(at),
             acknowledged_by: Some(actor.clone()),

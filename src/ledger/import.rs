@@ -20,7 +20,7 @@ pub fn import(ledger: &mut Ledger, accounts: &[Create]) -> Result<Imported, Ledg
     let mut imported = Imported::default();
     for batch in accounts.chunks(BATCH) {
         interrupt::check()?;
-        let created_at = ledger.now();
+        let (actor, created_at) = (ledger.actor.clone(), ledger.now());
         let created = write(&mut ledger.db, "account import", |db| {
             let mut created = 0;
             for request in batch {
@@ -31,7 +31,7 @@ pub fn import(ledger: &mut Ledger, accounts: &[Create]) -> Result<Imported, Ledg
                     limits: request.limits,
                     created_at,
                 };
-                created += u64::from(insert(db, &new)?);
+                created += u64::from(insert(db, &new, ("account import", &actor))?);
             }
             Ok::<u64, LedgerError>(created)
         })?;

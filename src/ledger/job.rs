@@ -181,7 +181,7 @@ fn is_gone(holder: &str) -> bool {
     on == host() && !started.is_empty() && started_at(pid).as_deref() != Some(started)
 }
 
-fn host() -> String {
+pub(super) fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "host".into(), |name| name.trim().into())
 }
 

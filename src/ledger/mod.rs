@@ -22,6 +22,8 @@ pub mod intents;
 pub mod interrupt;
 pub mod job;
 pub mod migrate;
+pub mod operations;
+mod origin;
 pub mod post;
 pub mod progress;
 pub mod purchase;
@@ -58,7 +60,10 @@ pub struct Ledger {
 impl Ledger {
     /// Opens the ledger at `url`; a SQLite file is created and migrated on first use.
     pub fn open(url: &DatabaseUrl, clock: Clock, actor: Actor, lock_timeout: Duration) -> Result<Self, LedgerError> {
-        let db = Db::open(url, lock_timeout, Schema::Expected)?;
+        let mut db = Db::open(url, lock_timeout, Schema::Expected)?;
+        db.set_origin(origin::here());
+        let migrated = db.migrated().to_vec();
+        migrate::record(&mut db, &migrated, (&actor, clock.now()))?;
         Ok(Self {
             db,
             clock,

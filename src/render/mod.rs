@@ -13,6 +13,7 @@ pub mod health;
 pub mod hold;
 pub mod inspect;
 pub mod intents;
+pub mod operations;
 pub mod posting;
 pub mod progress;
 pub mod purchase;

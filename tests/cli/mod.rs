@@ -14,6 +14,7 @@ mod hold;
 mod inspect;
 mod intents;
 mod limits;
+mod operations;
 mod output;
 mod purchase;
 mod recharge;

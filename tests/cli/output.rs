@@ -75,6 +75,7 @@ fn the_whole_help() {
         "explain",
         "currency add",
         "currency list",
+        "operations list",
         "intents list",
         "intents show",
         "intents resolve",

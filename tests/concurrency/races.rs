@@ -159,7 +159,7 @@ on_both_engines! {
             assert_eq!(balance(&ledger, user), format!("{}.00", 100_000 - charged));
         }
         verified(&ledger);
-        assert_eq!(database.sql("SELECT COUNT(*) FROM operations"), "0", "nothing was repaired");
+        assert_eq!(database.sql("SELECT COUNT(*) FROM operations WHERE run_id IS NOT NULL"), "0", "nothing was repaired");
     }
 }
 

@@ -1,0 +1,53 @@
+//! `ledger operations ...`
+
+use clap::{Args, Subcommand};
+
+use super::arguments::{ListArgs, time};
+use super::context::Context;
+use super::help;
+use crate::domain::code::Exit;
+use crate::ledger::operations::{self, ActQuery};
+use crate::render;
+
+#[derive(Debug, Subcommand)]
+pub enum OperationsCommand {
+    List(OperationsListArgs),
+}
+
+/// Show administrative acts, newest first: who, from where, which command, before and after
+///
+/// Accounts created and imported, locked, unlocked, set, closed, suspended and resumed; currencies added; balance rows
+/// repaired; migrations; alerts acknowledged; intents resolved. Money operations are in `ledger intents list`.
+#[derive(Debug, Args)]
+#[command(after_help = help::reading("\
+    ledger operations list --user-id 5
+    ledger operations list --command \"account lock\" --since 2026-03-01T00:00:00Z
+    ledger operations list --limit 1000 --format csv"))]
+pub struct OperationsListArgs {
+    #[command(flatten)]
+    list: ListArgs,
+    /// Only this command: "account lock", "verify-sync --fix"
+    #[arg(long)]
+    command: Option<String>,
+    /// From this moment on (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before this moment (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+pub fn run(context: &Context<'_>, command: &OperationsCommand) -> anyhow::Result<Exit> {
+    let OperationsCommand::List(args) = command;
+    let query = ActQuery {
+        account: args.list.account(context)?,
+        command: args.command.clone(),
+        since: time(args.since.as_deref(), "--since")?,
+        until: time(args.until.as_deref(), "--until")?,
+        limit: args.list.limit(),
+    };
+    let mut ledger = context.ledger()?;
+    let views = operations::list(&mut ledger, &query)?;
+    ledger.leave_open();
+    context.done(&render::operations::operations(&views))
+}
