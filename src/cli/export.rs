@@ -9,7 +9,7 @@ use super::verify_sync::ScopeArgs;
 use super::{help, signals};
 use crate::domain::code::{Code, Exit};
 use crate::ledger::LedgerError;
-use crate::ledger::export::export;
+use crate::ledger::export::{Export, export};
 use crate::render::export::{Beancount, Hledger, Ndjson, Shape, exported};
 use crate::render::sink::Sink;
 
@@ -33,7 +33,7 @@ impl Target {
         match self {
             Self::Hledger => Box::new(Hledger::default()),
             Self::Beancount => Box::new(Beancount::default()),
-            Self::Ndjson => Box::new(Ndjson),
+            Self::Ndjson => Box::new(Ndjson::default()),
         }
     }
 }
@@ -61,7 +61,10 @@ pub struct ExportArgs {
 }
 
 pub fn run(context: &Context<'_>, args: &ExportArgs) -> anyhow::Result<Exit> {
-    let scope = args.scope.parse(context)?;
+    let request = Export {
+        scope: args.scope.parse(context)?,
+        beside: args.to == Target::Ndjson,
+    };
     let file = args
         .output
         .as_ref()
@@ -72,7 +75,7 @@ pub fn run(context: &Context<'_>, args: &ExportArgs) -> anyhow::Result<Exit> {
     let mut sink = Sink::open(args.output.as_deref()).map_err(|error| invalid(format!("{file}: {error}")))?;
     let mut shape = args.to.shape();
     shape.beginning(sink.buffer());
-    let written = export(&mut ledger, &scope, &context.progress(), &mut |step| {
+    let written = export(&mut ledger, &request, &context.progress(), &mut |step| {
         shape.step(step, sink.buffer()).map_err(invalid)?;
         sink.flush_full().map_err(unwritten)
     });

@@ -48,6 +48,16 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// A text column to be sorted by its bytes, whatever the database's language is.
+    pub fn by_bytes(self, column: &str) -> String {
+        match self {
+            Self::Sqlite => column.to_owned(),
+            Self::Postgres => format!("{column} COLLATE \"C\""),
+        }
+    }
+}
+
 /// Whether a commit waits until the disk has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {

@@ -105,6 +105,11 @@ impl Db {
         self.connection.end_bulk()
     }
 
+    /// A column to be sorted by its bytes, as SQLite does by itself.
+    pub(super) fn by_bytes(&self, column: &str) -> String {
+        self.engine().by_bytes(column)
+    }
+
     /// Copies a SQLite ledger beside itself before something rewrites it; where it went.
     pub fn backup(&mut self, label: &str) -> Result<Option<PathBuf>, DbError> {
         let DatabaseUrl::Sqlite(path) = &self.url else {

@@ -13,7 +13,7 @@ use crate::domain::purchase::{Deactivation, Gift, GiftId};
 use crate::domain::text::{Actor, Description};
 use crate::domain::time::Timestamp;
 
-const COLUMNS: &str = "account_id, number, paid, paid_currency, paid_exponent, credits, entry_seq, created_at, \
+pub(super) const COLUMNS: &str = "account_id, number, paid, paid_currency, paid_exponent, credits, entry_seq, created_at, \
      created_by, deactivated_at, deactivated_by, deactivated_why, reference, description, metadata";
 
 impl FromRow for Gift {

@@ -12,7 +12,7 @@ use crate::domain::money::{Amount, Minor};
 use crate::domain::text::Service;
 use crate::domain::time::Timestamp;
 
-const COLUMNS: &str = "account_id, number, amount, remaining, committed, released, status, service, created_at, \
+pub(super) const COLUMNS: &str = "account_id, number, amount, remaining, committed, released, status, service, created_at, \
      expires_at, finished_at, entry_seq, reference, description, metadata";
 
 impl FromRow for Hold {

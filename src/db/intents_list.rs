@@ -60,11 +60,9 @@ pub fn intents_list(db: &mut Db, filter: &IntentFilter) -> Result<Vec<Recorded>,
             .filter(|(given, _)| *given)
             .map(|(_, condition)| *condition),
     );
-    // By the bytes of the key on both engines.
-    let key = collated(db);
-    text.push_str(" ORDER BY created_at DESC, account_id DESC, ");
-    text.push_str(key);
-    text.push_str(" DESC, attempt DESC LIMIT ?");
+    let key = db.by_bytes("idempotency_key");
+    let order = format!(" ORDER BY created_at DESC, account_id DESC, {key} DESC, attempt DESC LIMIT ?");
+    text.push_str(&order);
     let mut statement = sql(text);
     if let Some(account) = filter.account {
         statement = statement.bind(account.get());
@@ -79,14 +77,6 @@ pub fn intents_list(db: &mut Db, filter: &IntentFilter) -> Result<Vec<Recorded>,
         statement = statement.bind(time.micros());
     }
     db.rows(&statement.bind(filter.limit))
-}
-
-fn collated(db: &Db) -> &'static str {
-    if db.is_sqlite() {
-        "idempotency_key"
-    } else {
-        "idempotency_key COLLATE \"C\""
-    }
 }
 
 /// Every attempt under a key, the first one first.
@@ -117,7 +107,7 @@ pub fn intents_left(db: &mut Db, (first, last): (i64, i64), left: Left) -> Resul
     let select = format!(
         "SELECT {COLUMNS} FROM intents WHERE account_id BETWEEN ? AND ? AND {which} \
          ORDER BY account_id, created_at, {}, attempt",
-        collated(db)
+        db.by_bytes("idempotency_key")
     );
     let statement = sql(select).bind(first).bind(last);
     db.rows(&match left {

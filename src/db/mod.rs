@@ -17,6 +17,7 @@ pub mod checks;
 pub mod connection;
 pub mod credits;
 pub mod entries;
+pub mod export;
 pub mod gifts;
 pub mod health;
 pub mod holds;

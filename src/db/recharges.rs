@@ -12,7 +12,7 @@ use crate::domain::recharge::{Recharge, RechargeId, RechargeStatus};
 use crate::domain::text::{Json, PaymentMethod};
 use crate::domain::time::Timestamp;
 
-const COLUMNS: &str = "account_id, number, amount, method, status, created_at, expires_at, finished_at, entry_seq, \
+pub(super) const COLUMNS: &str = "account_id, number, amount, method, status, created_at, expires_at, finished_at, entry_seq, \
      gateway_response, reference, description, metadata";
 
 impl FromRow for Recharge {

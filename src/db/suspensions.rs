@@ -11,7 +11,7 @@ use crate::domain::suspension::Suspension;
 use crate::domain::text::{Actor, Description};
 use crate::domain::time::Timestamp;
 
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "account_id, number, reason, suspended_at, suspended_by, balance, required, resumed_at, resumed_by";
 
 impl FromRow for Suspension {

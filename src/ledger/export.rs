@@ -8,20 +8,34 @@ use super::progress::Progress;
 use super::verify::Scope;
 use super::{Ledger, interrupt};
 use crate::db::accounts::{self, Listed};
+pub use crate::db::export::Beside;
+use crate::db::export::records_stream;
 use crate::db::unit_of_work::read;
 use crate::db::{Db, DbError, entries};
 use crate::domain::account::Account;
 use crate::domain::balance::State;
 use crate::domain::chain::{ChainHash, LedgerDigest};
+use crate::domain::currency::Currency;
 use crate::domain::entry::Entry;
 
-/// What is handed out, in this order for every account: itself, its entries, its end.
+/// What is handed out: the ledger's own currencies, and for every account itself, its entries, its end, in this order.
 #[derive(Clone, Copy, Debug)]
 pub enum Step<'a> {
+    Currency(&'a Currency),
     Account(&'a Account),
     Entry(&'a Account, &'a Entry),
     /// The balance row as it is stored, right or wrong; nothing where it is missing.
     End(&'a Account, &'a State),
+    /// Comes some time after the end of its account.
+    Beside(&'a Account, &'a Beside),
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Export {
+    pub scope: Scope,
+    /// Whether what stands beside the entries is wanted too.
+    pub beside: bool,
 }
 
 /// What an export holds.
@@ -39,7 +53,7 @@ const PAGE: i64 = 500;
 /// Hands out the accounts in scope in the order of their creation, and the entries of each in the order of the journal.
 pub fn export(
     ledger: &mut Ledger,
-    scope: &Scope,
+    request: &Export,
     progress: &dyn Progress,
     each: &mut dyn FnMut(Step<'_>) -> Result<(), LedgerError>,
 ) -> Result<Exported, LedgerError> {
@@ -48,8 +62,9 @@ pub fn export(
         accounts: 0,
         entries: 0,
         digest: LedgerDigest::default(),
+        beside: request.beside,
     };
-    match scope {
+    match &request.scope {
         Scope::User { user_id, currency } => {
             let found = accounts::accounts_of_user(&mut ledger.db, user_id, currency.as_ref())?;
             if found.is_empty() {
@@ -64,6 +79,9 @@ pub fn export(
             }
         }
         Scope::All => {
+            for currency in accounts::currencies(&mut ledger.db)? {
+                (walk.each)(Step::Currency(&currency))?;
+            }
             progress.begin(accounts::accounts_count(&mut ledger.db)?.unsigned_abs());
             let mut after = 0;
             loop {
@@ -95,6 +113,7 @@ struct Walk<'a> {
     accounts: u64,
     entries: u64,
     digest: LedgerDigest,
+    beside: bool,
 }
 
 impl Walk<'_> {
@@ -124,7 +143,21 @@ impl Walk<'_> {
             let empty = self.begin(listed)?;
             self.close(Some(empty))?;
         }
+        if self.beside {
+            self.beside(db, page, (first, end.account.id.get()))?;
+        }
         Ok(())
+    }
+
+    /// What stands beside the entries of a page's accounts.
+    fn beside(&mut self, db: &mut Db, page: &[Listed], range: (i64, i64)) -> Result<(), LedgerError> {
+        records_stream(db, range, &mut |record| {
+            let id = record.account();
+            let at = page.binary_search_by_key(&id, |listed| listed.account.id);
+            let at = at.map_err(|_| DbError::Integrity(format!("records of account {id}, which does not exist")))?;
+            (self.each)(Step::Beside(&page[at].account, &record))?;
+            interrupt::check()
+        })
     }
 
     fn begin<'l>(&mut self, listed: &'l Listed) -> Result<Open<'l>, LedgerError> {

@@ -124,6 +124,15 @@ fn all_kinds(db: &TestDatabase) -> Ledger {
         ]
         .concat(),
     );
+    for line in [
+        "recharge --user-id nobody --currency VND --amount 5 --method momo --pending --expires-in 30m --idempotency-key pending",
+        "charge --user-id nobody --currency VND --amount 7 --service vps --suspend --idempotency-key unpaid",
+        "account set --user-id nobody --currency VND --charges-per-minute 60 --spend-per-day 1000",
+        "account lock --user-id nobody --currency VND",
+    ] {
+        let refused = i32::from(line.starts_with("charge"));
+        ledger.run_words(line).expect_code(refused);
+    }
     let kinds = db.sql("SELECT COUNT(DISTINCT kind) FROM entries");
     assert_eq!(kinds, "12", "every kind of entry");
     ledger
@@ -323,6 +332,13 @@ on_both_engines! {
         let of = |record: &str| lines.iter().filter(|line| line["record"] == record).count();
         assert_eq!(end["entries"].as_u64(), Some(of("entry") as u64));
         assert_eq!((of("account"), of("balance")), (6, 6));
+        // And whoever reads it back finds everything else.
+        assert_eq!(of("currency"), 6);
+        for (record, table) in [("recharge", "recharges"), ("hold", "holds"), ("purchase", "purchases"), ("gift", "gifts"), ("suspension", "suspensions"), ("intent", "intents")] {
+            let count = db.sql(&format!("SELECT COUNT(*) FROM {table}"));
+            assert_ne!(count, "0", "{table}");
+            assert_eq!(of(record).to_string(), count, "{table}");
+        }
         assert_eq!(recomputed(&lines), end["digest"].as_str().unwrap());
         assert_eq!(end["digest"].as_str().unwrap(), digest(&db));
         let strange = lines.iter().rfind(|line| line["record"] == "entry").unwrap();
@@ -336,12 +352,18 @@ on_both_engines! {
         let all = export(&ledger, "ndjson");
         let five = ledger.run_words("export --to ndjson --user-id 5").expect_code(0).stdout;
         let records = |text: &str, user: &str| {
-            text.lines().filter(|line| line.contains(&format!("\"user_id\":\"{user}\""))).map(str::to_owned).collect::<Vec<_>>()
+            let of_user = |line: &&str| line.contains(&format!("\"user_id\":\"{user}\""));
+            let mut found: Vec<String> = text.lines().filter(of_user).map(str::to_owned).collect();
+            // What stands beside the entries comes after each page, and here a page is an account.
+            found.sort();
+            found
         };
         assert_eq!(records(&five, "5"), records(&all, "5"));
-        assert_eq!(five.lines().count(), records(&all, "5").len() + 2);
+        // The first line, two currencies, and the last.
+        assert_eq!(five.lines().count(), records(&all, "5").len() + 4);
         let points = ledger.run_words("export --to ndjson --user-id 5 --currency POINTS").expect_code(0).stdout;
-        assert_eq!(points.lines().count(), 1 + 1 + 2 + 1 + 1);
+        let told: Vec<String> = points.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["record"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(told, ["ledger", "currency", "account", "entry", "entry", "balance", "purchase", "intent", "intent", "end"]);
         refused(json(&db, "export --to ndjson --user-id 404"), "not_found");
     }
 

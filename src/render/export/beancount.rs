@@ -41,6 +41,7 @@ impl Shape for Beancount {
                 self.entry(account, entry, out)?;
             }
             Step::End(account, state) => self.end(account, state, out)?,
+            Step::Currency(_) | Step::Beside(..) => {}
         }
         Ok(())
     }

@@ -34,6 +34,7 @@ impl Shape for Hledger {
                 self.entry(account, entry, out)?;
             }
             Step::End(account, state) => self.end(account, state, out)?,
+            Step::Currency(_) | Step::Beside(..) => {}
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod beancount;
 mod hledger;
 mod names;
 mod ndjson;
+mod records;
 
 use std::collections::HashSet;
 

@@ -1,20 +1,25 @@
 //! One JSON object a line, with everything that the hashes cover.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::super::posting::Text;
+use super::records::{Record, record};
 use super::{Shape, Unwritable};
 use crate::domain::account::Account;
 use crate::domain::balance::State;
 use crate::domain::chain::ChainHash;
+use crate::domain::currency::Currency;
 use crate::domain::entry::Entry;
 use crate::domain::money::Shown;
 use crate::domain::text::{Description, IdempotencyKey, Json, Reference, escape_unprintable};
 use crate::domain::time::Timestamp;
 use crate::ledger::export::{Exported, Step};
 
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ndjson;
+/// Remembers which currencies have been told.
+#[derive(Clone, Debug, Default)]
+pub struct Ndjson(HashSet<String>);
 
 impl Shape for Ndjson {
     fn beginning(&mut self, out: &mut String) {
@@ -29,7 +34,12 @@ impl Shape for Ndjson {
 
     fn step(&mut self, step: Step<'_>, out: &mut String) -> Result<(), Unwritable> {
         match step {
-            Step::Account(account) => line(&Line::Account(account_line(account)), out),
+            Step::Currency(currency) => self.currency(currency, out),
+            Step::Account(account) => {
+                self.currency(&account.currency, out);
+                line(&Line::Account(account_line(account)), out);
+            }
+            Step::Beside(account, beside) => line(&Line::Beside(record(account, beside)), out),
             Step::Entry(account, entry) => line(&Line::Entry(entry_line(account, entry)), out),
             Step::End(account, state) => line(&Line::Balance(balance_line(account, state)), out),
         }
@@ -54,6 +64,16 @@ impl Shape for Ndjson {
     }
 }
 
+impl Ndjson {
+    /// A currency stands before the first account that has it.
+    fn currency(&mut self, currency: &Currency, out: &mut String) {
+        if self.0.insert(currency.code().to_string()) {
+            let (code, exponent) = (currency.code().as_str(), currency.exponent());
+            line(&Line::Currency { code, exponent }, out);
+        }
+    }
+}
+
 fn line(line: &Line<'_>, out: &mut String) {
     // Fails only for maps whose keys are no texts, which none of ours has.
     let text = serde_json::to_string(line).unwrap_or_default();
@@ -68,6 +88,10 @@ enum Line<'a> {
         schema: &'static str,
         entry_form: &'static str,
     },
+    Currency {
+        code: &'a str,
+        exponent: u8,
+    },
     Account(AccountLine<'a>),
     Entry(EntryLine<'a>),
     Balance(BalanceLine<'a>),
@@ -76,6 +100,8 @@ enum Line<'a> {
         entries: u64,
         digest: Text<ChainHash>,
     },
+    #[serde(untagged)]
+    Beside(Record<'a>),
 }
 
 #[derive(Serialize)]
@@ -88,7 +114,8 @@ struct AccountLine<'a> {
     charges_per_minute: Option<u32>,
     spend_per_day: Option<Text<Shown>>,
     locked: bool,
-    suspended: bool,
+    /// The number of the active suspension.
+    suspension: Option<i64>,
     closed: bool,
     created_at: Text<Timestamp>,
 }
@@ -109,7 +136,7 @@ fn account_line(account: &Account) -> AccountLine<'_> {
             .spend_per_day
             .map(|limit| Text(currency.show(limit.minor()))),
         locked: account.locked,
-        suspended: account.suspension.is_some(),
+        suspension: account.suspension,
         closed: account.closed,
         created_at: Text(account.created_at),
     }
