@@ -125,6 +125,7 @@ pub fn charge(number: usize, name: &str) -> Request {
         amount: Amount::parse("0.05", &currency()).expect("an amount"),
         service: Service::parse("vps").expect("a service"),
         suspend: false,
+        grants: None,
     };
     let note = Note {
         reference: Some(Reference::parse(name).expect("a reference")),

@@ -241,10 +241,15 @@ pub fn per_credit(text: &str, what: &str) -> Result<PerCredit, LedgerError> {
 
 /// A span of at least a moment, from now on.
 pub fn expiry(text: Option<&str>) -> Result<Option<TimeDelta>, LedgerError> {
+    lifetime(text, "--expires-in")
+}
+
+/// As [`expiry`], of the option with that name.
+pub fn lifetime(text: Option<&str>, what: &'static str) -> Result<Option<TimeDelta>, LedgerError> {
     let Some(text) = text else { return Ok(None) };
-    let span = span(text, "--expires-in")?;
+    let span = span(text, what)?;
     if span.is_zero() {
-        return Err(invalid("--expires-in must be longer than nothing"));
+        return Err(invalid(format!("{what} must be longer than nothing")));
     }
     TimeDelta::from_std(span).map(Some).map_err(invalid)
 }

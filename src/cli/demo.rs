@@ -120,6 +120,7 @@ impl Demo<'_> {
             amount: Amount::parse(amount, &self.currency).map_err(invalid)?,
             service: Service::parse(service).map_err(invalid)?,
             suspend: false,
+            grants: None,
         };
         self.asked(user, operation)
     }

@@ -3,6 +3,7 @@
 //! One file per command, each an `Args` whose doc comments are the help, and a `run` that builds a
 //! request, calls one operation and shows its outcome.
 
+mod access;
 mod account;
 mod alert;
 mod apply;
@@ -80,6 +81,9 @@ enum Command {
     /// Give credits, and take them back
     #[command(subcommand)]
     Gift(purchase::GiftCommand),
+    /// Ask who has paid for access to what
+    #[command(subcommand)]
+    Access(access::AccessCommand),
     Suspend(suspension::SuspendArgs),
     Resume(suspension::ResumeArgs),
     Suspensions(suspension::SuspensionsArgs),
@@ -146,6 +150,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::DeactivatePurchase(args) => purchase::run_deactivate(&context, args),
         Command::ProcessPendingCredits(args) => purchase::run_process(&context, args),
         Command::Gift(args) => purchase::run_gift(&context, args),
+        Command::Access(args) => access::run(&context, args),
         Command::Suspend(args) => suspension::run_suspend(&context, args),
         Command::Resume(args) => suspension::run_resume(&context, args),
         Command::Suspensions(args) => suspension::run_list(&context, args),

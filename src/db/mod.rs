@@ -9,6 +9,7 @@ pub mod migrate;
 mod statement;
 mod url;
 
+pub mod access;
 pub mod accounts;
 pub mod alerts;
 pub mod balances;

@@ -1,5 +1,6 @@
 //! What follows from a decision: the writes, the entries in their chain, and a second look at both.
 
+use super::access::GrantId;
 use super::balance::{self, Figures, State};
 use super::entry::{Entry, Movement, Stamp};
 use super::hold::Hold;
@@ -10,7 +11,7 @@ use super::recharge::{Recharge, RechargeStatus};
 use super::refusal::Refusal;
 use super::snapshot::{Found, Snapshot};
 use super::suspension::Unpaid;
-use super::text::Json;
+use super::text::{Json, Resource};
 use super::time::Timestamp;
 
 /// What the rule book says.
@@ -59,6 +60,7 @@ pub enum RecordWrite {
     Hold(HoldWrite),
     Purchase(PurchaseWrite),
     Gift(GiftWrite),
+    Grant(GrantWrite),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +114,20 @@ pub enum GiftWrite {
         at: Timestamp,
     },
     Deactivate {
+        number: i64,
+        at: Timestamp,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GrantWrite {
+    Open {
+        id: GrantId,
+        resource: Resource,
+        expires_at: Option<Timestamp>,
+        at: Timestamp,
+    },
+    Revoke {
         number: i64,
         at: Timestamp,
     },

@@ -5,6 +5,7 @@
 //! [`effects::Effects`]. That is what makes the rule book testable by a model and
 //! usable unchanged by single commands, jobs and bulk runs.
 
+pub mod access;
 pub mod account;
 pub mod alert;
 pub mod anchor;

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::access::Access;
 use super::money::{Amount, Minor, SignedAmount};
 use super::purchase::Paid;
 use super::recharge::RechargeStatus;
@@ -15,6 +16,8 @@ pub enum Operation {
         service: Service,
         /// Whether an account that cannot pay is suspended for it.
         suspend: bool,
+        /// The right that is paid for, written with the entry.
+        grants: Option<Access>,
     },
     Adjust {
         amount: SignedAmount,
@@ -134,6 +137,8 @@ pub enum Subject {
     Purchase(i64),
     NewGift,
     Gift(i64),
+    /// Access that is named by the entry to come.
+    NewGrant,
 }
 
 impl Operation {
@@ -161,6 +166,7 @@ impl Operation {
 
     pub const fn subject(&self) -> Subject {
         match self {
+            Self::Charge { grants: Some(_), .. } => Subject::NewGrant,
             Self::Charge { .. } | Self::Adjust { .. } | Self::Penalty { .. } => Subject::None,
             Self::RecordPurchase(_) => Subject::NewPurchase,
             Self::TransferCredit { purchase } | Self::DeactivatePurchase { purchase, .. } => {

@@ -8,8 +8,9 @@ mod purchases;
 mod recharges;
 mod reversals;
 
+use super::access::{Access, GrantId};
 use super::balance::Figures;
-use super::effects::{Effects, Verdict};
+use super::effects::{Effects, GrantWrite, RecordWrite, Verdict};
 use super::entry::{CounterAccount, Deltas, EntryKind, Movement};
 use super::money::{Amount, Minor, OutOfRange, SignedAmount};
 use super::operation::Operation;
@@ -57,7 +58,12 @@ fn moves_nothing(snapshot: &Snapshot, operation: &Operation) -> bool {
 fn effects(snapshot: &Snapshot, operation: &Operation, now: Timestamp) -> Result<Option<Effects>, Refusal> {
     let figures = &snapshot.state.figures;
     match operation {
-        Operation::Charge { amount, service, .. } => charge(snapshot, *amount, service),
+        Operation::Charge {
+            amount,
+            service,
+            grants,
+            ..
+        } => charge(snapshot, (*amount, service), grants.as_ref(), now),
         Operation::Adjust { amount } => adjust(figures, *amount),
         Operation::Penalty { amount } => penalty(figures, *amount),
         Operation::Recharge {
@@ -84,12 +90,12 @@ fn effects(snapshot: &Snapshot, operation: &Operation, now: Timestamp) -> Result
         } => holds::commit(snapshot, *hold, *amount, *keep_open, now),
         Operation::Release { hold, amount } => holds::release(snapshot, *hold, *amount, now),
         Operation::ExpireHold { hold } => return holds::expire(snapshot, *hold, now),
-        Operation::Refund { entry, amount } => reversals::refund(snapshot, *entry, *amount),
+        Operation::Refund { entry, amount } => reversals::refund(snapshot, *entry, *amount, now),
         Operation::Reverse {
             entry,
             amount,
             if_spent,
-        } => reversals::reverse(snapshot, *entry, *amount, *if_spent),
+        } => reversals::reverse(snapshot, *entry, *amount, *if_spent, now),
         Operation::RecordPurchase(purchase) => purchases::record(snapshot, purchase, now),
         Operation::TransferCredit { purchase } => return purchases::transfer(snapshot, *purchase, now),
         Operation::DeactivatePurchase { purchase, if_spent } => {
@@ -103,10 +109,33 @@ fn effects(snapshot: &Snapshot, operation: &Operation, now: Timestamp) -> Result
     .map(Some)
 }
 
-fn charge(snapshot: &Snapshot, amount: Amount, service: &Service) -> Result<Effects, Refusal> {
+fn charge(
+    snapshot: &Snapshot,
+    (amount, service): (Amount, &Service),
+    grants: Option<&Access>,
+    now: Timestamp,
+) -> Result<Effects, Refusal> {
     may_spend(snapshot, amount)?;
     let paid = outflow(EntryKind::ServiceFee, amount, CounterAccount::service(service));
-    Ok(Effects::of(vec![paid]))
+    let mut effects = Effects::of(vec![paid]);
+    if let Some(access) = grants {
+        effects.record = Some(granted(snapshot, access, now)?);
+    }
+    Ok(effects)
+}
+
+/// The right to what the charge pays for, under the number of the charge's entry.
+fn granted(snapshot: &Snapshot, access: &Access, now: Timestamp) -> Result<RecordWrite, Refusal> {
+    let id = GrantId {
+        account: snapshot.account.id,
+        number: snapshot.state.last_seq.checked_add(1).ok_or(Refusal::OutOfRange)?,
+    };
+    Ok(RecordWrite::Grant(GrantWrite::Open {
+        id,
+        resource: access.resource.clone(),
+        expires_at: access.expires_in.map(|span| now.after(span)),
+        at: now,
+    }))
 }
 
 fn penalty(figures: &Figures, amount: Amount) -> Result<Effects, Refusal> {

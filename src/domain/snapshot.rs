@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::access::AccessGrant;
 use super::account::Account;
 use super::balance::State;
 use super::entry::Movement;
@@ -62,7 +63,8 @@ pub enum Found {
     NextNumber(i64),
     Recharge(Recharge),
     Hold(Hold),
-    Entry(Reversible),
+    /// An entry, and the access that it has paid for.
+    Entry(Reversible, Option<Box<AccessGrant>>),
     /// A purchase, and the entry that brought its credits.
     Purchase(Box<Purchase>, Option<Reversible>),
     /// A gift, and the entry that brought it.

@@ -83,6 +83,10 @@ text_type!(
     Reference, "the reference", 200
 );
 text_type!(
+    /// What access is paid for: `profile_analysis:acme`.
+    Resource, "the resource", 200
+);
+text_type!(
     /// A line for people: what it was for, or why it was done.
     Description, "the description", 500
 );

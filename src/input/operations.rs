@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::domain::access::Access;
 use crate::domain::code::Code;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::entry::Note;
@@ -14,7 +15,7 @@ use crate::domain::money::{Amount, AmountError, SignedAmount};
 use crate::domain::operation::{IfSpent, Operation, Settle};
 use crate::domain::purchase::{GiftId, Paid, PurchaseId};
 use crate::domain::recharge::{RechargeId, RechargeStatus};
-use crate::domain::text::{Description, IdempotencyKey, Json, PaymentMethod, Reference, Service, UserId};
+use crate::domain::text::{Description, IdempotencyKey, Json, PaymentMethod, Reference, Resource, Service, UserId};
 use crate::domain::worth::{PerCredit, Terms, Worth, pending_span};
 
 /// What is wrong with a line.
@@ -183,14 +184,27 @@ impl Fields {
         text.map(|text| Service::parse(&text)).transpose().map_err(wrong)
     }
 
+    fn access(&mut self) -> Result<Option<Access>, Wrong> {
+        let (resource, expires_in) = (self.text("grants")?, self.lifetime("access_expires")?);
+        if resource.is_none() && expires_in.is_some() {
+            return Err(wrong("access_expires needs grants"));
+        }
+        let resource = resource.map(|text| Resource::parse(&text)).transpose().map_err(wrong)?;
+        Ok(resource.map(|resource| Access { resource, expires_in }))
+    }
+
     fn expires_in(&mut self) -> Result<Option<TimeDelta>, Wrong> {
-        let Some(text) = self.text("expires_in")? else {
+        self.lifetime("expires_in")
+    }
+
+    fn lifetime(&mut self, name: &str) -> Result<Option<TimeDelta>, Wrong> {
+        let Some(text) = self.text(name)? else {
             return Ok(None);
         };
         let span = super::span(&text).filter(|span| !span.is_zero());
         let span = span.and_then(|span| TimeDelta::from_std(span).ok());
         span.map(Some)
-            .ok_or_else(|| wrong("expires_in is a number with its unit: 30s, 20m, 48h or 7d"))
+            .ok_or_else(|| wrong(format!("{name} is a number with its unit: 30s, 20m, 48h or 7d")))
     }
 
     fn if_spent(&mut self) -> Result<IfSpent, Wrong> {
@@ -339,6 +353,7 @@ fn operation(op: &str, record: i64, fields: &mut Fields, note: &Note, currency: 
             amount: fields.amount(currency)?,
             service: fields.service()?.ok_or_else(|| wrong("service is missing"))?,
             suspend: fields.flag("suspend")?,
+            grants: fields.access()?,
         },
         "recharge" => recharge(fields, currency)?,
         "recharge-complete" => step(fields, record, RechargeStatus::Completed)?,

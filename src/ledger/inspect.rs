@@ -101,6 +101,7 @@ pub fn could_pay(
         amount,
         service: Service::parse("any").map_err(|error| LedgerError::invalid(Code::Internal, error))?,
         suspend: false,
+        grants: None,
     };
     read(&mut ledger.db, |db| {
         let Located { account, mut state } =

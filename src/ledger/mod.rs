@@ -2,6 +2,7 @@
 //!
 //! Every change of a balance goes through [`post`]. Nothing here prints, prompts or parses arguments.
 
+pub mod access;
 pub mod account;
 pub mod alert;
 pub mod anchor;

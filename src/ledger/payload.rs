@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 pub use self::read::read;
 
+use crate::domain::access::Access;
 use crate::domain::currency::Currency;
 use crate::domain::entry::Note;
 use crate::domain::intent::Payload;
@@ -110,6 +111,13 @@ impl Fields<'_> {
         }
     }
 
+    fn access(&mut self, grants: Option<&Access>) {
+        if let Some(Access { resource, expires_in }) = grants {
+            self.put("grants", resource.as_str());
+            self.put("access_expires_ms", expires_in.map(|span| span.num_milliseconds()));
+        }
+    }
+
     fn purchase(&mut self, purchase: &NewPurchase) {
         self.paid(Some(&purchase.paid));
         self.put("credits", self.currency.show(purchase.credits).to_string());
@@ -130,10 +138,16 @@ impl Fields<'_> {
         let json = |value: &Option<Json>| value.as_ref().map(Json::value);
         match operation {
             Operation::Adjust { .. } | Operation::Penalty { .. } => {}
-            Operation::Charge { service, suspend, .. } => self.all([
-                ("service", service.as_str().into()),
-                ("suspend", suspend.then_some(true).into()),
-            ]),
+            Operation::Charge {
+                service,
+                suspend,
+                grants,
+                ..
+            } => {
+                self.put("service", service.as_str());
+                self.put("suspend", suspend.then_some(true));
+                self.access(grants.as_ref());
+            }
             Operation::Recharge {
                 method,
                 settle,

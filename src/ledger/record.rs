@@ -1,11 +1,12 @@
-//! The records beside the entries that operations make and move: recharges, holds, purchases and gifts.
+//! The records beside the entries that operations make and move: recharges, holds, purchases, gifts and access.
 
 use super::error::LedgerError;
 use crate::db::numbers::{Numbered, next_number};
 use crate::db::recharges::{self, RechargeStep};
-use crate::db::{Db, DbError, entries, gifts, holds, purchases};
+use crate::db::{Db, DbError, access, entries, gifts, holds, purchases};
+use crate::domain::access::{AccessGrant, GrantId};
 use crate::domain::account::AccountId;
-use crate::domain::effects::{GiftWrite, HoldWrite, Posting, PurchaseWrite, RechargeWrite, RecordWrite};
+use crate::domain::effects::{GiftWrite, GrantWrite, HoldWrite, Posting, PurchaseWrite, RechargeWrite, RecordWrite};
 use crate::domain::entry::{Note, Stamp};
 use crate::domain::hold::{Hold, HoldId};
 use crate::domain::operation::Subject;
@@ -22,6 +23,7 @@ pub enum Record {
     Hold(Hold),
     Purchase(Box<Purchase>),
     Gift(Box<Gift>),
+    Grant(Box<AccessGrant>),
 }
 
 impl Record {
@@ -31,6 +33,7 @@ impl Record {
             Self::Hold(hold) => hold.id.number,
             Self::Purchase(purchase) => purchase.id.number,
             Self::Gift(gift) => gift.id.number,
+            Self::Grant(grant) => grant.id.number,
         }
     }
 
@@ -41,7 +44,7 @@ impl Record {
             Found::Hold(hold) => Some(Self::Hold(hold)),
             Found::Purchase(purchase, _) => Some(Self::Purchase(purchase)),
             Found::Gift(gift, _) => Some(Self::Gift(gift)),
-            Found::Nothing | Found::NextNumber(_) | Found::Entry(_) => None,
+            Found::Nothing | Found::NextNumber(_) | Found::Entry(..) => None,
         }
     }
 }
@@ -49,7 +52,8 @@ impl Record {
 /// What an operation is about, under the account's lock.
 pub fn look_up(db: &mut Db, account: AccountId, subject: Subject) -> Result<Found, DbError> {
     Ok(match subject {
-        Subject::None => Found::Nothing,
+        // A grant needs no number of its own: its charge's entry has one.
+        Subject::None | Subject::NewGrant => Found::Nothing,
         Subject::NewRecharge => Found::NextNumber(next_number(db, Numbered::Recharges, account)?),
         Subject::Recharge(number) => {
             let found = recharges::recharge_find(db, RechargeId { account, number })?;
@@ -57,12 +61,20 @@ pub fn look_up(db: &mut Db, account: AccountId, subject: Subject) -> Result<Foun
         }
         Subject::NewHold => Found::NextNumber(next_number(db, Numbered::Holds, account)?),
         Subject::Hold(number) => find_hold(db, HoldId { account, number })?,
-        Subject::Entry(seq) => entries::entry_reversible(db, account, seq)?.map_or(Found::Nothing, Found::Entry),
+        Subject::Entry(seq) => find_entry(db, account, seq)?,
         Subject::NewPurchase => Found::NextNumber(next_number(db, Numbered::Purchases, account)?),
         Subject::Purchase(number) => find_purchase(db, PurchaseId { account, number })?,
         Subject::NewGift => Found::NextNumber(next_number(db, Numbered::Gifts, account)?),
         Subject::Gift(number) => find_gift(db, GiftId { account, number })?,
     })
+}
+
+fn find_entry(db: &mut Db, account: AccountId, seq: i64) -> Result<Found, DbError> {
+    let Some(entry) = entries::entry_reversible(db, account, seq)? else {
+        return Ok(Found::Nothing);
+    };
+    let grant = access::grant_find(db, GrantId { account, number: seq })?;
+    Ok(Found::Entry(entry, grant.map(Box::new)))
 }
 
 /// A hold that is not what its freeze set aside is not built upon.
@@ -112,7 +124,12 @@ pub fn recall(
         Subject::NewHold | Subject::Hold(_) => look_up(db, account, Subject::Hold(number))?,
         Subject::NewPurchase | Subject::Purchase(_) => look_up(db, account, Subject::Purchase(number))?,
         Subject::NewGift | Subject::Gift(_) => look_up(db, account, Subject::Gift(number))?,
-        Subject::None | Subject::Entry(_) => Found::Nothing,
+        // A refund's record is the access that it has revoked.
+        Subject::NewGrant | Subject::Entry(_) => {
+            let grant = access::grant_find(db, GrantId { account, number })?;
+            return Ok(grant.map(|grant| Record::Grant(Box::new(grant))));
+        }
+        Subject::None => Found::Nothing,
     };
     Ok(Record::of(found))
 }
@@ -124,7 +141,7 @@ pub fn with_note_of(stamp: &Stamp, found: &Found) -> Stamp {
         Found::Hold(hold) => &hold.note,
         Found::Purchase(purchase, _) => &purchase.note,
         Found::Gift(gift, _) => &gift.note,
-        Found::Nothing | Found::NextNumber(_) | Found::Entry(_) => return stamp.clone(),
+        Found::Nothing | Found::NextNumber(_) | Found::Entry(..) => return stamp.clone(),
     };
     let now = &stamp.note;
     Stamp {
@@ -158,6 +175,10 @@ pub fn write(
         RecordWrite::Gift(change) => {
             let gift = write_gift(db, account, change, (stamp, why))?;
             Ok(Record::Gift(Box::new(gift)))
+        }
+        RecordWrite::Grant(change) => {
+            let grant = write_grant(db, account, change, (stamp, why))?;
+            Ok(Record::Grant(Box::new(grant)))
         }
     }
 }
@@ -320,6 +341,44 @@ fn write_gift(
                 return Err(moved().into());
             }
             Ok(gifts::gift_find(db, id)?.ok_or_else(moved)?)
+        }
+    }
+}
+
+fn write_grant(
+    db: &mut Db,
+    account: AccountId,
+    change: &GrantWrite,
+    (stamp, why): (&Stamp, Option<&Description>),
+) -> Result<AccessGrant, LedgerError> {
+    match change {
+        GrantWrite::Open {
+            id,
+            resource,
+            expires_at,
+            at,
+        } => {
+            let grant = AccessGrant {
+                id: *id,
+                resource: resource.clone(),
+                granted_at: *at,
+                granted_by: stamp.actor.clone(),
+                expires_at: *expires_at,
+                revoked: None,
+            };
+            access::grant_insert(db, &grant)?;
+            Ok(grant)
+        }
+        GrantWrite::Revoke { number, at } => {
+            let id = GrantId {
+                account,
+                number: *number,
+            };
+            let moved = || DbError::Retry(format!("access {id} moved under the account's lock"));
+            if !access::grant_revoke(db, id, &deactivation((stamp, why), *at))? {
+                return Err(moved().into());
+            }
+            Ok(access::grant_find(db, id)?.ok_or_else(moved)?)
         }
     }
 }

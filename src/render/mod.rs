@@ -3,6 +3,7 @@
 //! The only place that writes to standard output and standard error, and so the only place that
 //! escapes what goes there.
 
+pub mod access;
 pub mod account;
 pub mod alert;
 pub mod apply;

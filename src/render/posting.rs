@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::access::{grant_fields, grant_standing};
 use super::document::{Block, Document, value};
 use super::hold::hold_fields;
 use super::purchase::{gift_fields, purchase_fields, standing};
@@ -31,13 +32,14 @@ pub fn posted_fields<'a>(posted: &'a Posted, already: bool, key: &'a Idempotency
     let account = &posted.account;
     let currency = &account.currency;
     let figures = &posted.figures;
-    let (mut recharge, mut hold, mut purchase, mut gift) = (None, None, None, None);
+    let (mut recharge, mut hold, mut purchase, mut gift, mut access) = (None, None, None, None, None);
     match &posted.record {
         None => {}
         Some(Record::Recharge(record)) => recharge = Some(recharge_fields(account, record)),
         Some(Record::Hold(record)) => hold = Some(hold_fields(account, record)),
         Some(Record::Purchase(record)) => purchase = Some(purchase_fields(account, record)),
         Some(Record::Gift(record)) => gift = Some(gift_fields(account, record)),
+        Some(Record::Grant(record)) => access = Some(grant_fields(account, record)),
     }
     let resumed = posted.resumed.as_ref();
     PostedFields {
@@ -57,6 +59,7 @@ pub fn posted_fields<'a>(posted: &'a Posted, already: bool, key: &'a Idempotency
         hold,
         purchase,
         gift,
+        access,
         resumed: resumed.map(|ended| suspension_fields(currency, ended, ended.suspended_at)),
     }
 }
@@ -89,6 +92,8 @@ pub struct PostedFields<'a> {
     purchase: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gift: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     resumed: Option<Value>,
 }
@@ -132,6 +137,7 @@ fn told(posted: &Posted, already: bool, key: &IdempotencyKey) -> Vec<Block> {
             };
             pairs.push(("Gift", format!("{} {standing}", gift.id)));
         }
+        Some(Record::Grant(grant)) => pairs.push(("Access", grant_standing(grant))),
     }
     pairs.push(("Balance", show(posted.figures.balance)));
     if !posted.figures.held.is_zero() {

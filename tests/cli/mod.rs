@@ -1,5 +1,6 @@
 //! The commands as people and scripts use them: the real binary, whole outputs.
 
+mod access;
 mod account;
 mod apply;
 mod apply_bad_lines;

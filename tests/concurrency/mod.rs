@@ -1,5 +1,6 @@
 //! Many processes at the same accounts: nothing is lost, doubled, overdrawn or mistaken.
 
+mod access;
 mod apply;
 mod credits;
 mod holds;

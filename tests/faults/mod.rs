@@ -76,6 +76,7 @@ impl Attempt {
                 amount,
                 service: Service::parse("vps").unwrap(),
                 suspend: false,
+                grants: None,
             },
             Kind::Recharge => Operation::Recharge {
                 amount,

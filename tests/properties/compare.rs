@@ -28,6 +28,10 @@ pub fn compare_record(record: Option<&Record>, model: &Model, name: &AccountName
             let expected = &model.gifts(name)[gift.id.number as usize - 1];
             prop_assert_eq!(&words::gift(gift), expected);
         }
+        Some(Record::Grant(grant)) => {
+            let expected = model.grants(name).iter().find(|known| known.entry == grant.id.number);
+            prop_assert_eq!(Some(&words::grant(grant)), expected);
+        }
     }
     Ok(())
 }
@@ -39,7 +43,7 @@ pub fn compare_journal(desk: &mut Desk, model: &Model, name: &AccountName) -> Re
     Ok(())
 }
 
-/// Recharges, holds, purchases, gifts and suspensions.
+/// Recharges, holds, purchases, gifts, access and suspensions.
 pub fn compare_records(desk: &mut Desk, model: &Model, name: &AccountName) -> Result<(), TestCaseError> {
     let recharges: Vec<model::Recharge> = desk.recharges(name).iter().map(words::recharge).collect();
     prop_assert_eq!(&recharges, model.recharges(name));
@@ -49,6 +53,8 @@ pub fn compare_records(desk: &mut Desk, model: &Model, name: &AccountName) -> Re
     prop_assert_eq!(&purchases, model.purchases(name));
     let gifts: Vec<model::Gift> = desk.gifts(name).iter().map(words::gift).collect();
     prop_assert_eq!(&gifts, model.gifts(name));
+    let grants: Vec<model::Grant> = desk.grants(name).iter().map(words::grant).collect();
+    prop_assert_eq!(&grants, model.grants(name));
     let suspensions: Vec<model::Suspension> = desk.suspensions(name).iter().map(words::suspension).collect();
     prop_assert_eq!(&suspensions, model.suspensions(name));
     Ok(())

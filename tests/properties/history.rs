@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::model::{Note, Operation, Paid};
+use super::model::{Access, Note, Operation, Paid};
 
 /// One move of a history.
 #[derive(Clone, Debug)]
@@ -141,13 +141,20 @@ fn pending_recharges() -> impl Strategy<Value = Operation> {
 
 fn figures_alone() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        6 => (amount(), service(), prop::bool::weighted(0.4)).prop_map(
-            |(amount, service, suspend)| Operation::Charge { amount, service, suspend }
+        6 => (amount(), service(), prop::bool::weighted(0.4), prop::option::weighted(0.4, access())).prop_map(
+            |(amount, service, suspend, grants)| Operation::Charge { amount, service, suspend, grants }
         ),
         2 => (amount(), any::<bool>())
             .prop_map(|(amount, up)| Operation::Adjust { amount: if up { amount } else { -amount } }),
         1 => amount().prop_map(|amount| Operation::Penalty { amount }),
     ]
+}
+
+fn access() -> impl Strategy<Value = Access> {
+    (select(vec!["profile:a", "profile:b"]), prop::option::of(span())).prop_map(|(resource, expires_in)| Access {
+        resource: resource.to_owned(),
+        expires_in,
+    })
 }
 
 fn about_holds(holds: Holds) -> impl Strategy<Value = Operation> {

@@ -1,6 +1,6 @@
 //! Histories that chance brings about too seldom, written down.
 
-use super::model::{Operation, Paid};
+use super::model::{Access, Operation, Paid};
 use super::world::{Telling, World};
 use crate::common::{TestDatabase, on_both_engines};
 
@@ -26,6 +26,17 @@ fn charge(amount: i64) -> Operation {
         amount,
         service: "vps".to_owned(),
         suspend: true,
+        grants: None,
+    }
+}
+
+fn charge_for(amount: i64, resource: &str, expires_in: Option<i64>) -> Operation {
+    let resource = resource.to_owned();
+    Operation::Charge {
+        amount,
+        service: "analysis".to_owned(),
+        suspend: false,
+        grants: Some(Access { resource, expires_in }),
     }
 }
 
@@ -197,6 +208,24 @@ on_both_engines! {
             (A_MINUTE_LATER, Operation::TransferDueCredits),
             (NOON, purchase(30, 1)),
             (A_MINUTE_LATER, Operation::TransferCredit { purchase: 3 }),
+        ]);
+    }
+
+    /// By refunds in parts, by a reversal of what a refund has left, and never by a part alone.
+    fn access_ends_with_the_last_of_its_money(database: TestDatabase) {
+        let refund = |entry, amount| Operation::Refund { entry, amount };
+        live(&database, &[
+            (NOON, recharge(100)),
+            (NOON, charge_for(30, "profile:a", None)),
+            (NOON, charge_for(20, "profile:a", Some(60))),
+            (NOON, charge_for(10, "profile:b", Some(1))),
+            (NOON, charge_for(90, "profile:c", None)),
+            (NOON, refund(2, Some(29))),
+            (A_MINUTE_LATER, refund(3, None)),
+            (A_MINUTE_LATER, reverse(2, None)),
+            (A_MINUTE_LATER, reverse(2, None)),
+            (A_MINUTE_LATER, reverse(4, Some(9))),
+            (A_MINUTE_LATER, reverse(4, Some(1))),
         ]);
     }
 

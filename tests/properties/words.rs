@@ -3,17 +3,18 @@
 mod records;
 
 use chrono::TimeDelta;
+use ledger::domain::access;
 use ledger::domain::balance;
 use ledger::domain::currency::Currency;
 use ledger::domain::entry;
 use ledger::domain::money::{Amount, Minor, SignedAmount};
 use ledger::domain::operation::{self as asked, IfSpent, NewPurchase, Settle};
 use ledger::domain::purchase;
-use ledger::domain::text::{Description, IdempotencyKey, Json, PaymentMethod, Reference, Service, UserId};
+use ledger::domain::text::{Description, IdempotencyKey, Json, PaymentMethod, Reference, Resource, Service, UserId};
 
-pub use records::{gift, hold, purchase, recharge, suspension};
+pub use records::{gift, grant, hold, purchase, recharge, suspension};
 
-use super::model::{AccountName, Entry, Figures, Note, Operation, Paid, Step};
+use super::model::{Access, AccountName, Entry, Figures, Note, Operation, Paid, Step};
 
 pub fn user(name: &AccountName) -> UserId {
     UserId::parse(&name.user_id).unwrap()
@@ -81,16 +82,25 @@ pub fn operation(wanted: &Operation) -> asked::Operation {
             amount: charged,
             service,
             suspend,
+            grants,
         } => asked::Operation::Charge {
             amount: amount(*charged),
             service: Service::parse(service).unwrap(),
             suspend: *suspend,
+            grants: grants.as_ref().map(access),
         },
         Operation::Adjust { amount } => asked::Operation::Adjust {
             amount: SignedAmount::new(minor(*amount)).unwrap(),
         },
         Operation::Penalty { amount: taken } => asked::Operation::Penalty { amount: amount(*taken) },
         other => operation_on_credits(other).unwrap_or_else(|| operation_on_record(other)),
+    }
+}
+
+fn access(wanted: &Access) -> access::Access {
+    access::Access {
+        resource: Resource::parse(&wanted.resource).unwrap(),
+        expires_in: wanted.expires_in.map(TimeDelta::seconds),
     }
 }
 

@@ -1,18 +1,24 @@
 //! Taking back what an entry moved: a refund for what was spent, a clawback for what was given; never more than it moved.
 
-use super::super::effects::Effects;
+use super::super::effects::{Effects, GrantWrite, RecordWrite};
 use super::super::entry::{CounterAccount, Deltas, EntryKind, Movement};
 use super::super::money::{Amount, Minor};
 use super::super::operation::IfSpent;
 use super::super::refusal::Refusal;
 use super::super::snapshot::{Found, Reversible, Snapshot};
+use super::super::time::Timestamp;
 use super::{covers, inflow, outflow, with_debt_recovery};
 
 /// Gives back what a charge, a commit or a penalty took.
-pub(super) fn refund(snapshot: &Snapshot, seq: i64, amount: Option<Amount>) -> Result<Effects, Refusal> {
+pub(super) fn refund(
+    snapshot: &Snapshot,
+    seq: i64,
+    amount: Option<Amount>,
+    now: Timestamp,
+) -> Result<Effects, Refusal> {
     let target = target(snapshot, seq)?;
     match kind_of_reversal(target.movement.kind) {
-        Some(EntryKind::Refund) => reverse(snapshot, seq, amount, IfSpent::Refuse),
+        Some(EntryKind::Refund) => reverse(snapshot, seq, amount, IfSpent::Refuse, now),
         _ => Err(not_reversible(seq)),
     }
 }
@@ -22,11 +28,12 @@ pub(super) fn reverse(
     seq: i64,
     amount: Option<Amount>,
     if_spent: IfSpent,
+    now: Timestamp,
 ) -> Result<Effects, Refusal> {
     let target = target(snapshot, seq)?;
     let kind = kind_of_reversal(target.movement.kind).ok_or_else(|| not_reversible(seq))?;
     let moved = target.movement.deltas.balance.plus(target.movement.deltas.held)?;
-    let asked = part_of_rest(target, moved, amount)?;
+    let (asked, is_all) = part_of_rest(target, moved, amount)?;
     let figures = &snapshot.state.figures;
     let from = target.movement.counter_account.clone();
     if kind == EntryKind::Clawback {
@@ -35,16 +42,31 @@ pub(super) fn reverse(
     let reverses = Some(seq);
     if moved.is_negative() {
         let given_back = inflow(kind, asked, from);
-        return with_debt_recovery(figures, vec![Movement { reverses, ..given_back }]);
+        let mut effects = with_debt_recovery(figures, vec![Movement { reverses, ..given_back }])?;
+        if is_all {
+            effects.record = revocation(snapshot, now);
+        }
+        return Ok(effects);
     }
     covers(figures, asked)?;
     let taken = outflow(kind, asked, from);
     Ok(Effects::of(vec![Movement { reverses, ..taken }]))
 }
 
+/// Ends the access that the entry has paid for: the last of the money takes it along, a part of it does not.
+fn revocation(snapshot: &Snapshot, now: Timestamp) -> Option<RecordWrite> {
+    match &snapshot.found {
+        Found::Entry(_, Some(grant)) if grant.revoked.is_none() => Some(RecordWrite::Grant(GrantWrite::Revoke {
+            number: grant.id.number,
+            at: now,
+        })),
+        _ => None,
+    }
+}
+
 fn target(snapshot: &Snapshot, seq: i64) -> Result<&Reversible, Refusal> {
     match &snapshot.found {
-        Found::Entry(target) => Ok(target),
+        Found::Entry(target, _) => Ok(target),
         _ => Err(Refusal::NotFound {
             what: format!("entry {seq}"),
         }),
@@ -69,8 +91,8 @@ const fn kind_of_reversal(kind: EntryKind) -> Option<EntryKind> {
     }
 }
 
-/// The amount asked for, all that is left unless one is given.
-fn part_of_rest(target: &Reversible, moved: Minor, amount: Option<Amount>) -> Result<Amount, Refusal> {
+/// The amount asked for, all that is left unless one is given; and whether it is all.
+fn part_of_rest(target: &Reversible, moved: Minor, amount: Option<Amount>) -> Result<(Amount, bool), Refusal> {
     let what = || format!("entry {}", target.seq);
     let size = if moved.is_negative() { moved.negated()? } else { moved };
     let remaining = size.minus(target.reversed)?;
@@ -86,8 +108,8 @@ fn part_of_rest(target: &Reversible, moved: Minor, amount: Option<Amount>) -> Re
             remaining,
             requested: part.minor(),
         }),
-        Some(part) => Ok(part),
-        None => Ok(all),
+        Some(part) => Ok((part, part == all)),
+        None => Ok((all, true)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! All that there is of an account, as the ledger lists it.
 
+use ledger::domain::access::AccessGrant;
 use ledger::domain::currency::CurrencyCode;
 use ledger::domain::entry::Entry;
 use ledger::domain::hold::Hold;
@@ -7,6 +8,7 @@ use ledger::domain::purchase::{Gift, Purchase};
 use ledger::domain::recharge::Recharge;
 use ledger::domain::suspension::Suspension;
 use ledger::domain::text::{IdempotencyKey, UserId};
+use ledger::ledger::access::{self, GrantQuery};
 use ledger::ledger::hold::{self, HoldQuery};
 use ledger::ledger::inspect::{self, HistoryFilter};
 use ledger::ledger::purchase::{self, PurchaseQuery};
@@ -92,6 +94,20 @@ impl Desk {
         let mut purchases: Vec<Purchase> = listed.map(|view| view.purchase).collect();
         purchases.sort_by_key(|purchase| purchase.id.number);
         purchases
+    }
+
+    /// In the order of their charges.
+    pub fn grants(&mut self, name: &AccountName) -> Vec<AccessGrant> {
+        let query = GrantQuery {
+            account: Some(named(name)),
+            resource: None,
+            active: false,
+            limit: ALL,
+        };
+        let listed = access::list(&mut self.ledger, &query).unwrap().into_iter();
+        let mut grants: Vec<AccessGrant> = listed.map(|view| view.grant).collect();
+        grants.sort_by_key(|grant| grant.id.number);
+        grants
     }
 
     /// In the order of their numbers.

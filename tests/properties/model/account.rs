@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::gifts::Gift;
+use super::grants::Grant;
 use super::holds::Hold;
 use super::money::{Entry, Figures, Movement};
 use super::operation::{AccountName, Answer, Code, Note, Operation, Step};
@@ -27,6 +28,7 @@ pub struct Account {
     pub holds: Vec<Hold>,
     pub purchases: Vec<Purchase>,
     pub gifts: Vec<Gift>,
+    pub grants: Vec<Grant>,
     pub suspensions: Vec<Suspension>,
     attempts: HashMap<String, Attempt>,
 }
@@ -62,6 +64,7 @@ impl Account {
             holds: Vec::new(),
             purchases: Vec::new(),
             gifts: Vec::new(),
+            grants: Vec::new(),
             suspensions: Vec::new(),
             attempts: HashMap::new(),
         }
@@ -167,12 +170,21 @@ impl Account {
             Operation::RechargeComplete { number } => self.advance(*number, RechargeStatus::Completed, step),
             Operation::RechargeFail { number } => self.advance(*number, RechargeStatus::Failed, step),
             Operation::RechargeCancel { number } => self.advance(*number, RechargeStatus::Cancelled, step),
-            Operation::Charge { amount, service, .. } => {
+            Operation::Charge {
+                amount,
+                service,
+                grants,
+                ..
+            } => {
                 self.stays_within_limits(*amount, step.at_micros)?;
                 self.take(
                     Movement::new("service_fee", -amount, format!("revenue:{service}")),
                     step,
-                )
+                )?;
+                if let Some(access) = grants {
+                    self.grant_access(access, step);
+                }
+                Ok(Answer::Applied)
             }
             Operation::Penalty { amount } => self.take(Movement::new("penalty", -amount, "income:penalty"), step),
             Operation::Adjust { amount } => {

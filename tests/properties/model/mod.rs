@@ -6,6 +6,7 @@ mod account;
 mod chain;
 mod examples;
 mod gifts;
+mod grants;
 mod holds;
 mod limits;
 mod money;
@@ -17,9 +18,10 @@ mod suspensions;
 
 pub use chain::{Hash, hex};
 pub use gifts::Gift;
+pub use grants::Grant;
 pub use holds::{Hold, HoldStatus};
 pub use money::{Entry, Figures};
-pub use operation::{AccountName, Answer, Note, Operation, Paid, Step};
+pub use operation::{Access, AccountName, Answer, Note, Operation, Paid, Step};
 pub use purchases::{Credit, CreditState, Purchase};
 pub use recharges::{Recharge, RechargeStatus};
 pub use reversals::{REFUNDABLE, REVERSIBLE};
@@ -114,6 +116,11 @@ impl Model {
     /// Number 1 is the first.
     pub fn gifts(&self, name: &AccountName) -> &[Gift] {
         self.account(name).map_or(&[], |account| &account.gifts)
+    }
+
+    /// In the order of their charges.
+    pub fn grants(&self, name: &AccountName) -> &[Grant] {
+        self.account(name).map_or(&[], |account| &account.grants)
     }
 
     /// The accounts that the job will look at.

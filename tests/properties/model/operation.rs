@@ -56,6 +56,13 @@ pub struct Paid {
     pub currency: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    pub resource: String,
+    /// In seconds.
+    pub expires_in: Option<i64>,
+}
+
 impl Note {
     /// Each text that is missing here is taken from the other one.
     pub fn or(self, other: &Self) -> Self {
@@ -118,6 +125,8 @@ pub enum Operation {
         service: String,
         /// Whether an account that cannot pay is suspended for it.
         suspend: bool,
+        /// What is paid for.
+        grants: Option<Access>,
     },
     /// Signed.
     Adjust {

@@ -20,10 +20,18 @@ pub const REVERSIBLE: [&str; 7] = [
 impl Account {
     pub fn refund(&mut self, number: usize, amount: Option<i64>, step: &Step) -> Result<Answer, Code> {
         let (entry, amount) = self.still_to_take_back(number, amount, &REFUNDABLE)?;
-        self.put(
+        self.give_back_for(
             Movement::new("refund", amount, &*entry.counter_account).reversing(&entry),
+            &entry,
             step,
         )
+    }
+
+    /// The last of the money takes the access along that it had paid for.
+    fn give_back_for(&mut self, movement: Movement, entry: &Entry, step: &Step) -> Result<Answer, Code> {
+        self.put(movement, step)?;
+        self.revoke_if_all_is_back(entry.seq, step);
+        Ok(Answer::Applied)
     }
 
     pub fn reverse(
@@ -39,7 +47,7 @@ impl Account {
             "recharge" | "credit" | "gift" => self.claw_back(back("clawback", -amount), may_become_debt, step),
             "adjustment" if entry.balance_delta > 0 => self.take(back("adjustment", -amount), step),
             "adjustment" => self.put(back("adjustment", amount), step),
-            _ => self.put(back("refund", amount), step),
+            _ => self.give_back_for(back("refund", amount), &entry, step),
         }
     }
 

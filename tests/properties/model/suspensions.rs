@@ -35,6 +35,7 @@ impl Account {
             amount,
             service,
             suspend: true,
+            ..
         } = &step.operation
         else {
             return false;

@@ -1,5 +1,6 @@
 //! The ledger's records in the model's words.
 
+use ledger::domain::access;
 use ledger::domain::hold;
 use ledger::domain::money::Minor;
 use ledger::domain::purchase;
@@ -10,7 +11,7 @@ use ledger::domain::time::Timestamp;
 
 use super::noted;
 use crate::properties::model::{
-    Credit, CreditState, Gift, Hold, HoldStatus, Paid, Purchase, Recharge, RechargeStatus, Suspension,
+    Credit, CreditState, Gift, Grant, Hold, HoldStatus, Paid, Purchase, Recharge, RechargeStatus, Suspension,
 };
 
 pub fn recharge(recharge: &recharge::Recharge) -> Recharge {
@@ -99,6 +100,17 @@ pub fn gift(gift: &purchase::Gift) -> Gift {
         created_by: gift.created_by.as_str().to_owned(),
         deactivated: gift.deactivated.as_ref().map(deactivated),
         note: noted(&gift.note),
+    }
+}
+
+pub fn grant(grant: &access::AccessGrant) -> Grant {
+    Grant {
+        entry: grant.id.number,
+        resource: grant.resource.as_str().to_owned(),
+        granted_at: grant.granted_at.micros(),
+        granted_by: grant.granted_by.as_str().to_owned(),
+        expires_at: grant.expires_at.map(Timestamp::micros),
+        revoked: grant.revoked.as_ref().map(deactivated),
     }
 }
 

@@ -88,6 +88,7 @@ fn charge(amount: i64) -> Operation {
         amount,
         service: "vps".to_owned(),
         suspend: false,
+        grants: None,
     }
 }
 

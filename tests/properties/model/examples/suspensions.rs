@@ -7,6 +7,7 @@ fn charge_or_suspend(amount: i64) -> Operation {
         amount,
         service: "vps".to_owned(),
         suspend: true,
+        grants: None,
     }
 }
 

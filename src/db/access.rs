@@ -1,0 +1,119 @@
+//! The `access_grants` table.
+
+use diesel::deserialize;
+
+use super::connection::Db;
+use super::error::DbError;
+use super::purchases::read_deactivation;
+use super::statement::{Columns, FromRow, sql};
+use crate::domain::access::{AccessGrant, GrantId};
+use crate::domain::account::AccountId;
+use crate::domain::purchase::Deactivation;
+use crate::domain::text::{Actor, Description, Resource};
+use crate::domain::time::Timestamp;
+
+const COLUMNS: &str = "account_id, entry_seq, resource, granted_at, granted_by, expires_at, revoked_at, revoked_by, \
+     revoked_why";
+
+impl FromRow for AccessGrant {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            id: GrantId {
+                account: AccountId::new(columns.int()?),
+                number: columns.int()?,
+            },
+            resource: Resource::parse(&columns.text()?)?,
+            granted_at: Timestamp::from_micros(columns.int()?),
+            granted_by: Actor::parse(&columns.text()?)?,
+            expires_at: columns.optional_int()?.map(Timestamp::from_micros),
+            revoked: read_deactivation(columns)?,
+        })
+    }
+}
+
+pub fn grant_find(db: &mut Db, id: GrantId) -> Result<Option<AccessGrant>, DbError> {
+    let find = format!("SELECT {COLUMNS} FROM access_grants WHERE account_id = ? AND entry_seq = ?");
+    db.row(&sql(find).bind(id.account.get()).bind(id.number))
+}
+
+pub fn grant_insert(db: &mut Db, grant: &AccessGrant) -> Result<(), DbError> {
+    let insert = sql(
+        "INSERT INTO access_grants (account_id, entry_seq, resource, granted_at, granted_by, expires_at) \
+         VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(grant.id.account.get())
+    .bind(grant.id.number)
+    .bind(grant.resource.as_str())
+    .bind(grant.granted_at.micros())
+    .bind(grant.granted_by.as_str())
+    .bind(grant.expires_at.map(Timestamp::micros));
+    db.execute(&insert).map(|_| ())
+}
+
+/// Notes who ended a grant; `false` when somebody had before.
+pub fn grant_revoke(db: &mut Db, id: GrantId, how: &Deactivation) -> Result<bool, DbError> {
+    let update = sql(
+        "UPDATE access_grants SET revoked_at = ?, revoked_by = ?, revoked_why = ? \
+         WHERE account_id = ? AND entry_seq = ? AND revoked_at IS NULL",
+    )
+    .bind(how.at.micros())
+    .bind(how.by.as_str())
+    .bind(how.why.as_ref().map(Description::as_str))
+    .bind(id.account.get())
+    .bind(id.number);
+    Ok(db.execute(&update)? == 1)
+}
+
+/// The grant of that account and resource that lasts longest; a revoked one only where there is no other.
+pub fn grant_best(db: &mut Db, account: AccountId, resource: &Resource) -> Result<Option<AccessGrant>, DbError> {
+    let select = format!(
+        "SELECT {COLUMNS} FROM access_grants WHERE account_id = ? AND resource = ? \
+         ORDER BY CASE WHEN revoked_at IS NULL THEN 0 ELSE 1 END, \
+         COALESCE(expires_at, 9223372036854775807) DESC, entry_seq DESC LIMIT 1"
+    );
+    db.row(&sql(select).bind(account.get()).bind(resource.as_str()))
+}
+
+/// Which grants a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct GrantFilter<'a> {
+    pub account: Option<AccountId>,
+    pub resource: Option<&'a Resource>,
+    /// Only those that are neither revoked nor expired then.
+    pub active_at: Option<Timestamp>,
+    pub limit: i64,
+}
+
+/// Newest first.
+pub fn grants_list(db: &mut Db, filter: &GrantFilter<'_>) -> Result<Vec<AccessGrant>, DbError> {
+    let conditions = [
+        (filter.account.is_some(), "account_id = ?"),
+        (filter.resource.is_some(), "resource = ?"),
+        (
+            filter.active_at.is_some(),
+            "revoked_at IS NULL AND COALESCE(expires_at, 9223372036854775807) > ?",
+        ),
+    ];
+    let wanted: Vec<&str> = conditions
+        .iter()
+        .filter(|(given, _)| *given)
+        .map(|(_, condition)| *condition)
+        .collect();
+    let mut text = format!("SELECT {COLUMNS} FROM access_grants");
+    if !wanted.is_empty() {
+        text.push_str(" WHERE ");
+        text.push_str(&wanted.join(" AND "));
+    }
+    text.push_str(" ORDER BY granted_at DESC, account_id DESC, entry_seq DESC LIMIT ?");
+    let mut statement = sql(text);
+    if let Some(account) = filter.account {
+        statement = statement.bind(account.get());
+    }
+    if let Some(resource) = filter.resource {
+        statement = statement.bind(resource.as_str());
+    }
+    if let Some(at) = filter.active_at {
+        statement = statement.bind(at.micros());
+    }
+    db.rows(&statement.bind(filter.limit))
+}
