@@ -2,10 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use super::context::Context;
+use super::arguments::ListArgs;
+use super::context::{Context, invalid};
 use super::help;
+use crate::domain::alert::Severity;
 use crate::domain::code::Exit;
-use crate::ledger::alert;
+use crate::ledger::LedgerError;
+use crate::ledger::alert::{self, AlertQuery};
 use crate::render;
 
 #[derive(Debug, Subcommand)]
@@ -18,14 +21,31 @@ pub enum AlertsCommand {
 #[derive(Debug, Args)]
 #[command(after_help = help::reading("\
     ledger alerts list
-    ledger alerts list --all --format json"))]
+    ledger alerts list --severity critical
+    ledger alerts list --user-id 5 --all --format json"))]
 pub struct AlertsListArgs {
     /// Closed ones too
     #[arg(long)]
     all: bool,
-    /// Most to show
-    #[arg(long, default_value_t = 50)]
-    limit: u32,
+    /// Only of this severity: warning or critical
+    #[arg(long)]
+    severity: Option<String>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+impl AlertsListArgs {
+    fn query(&self, context: &Context<'_>) -> Result<AlertQuery, LedgerError> {
+        let severity = |name: &String| {
+            Severity::parse(&name.to_ascii_uppercase()).ok_or_else(|| invalid("--severity is warning or critical"))
+        };
+        Ok(AlertQuery {
+            account: self.list.account(context)?,
+            severity: self.severity.as_ref().map(severity).transpose()?,
+            all: self.all,
+            limit: self.list.limit(),
+        })
+    }
 }
 
 /// Take notice of an alert; it stays open until its cause is gone
@@ -40,7 +60,7 @@ pub fn run(context: &Context<'_>, command: &AlertsCommand) -> anyhow::Result<Exi
     let mut ledger = context.ledger()?;
     let document = match command {
         AlertsCommand::List(args) => {
-            let alerts = alert::list(&mut ledger, args.all, i64::from(args.limit))?;
+            let alerts = alert::list(&mut ledger, &args.query(context)?)?;
             render::alert::alerts(&alerts)
         }
         AlertsCommand::Ack(args) => {

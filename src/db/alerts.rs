@@ -37,11 +37,18 @@ fn account_key(alert: &Alert) -> i64 {
 }
 
 /// Opens the alert, or notes that the open one of the same cause was seen again; whether it is new.
+///
+/// One that has become graver is a new matter for whoever had taken notice of it.
 pub fn alert_raise(db: &mut Db, alert: &Alert) -> Result<bool, DbError> {
-    let again = sql("UPDATE alerts SET last_seen = ?, message = ?, severity = ? \
+    let is_critical = alert.severity == Severity::Critical;
+    let again = sql("UPDATE alerts SET last_seen = ?, message = ?, \
+         acknowledged_at = CASE WHEN ? AND severity = 'WARNING' THEN NULL ELSE acknowledged_at END, \
+         acknowledged_by = CASE WHEN ? AND severity = 'WARNING' THEN NULL ELSE acknowledged_by END, severity = ? \
          WHERE account_id = ? AND cause = ? AND closed_at IS NULL")
     .bind(alert.last_seen.micros())
     .bind(alert.message.as_str())
+    .bind(is_critical)
+    .bind(is_critical)
     .bind(alert.severity.name())
     .bind(account_key(alert))
     .bind(alert.cause.as_str());
@@ -82,11 +89,34 @@ pub fn alert_acknowledge(db: &mut Db, alert: &Alert, by: &Actor, at: Timestamp) 
     db.execute(&update).map(|_| ())
 }
 
-/// Alerts, newest first; only the open ones unless all are asked for.
-pub fn alerts_list(db: &mut Db, all: bool, limit: i64) -> Result<Vec<Alert>, DbError> {
-    let open = if all { "" } else { "WHERE closed_at IS NULL " };
-    let select = format!("SELECT {COLUMNS} FROM alerts {open}ORDER BY first_seen DESC, id DESC LIMIT ?");
-    db.rows(&sql(select).bind(limit))
+/// Which alerts a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct AlertFilter {
+    pub account: Option<AccountId>,
+    pub severity: Option<Severity>,
+    /// Closed ones too.
+    pub all: bool,
+    pub limit: i64,
+}
+
+/// Newest first.
+pub fn alerts_list(db: &mut Db, filter: &AlertFilter) -> Result<Vec<Alert>, DbError> {
+    let mut text = format!("SELECT {COLUMNS} FROM alerts WHERE 1 = 1");
+    let conditions = [
+        (!filter.all, " AND closed_at IS NULL"),
+        (filter.account.is_some(), " AND account_id = ?"),
+        (filter.severity.is_some(), " AND severity = ?"),
+    ];
+    text.extend(conditions.iter().filter(|(given, _)| *given).map(|(_, text)| *text));
+    text.push_str(" ORDER BY first_seen DESC, id DESC LIMIT ?");
+    let mut statement = sql(text);
+    if let Some(account) = filter.account {
+        statement = statement.bind(account.get());
+    }
+    if let Some(severity) = filter.severity {
+        statement = statement.bind(severity.name());
+    }
+    db.rows(&statement.bind(filter.limit))
 }
 
 /// The open alerts whose cause begins so.

@@ -1,16 +1,22 @@
 //! Alerts: opened once per cause, closed when the cause is gone, acknowledged by a person.
 
 use serde_json::json;
+use std::collections::HashSet;
 
 use super::Ledger;
+use super::account::find;
 use super::clock::unique_name;
 use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use crate::db::operations::{NewOperation, operation_insert};
+use crate::db::alerts::AlertFilter;
 use crate::db::unit_of_work::write;
-use crate::db::{DbError, alerts};
+use crate::db::{Db, DbError, alerts};
 use crate::domain::account::AccountId;
 use crate::domain::alert::{Alert, Severity};
+use crate::domain::currency::CurrencyCode;
+use crate::domain::text::UserId;
+use crate::domain::time::Timestamp;
 
 /// Something that a person has to look at, as a check found it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,41 +30,85 @@ pub struct Cause {
 }
 
 /// Opens an alert for each cause that is new, and closes those whose name begins with `family` and that are not
-/// among `causes` any more.
-pub(super) fn reconcile(ledger: &mut Ledger, family: &str, causes: &[Cause]) -> Result<(), LedgerError> {
-    let now = ledger.now();
-    write(&mut ledger.db, "alerts", |db| {
-        for cause in causes {
-            let alert = Alert {
-                account: cause.account,
-                id: unique_name(),
-                cause: cause.name.clone(),
-                severity: cause.severity,
-                message: cause.message.clone(),
-                first_seen: now,
-                last_seen: now,
-                closed_at: None,
-                acknowledged_at: None,
-                acknowledged_by: None,
-            };
-            alerts::alert_raise(db, &alert).map_err(|error| match error {
-                DbError::Taken(text) => DbError::Retry(text),
-                error => error,
-            })?;
-        }
-        for open in alerts::alerts_open(db, family)? {
-            let still = |cause: &Cause| cause.account == open.account && cause.name == open.cause;
-            if !causes.iter().any(still) {
-                alerts::alert_close(db, &open, now)?;
-            }
-        }
-        Ok(())
-    })
+/// among `causes` any more. Returns what it closed.
+pub(super) fn reconcile(ledger: &mut Ledger, family: &str, causes: &[Cause]) -> Result<Vec<Alert>, LedgerError> {
+    reconcile_where(ledger, family, causes, |_, _| Ok(true))
 }
 
-/// Newest first; only the open ones unless `all`.
-pub fn list(ledger: &mut Ledger, all: bool, limit: i64) -> Result<Vec<Alert>, LedgerError> {
-    Ok(alerts::alerts_list(&mut ledger.db, all, limit)?)
+/// As [`reconcile`], but closes an alert only where `is_gone` agrees: not seeing a cause is no proof for every check.
+pub(super) fn reconcile_where(
+    ledger: &mut Ledger,
+    family: &str,
+    causes: &[Cause],
+    mut is_gone: impl FnMut(&mut Ledger, &Alert) -> Result<bool, LedgerError>,
+) -> Result<Vec<Alert>, LedgerError> {
+    let now = ledger.now();
+    for some in causes.chunks(AT_ONCE) {
+        write(&mut ledger.db, "alerts", |db| {
+            some.iter().try_for_each(|cause| raise(db, cause, now))
+        })?;
+    }
+    let seen: HashSet<(Option<AccountId>, &str)> = causes.iter().map(|c| (c.account, c.name.as_str())).collect();
+    let mut gone = Vec::new();
+    for open in alerts::alerts_open(&mut ledger.db, family)? {
+        if !seen.contains(&(open.account, open.cause.as_str())) && is_gone(ledger, &open)? {
+            gone.push(open);
+        }
+    }
+    for some in gone.chunks(AT_ONCE) {
+        write(&mut ledger.db, "alerts closed", |db| -> Result<(), LedgerError> {
+            some.iter().try_for_each(|open| Ok(alerts::alert_close(db, open, now)?))
+        })?;
+    }
+    Ok(gone)
+}
+
+/// How many alerts are written while others wait.
+const AT_ONCE: usize = 500;
+
+fn raise(db: &mut Db, cause: &Cause, now: Timestamp) -> Result<(), LedgerError> {
+    let alert = Alert {
+        account: cause.account,
+        id: unique_name(),
+        cause: cause.name.clone(),
+        severity: cause.severity,
+        message: cause.message.clone(),
+        first_seen: now,
+        last_seen: now,
+        closed_at: None,
+        acknowledged_at: None,
+        acknowledged_by: None,
+    };
+    let raised = alerts::alert_raise(db, &alert).map_err(|error| match error {
+        DbError::Taken(text) => DbError::Retry(text),
+        error => error,
+    });
+    Ok(raised.map(|_| ())?)
+}
+
+/// Which alerts a list shows.
+#[derive(Clone, Debug)]
+pub struct AlertQuery {
+    pub account: Option<(UserId, CurrencyCode)>,
+    pub severity: Option<Severity>,
+    /// Closed ones too.
+    pub all: bool,
+    pub limit: i64,
+}
+
+/// Newest first.
+pub fn list(ledger: &mut Ledger, query: &AlertQuery) -> Result<Vec<Alert>, LedgerError> {
+    let account = match &query.account {
+        Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
+        None => None,
+    };
+    let filter = AlertFilter {
+        account,
+        severity: query.severity,
+        all: query.all,
+        limit: query.limit,
+    };
+    Ok(alerts::alerts_list(&mut ledger.db, &filter)?)
 }
 
 /// Takes notice of an alert; `false` beside it when somebody has before.

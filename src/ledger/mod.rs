@@ -40,6 +40,7 @@ pub mod suspension;
 pub mod signature;
 pub mod trial_balance;
 pub mod verify;
+mod verify_alerts;
 
 use std::time::Duration;
 

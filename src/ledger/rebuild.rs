@@ -6,7 +6,7 @@ use super::progress::Progress;
 use super::repair::{Repair, repair};
 use super::scan::{Extent, scan};
 use super::verify::{Finding, Report, Scope};
-use super::{Ledger, interrupt};
+use super::{Ledger, interrupt, verify_alerts};
 use crate::db::accounts;
 use crate::domain::account::AccountId;
 
@@ -57,6 +57,7 @@ pub fn rebuild(
             backup: copy,
             anchored: None,
         };
+        verify_alerts::tell(ledger, scope, &report.findings)?;
         let record = report.record();
         Ok((report, record))
     })

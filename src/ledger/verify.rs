@@ -14,7 +14,7 @@ use super::job::{self, Overlap, Run, RunRecord};
 use super::progress::Progress;
 use super::repair::{self, ChainBreak, Repair};
 use super::scan::{Depth, Extent, read_page, scan};
-use super::{Ledger, interrupt};
+use super::{Ledger, interrupt, verify_alerts};
 use crate::db::unit_of_work::read;
 use crate::domain::account::{Account, AccountId};
 use crate::domain::chain::ChainHash;
@@ -153,6 +153,7 @@ pub fn verify(ledger: &mut Ledger, request: &Verify, progress: &dyn Progress) ->
     };
     job::run(ledger, JOB, overlap, |ledger, run| {
         let report = verify_run(ledger, run, request, progress)?;
+        verify_alerts::tell(ledger, &request.scope, &report.findings)?;
         let record = report.record();
         Ok((report, record))
     })

@@ -2,6 +2,7 @@
 
 mod access;
 mod account;
+mod alert;
 mod apply;
 mod apply_bad_lines;
 mod apply_memory;
