@@ -8,6 +8,7 @@ mod account;
 mod alert;
 mod apply;
 mod arguments;
+mod audit;
 mod balance;
 mod callback;
 mod charge;
@@ -95,6 +96,7 @@ enum Command {
     VerifySync(verify_sync::VerifySyncArgs),
     Rebuild(rebuild::RebuildArgs),
     Health(health::HealthArgs),
+    Audit(audit::AuditArgs),
     ExpireHolds(hold::ExpireHoldsArgs),
     ExpireRecharges(recharge::ExpireRechargesArgs),
     /// Show attempts, settle what a crash left behind, make failed ones again
@@ -155,6 +157,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Resume(args) => suspension::run_resume(&context, args),
         Command::Suspensions(args) => suspension::run_list(&context, args),
         Command::Health(args) => health::run(&context, args),
+        Command::Audit(args) => audit::run(&context, args),
         Command::ExpireHolds(args) => hold::run_expire(&context, args),
         Command::Intents(args) => intents::run(&context, args),
         Command::Operations(args) => operations::run(&context, args),

@@ -4,10 +4,12 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
+use super::intents;
 use super::purchases::read_deactivation;
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::access::{AccessGrant, GrantId};
 use crate::domain::account::AccountId;
+use crate::domain::intent::Intent;
 use crate::domain::purchase::Deactivation;
 use crate::domain::text::{Actor, Description, Resource};
 use crate::domain::time::Timestamp;
@@ -116,4 +118,46 @@ pub fn grants_list(db: &mut Db, filter: &GrantFilter<'_>) -> Result<Vec<AccessGr
         statement = statement.bind(at.micros());
     }
     db.rows(&statement.bind(filter.limit))
+}
+
+/// A grant that does not stand with its charge.
+#[derive(Clone, Debug)]
+pub struct Unfounded {
+    pub grant: AccessGrant,
+    /// Whether there is a charge, all of which has been given back.
+    pub refunded: bool,
+}
+
+impl FromRow for Unfounded {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            grant: AccessGrant::from_row(columns)?,
+            refunded: columns.boolean()?,
+        })
+    }
+}
+
+/// Grants in force, of the accounts in `first..=last`, without a charge or with one that was given back.
+pub fn grants_unfounded(db: &mut Db, first: i64, last: i64, limit: i64) -> Result<Vec<Unfounded>, DbError> {
+    let select = sql(
+        "SELECT g.account_id, g.entry_seq, g.resource, g.granted_at, g.granted_by, g.expires_at, g.revoked_at, \
+         g.revoked_by, g.revoked_why, e.seq IS NOT NULL FROM access_grants g \
+         LEFT JOIN entries e ON e.account_id = g.account_id AND e.seq = g.entry_seq AND e.kind = 'service_fee' \
+         WHERE g.account_id BETWEEN ? AND ? AND g.revoked_at IS NULL AND (e.seq IS NULL OR \
+         (SELECT CAST(COALESCE(SUM(r.balance_delta), 0) AS BIGINT) FROM entries r WHERE r.account_id = g.account_id \
+         AND r.reverses = g.entry_seq AND r.kind = 'refund') >= -e.balance_delta) \
+         ORDER BY g.account_id, g.entry_seq LIMIT ?",
+    );
+    db.rows(&select.bind(first).bind(last).bind(limit))
+}
+
+/// Charges of the accounts in `first..=last` that were to give access and have no grant: their attempts.
+pub fn charges_ungranted(db: &mut Db, first: i64, last: i64, limit: i64) -> Result<Vec<Intent>, DbError> {
+    let select = format!(
+        "SELECT {} FROM intents i WHERE account_id BETWEEN ? AND ? AND operation = 'charge' AND state = 'applied' \
+         AND subject IS NOT NULL AND NOT EXISTS (SELECT 1 FROM access_grants g WHERE g.account_id = i.account_id \
+         AND g.entry_seq = i.subject) ORDER BY account_id, subject LIMIT ?",
+        intents::COLUMNS
+    );
+    db.rows(&sql(select).bind(first).bind(last).bind(limit))
 }

@@ -88,29 +88,37 @@ impl HealthReport {
 /// Looks, repairs warnings if `fix`, and leaves an alert for each thing that is still wrong.
 pub fn health(ledger: &mut Ledger, fix: bool, backup: bool) -> Result<HealthReport, LedgerError> {
     job::run(ledger, JOB, Overlap::Refused, |ledger, run| {
-        let mut report = look(ledger, run)?;
+        let mut report = look(ledger, &run.id)?;
         if fix && report.count(Severity::Warning) > 0 {
             if backup {
                 report.backup = ledger.db.backup(&format!("before-health-{}", run.id))?;
             }
             mend(ledger, run, &mut report)?;
         }
-        let mut causes: Vec<Cause> = report.findings.iter().filter(|found| !found.fixed).map(cause).collect();
-        if report.job_is_late {
-            causes.push(Cause {
-                account: None,
-                name: "health:late_credits".into(),
-                severity: Severity::Warning,
-                message: "credits have been due for more than a day; does process-pending-credits run?".into(),
-            });
-        }
-        alert::reconcile(ledger, "health:", &causes)?;
+        tell(ledger, &report)?;
         let record = report.record();
         Ok((report, record))
     })
 }
 
-fn look(ledger: &mut Ledger, run: &Run) -> Result<HealthReport, LedgerError> {
+/// Opens alerts for what is wrong, and closes those of what no longer is.
+pub(super) fn tell(ledger: &mut Ledger, report: &HealthReport) -> Result<(), LedgerError> {
+    let mut causes: Vec<Cause> = report.findings.iter().filter(|found| !found.fixed).map(cause).collect();
+    if report.job_is_late {
+        causes.push(Cause {
+            account: None,
+            name: "health:late_credits".into(),
+            severity: Severity::Warning,
+            message: LATE_CREDITS.into(),
+        });
+    }
+    alert::reconcile(ledger, "health:", &causes)?;
+    Ok(())
+}
+
+pub(super) const LATE_CREDITS: &str = "credits have been due for more than a day; does process-pending-credits run?";
+
+pub(super) fn look(ledger: &mut Ledger, run_id: &str) -> Result<HealthReport, LedgerError> {
     let checked = accounts::accounts_count(&mut ledger.db)?.unsigned_abs();
     let mut findings = Vec::new();
     for finding in health_findings(&mut ledger.db)? {
@@ -122,7 +130,7 @@ fn look(ledger: &mut Ledger, run: &Run) -> Result<HealthReport, LedgerError> {
         });
     }
     Ok(HealthReport {
-        run_id: run.id.clone(),
+        run_id: run_id.to_owned(),
         checked,
         findings,
         backup: None,

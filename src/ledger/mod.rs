@@ -6,6 +6,7 @@ pub mod access;
 pub mod account;
 pub mod alert;
 pub mod anchor;
+pub mod audit;
 pub mod batch;
 pub mod clock;
 pub mod credits;

@@ -282,7 +282,7 @@ fn prove(ledger: &mut Ledger, findings: &mut [Finding]) -> Result<(), LedgerErro
 }
 
 /// Folds the entries of each account that differs, to tell damage of the row from damage of the journal.
-fn locate_breaks(ledger: &mut Ledger, findings: &mut [Finding]) -> Result<(), LedgerError> {
+pub(super) fn locate_breaks(ledger: &mut Ledger, findings: &mut [Finding]) -> Result<(), LedgerError> {
     for finding in findings {
         interrupt::check()?;
         if let Some(account) = &finding.account {

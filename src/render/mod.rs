@@ -7,6 +7,7 @@ pub mod access;
 pub mod account;
 pub mod alert;
 pub mod apply;
+pub mod audit;
 pub mod document;
 pub mod export;
 pub mod failure;

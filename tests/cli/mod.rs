@@ -6,6 +6,7 @@ mod alert;
 mod apply;
 mod apply_bad_lines;
 mod apply_memory;
+mod audit;
 mod bad_input;
 mod callback;
 mod charge;

@@ -1,6 +1,7 @@
 //! Many processes at the same accounts: nothing is lost, doubled, overdrawn or mistaken.
 
 mod access;
+mod audit;
 mod apply;
 mod credits;
 mod holds;

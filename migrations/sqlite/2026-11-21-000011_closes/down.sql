@@ -1,0 +1,2 @@
+DROP TABLE account_closes;
+DROP TABLE closes;

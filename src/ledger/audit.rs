@@ -1,0 +1,349 @@
+//! `audit`: what happened in a period, whether it ties, and what a person should look at.
+//!
+//! Accounts are read in pages, and everything about a page on one snapshot. An account's entries tie by themselves, so
+//! that charges that go on meanwhile disturb nothing: they belong to a period by the time they give.
+
+mod findings;
+mod grants;
+mod scan;
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde_json::{Map, Value, json};
+
+use super::alert::{Cause, reconcile, reconcile_where};
+use super::clock::unique_name;
+use super::error::LedgerError;
+use super::job::{self, Overlap, Run, RunRecord};
+use super::progress::Progress;
+use super::{Ledger, health, verify, verify_alerts};
+use crate::db::closes::{self, Close, closes_last};
+use crate::db::operations::{NewOperation, operation_insert};
+use crate::db::unit_of_work::write;
+use crate::domain::account::AccountId;
+use crate::domain::alert::{Alert, Severity};
+use crate::domain::chain::ChainHash;
+use crate::domain::close::{Bounds, Totals};
+use crate::domain::code::{Code, Exit};
+use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::entry::EntryKind;
+use crate::domain::histogram::Histogram;
+use crate::domain::pattern::{Thresholds, UnusualVolume};
+use crate::domain::time::Timestamp;
+pub use findings::{Alerted, Finding, Findings};
+
+const JOB: &str = "audit";
+
+/// How it is recorded what `--repair` did.
+const REPAIR: &str = "audit --repair";
+
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// A day before `until` unless given.
+    pub since: Option<Timestamp>,
+    /// Exclusive; now unless given.
+    pub until: Option<Timestamp>,
+    pub repair: bool,
+    pub thresholds: Thresholds,
+}
+
+/// What the accounts of one currency come to.
+#[derive(Clone, Debug)]
+pub struct CurrencyReport {
+    pub currency: Currency,
+    pub accounts: u64,
+    pub opening: Totals,
+    pub period: Totals,
+    pub closing: Totals,
+    pub kinds: BTreeMap<EntryKind, Totals>,
+    /// From the last close, where this audit goes on from one.
+    pub tie: Option<Tie>,
+}
+
+/// `said + late + moved = closing`, unless history was changed.
+#[derive(Clone, Debug, Default)]
+pub struct Tie {
+    pub said: Totals,
+    /// What the same entries come to now.
+    pub now: Totals,
+    /// Recorded after the close with a time before it.
+    pub late: Totals,
+    pub moved: Totals,
+}
+
+/// How the attempts of one operation ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ends {
+    pub applied: u64,
+    pub refused: u64,
+    pub failed: u64,
+    pub pending: u64,
+}
+
+#[derive(Debug)]
+pub struct Report {
+    pub run_id: String,
+    pub since: Timestamp,
+    pub until: Timestamp,
+    /// When the close was made that this audit goes on from.
+    pub last_close: Option<Timestamp>,
+    /// Whether a close was kept; one of the past is not.
+    pub closed: bool,
+    pub accounts: u64,
+    pub in_sync: u64,
+    pub digest: ChainHash,
+    pub currencies: Vec<CurrencyReport>,
+    /// By the name of the operation.
+    pub operations: BTreeMap<String, Ends>,
+    /// How many were refused or failed, by operation, state and reason.
+    pub reasons: BTreeMap<(String, &'static str, String), u64>,
+    /// In microseconds.
+    pub durations: Histogram,
+    /// Pending and so young that they may be in work; and older ones, of whatever age.
+    pub in_work: u64,
+    pub stranded: u64,
+    /// Entries in the period, and what the same time had on average before, where that is known.
+    pub entries: u64,
+    pub usual_volume: Option<u64>,
+    pub findings: Findings,
+    /// Whether repairing was asked for.
+    pub repair: bool,
+    /// Alerts that `--repair` has closed.
+    pub alerts_closed: u64,
+}
+
+impl Report {
+    pub fn exit(&self) -> Exit {
+        match self.findings.worst() {
+            Some(Severity::Critical) => Exit::Integrity,
+            Some(Severity::Warning) => Exit::No,
+            None => Exit::Done,
+        }
+    }
+
+    /// All operations together.
+    pub fn ends(&self) -> Ends {
+        self.operations.values().fold(Ends::default(), |sum, ends| Ends {
+            applied: sum.applied + ends.applied,
+            refused: sum.refused + ends.refused,
+            failed: sum.failed + ends.failed,
+            pending: sum.pending + ends.pending,
+        })
+    }
+
+    /// In hundredths of a percent, rounded down; `None` where nothing has ended.
+    pub fn success_basis_points(&self) -> Option<u64> {
+        let Ends {
+            applied,
+            refused,
+            failed,
+            ..
+        } = self.ends();
+        (applied * 10_000).checked_div(applied + refused + failed)
+    }
+
+    fn record(&self) -> RunRecord {
+        let ends = self.ends();
+        let counts = json!({
+            "since": self.since.to_string(),
+            "until": self.until.to_string(),
+            "accounts": self.accounts,
+            "entries": self.entries,
+            "applied": ends.applied,
+            "refused": ends.refused,
+            "failed": ends.failed,
+            "stranded": self.stranded,
+            "critical": self.findings.critical,
+            "warning": self.findings.warning,
+            "mended": self.findings.mended(),
+        });
+        RunRecord {
+            counts,
+            digest: Some(self.digest.to_string()),
+            exit: self.exit(),
+        }
+    }
+}
+
+pub fn audit(ledger: &mut Ledger, request: &Audit, progress: &dyn Progress) -> Result<Report, LedgerError> {
+    let now = ledger.now();
+    let until = request.until.unwrap_or(now);
+    let since = request.since.unwrap_or_else(|| until.after(-TimeDelta::days(1)));
+    let invalid = |message| LedgerError::invalid(Code::InvalidInput, message);
+    if until > now {
+        return Err(invalid(
+            "--until must not be later than now: entries may still be made before it",
+        ));
+    }
+    if since >= until {
+        return Err(invalid("--since must be earlier than --until"));
+    }
+    job::run(ledger, JOB, Overlap::Refused, |ledger, run| {
+        let report = audit_run(ledger, run, request, (since, until), progress)?;
+        let record = report.record();
+        Ok((report, record))
+    })
+}
+
+fn audit_run(
+    ledger: &mut Ledger,
+    run: &mut Run,
+    request: &Audit,
+    (since, until): (Timestamp, Timestamp),
+    progress: &dyn Progress,
+) -> Result<Report, LedgerError> {
+    let last = closes_last(&mut ledger.db)?;
+    let last_until = last.first().map(|close| close.until);
+    // The figures of a past moment do not go on from a later close, and make none.
+    let closed = last_until.is_none_or(|close| close <= until);
+    let bounds = Bounds {
+        since,
+        until,
+        last_close: last_until.filter(|_| closed),
+    };
+    let mut scan = scan::Scan::new(bounds, request.thresholds, ledger.now());
+    scan.run(ledger, run, closed, progress)?;
+    let health = health::look(ledger, &run.id)?;
+    health::tell(ledger, &health)?;
+    scan.findings.of_health(&health);
+    verify::locate_breaks(ledger, &mut scan.drifted)?;
+    verify_alerts::tell(ledger, &verify::Scope::All, &scan.drifted)?;
+    scan.findings.of_verify(&scan.drifted);
+    if bounds.last_close.is_some() && !scan.was_interrupted {
+        compare_closes(&mut scan, &last);
+    }
+    let volume = scan.volume();
+    if let Some(unusual) = volume.0 {
+        scan.findings.of_volume(unusual, (since, until));
+    }
+    if request.repair {
+        grants::mend(ledger, run, &mut scan)?;
+    }
+    let mut report = Report {
+        run_id: run.id.clone(),
+        since,
+        until,
+        last_close: bounds.last_close,
+        closed,
+        accounts: scan.accounts,
+        in_sync: scan.accounts.saturating_sub(scan.drifted.len() as u64),
+        entries: scan.entries(),
+        digest: scan.digest.finish(),
+        currencies: scan.currencies.into_values().collect(),
+        operations: scan.operations,
+        reasons: scan.reasons,
+        durations: scan.durations,
+        in_work: scan.in_work,
+        stranded: scan.stranded,
+        usual_volume: volume.1,
+        findings: scan.findings,
+        repair: request.repair,
+        alerts_closed: 0,
+    };
+    if closed {
+        keep_close(ledger, &report)?;
+    }
+    report.alerts_closed = tell(ledger, &run.id, &report)?;
+    Ok(report)
+}
+
+/// Whether what the accounts remember of the last close is what the ledger remembers.
+fn compare_closes(scan: &mut scan::Scan, last: &[Close]) {
+    let kept: BTreeMap<&CurrencyCode, Totals> =
+        last.iter().map(|close| (close.currency.code(), close.totals)).collect();
+    for report in scan.currencies.values() {
+        let said = report.tie.as_ref().map_or_else(Totals::default, |tie| tie.said);
+        let kept = kept.get(report.currency.code()).copied().unwrap_or_default();
+        if said != kept {
+            scan.findings.of_close(&report.currency, kept, said);
+        }
+    }
+}
+
+fn keep_close(ledger: &mut Ledger, report: &Report) -> Result<(), LedgerError> {
+    write(&mut ledger.db, "close", |db| -> Result<(), LedgerError> {
+        for of in &report.currencies {
+            let kinds: Map<String, Value> = of
+                .kinds
+                .iter()
+                .map(|(kind, totals)| {
+                    let sums = json!({
+                        "entries": totals.entries,
+                        "balance": totals.balance.to_string(),
+                        "held": totals.held.to_string(),
+                        "debt": totals.debt.to_string(),
+                    });
+                    (kind.name().to_owned(), sums)
+                })
+                .collect();
+            let close = Close {
+                currency: of.currency.clone(),
+                since: report.since,
+                until: report.until,
+                run_id: report.run_id.clone(),
+                accounts: i64::try_from(of.accounts).unwrap_or(i64::MAX),
+                totals: of.closing,
+                kinds: Value::Object(kinds).to_string(),
+                digest: report.digest.to_string(),
+            };
+            closes::close_put(db, &close)?;
+        }
+        Ok(())
+    })
+}
+
+/// Alerts for what is still wrong; how many `--repair` has closed.
+///
+/// What happened once is not gone because a later period does not show it: its alert stays until somebody has taken
+/// notice of it, or repairs.
+fn tell(ledger: &mut Ledger, run_id: &str, report: &Report) -> Result<u64, LedgerError> {
+    let causes = |of: Alerted| -> Vec<Cause> {
+        let open = report
+            .findings
+            .list
+            .iter()
+            .filter(|found| found.alerted == of && !found.mended);
+        open.map(Finding::cause).collect()
+    };
+    let all_known = report.findings.omitted == 0;
+    let mut closed = if all_known {
+        reconcile(ledger, "audit:", &causes(Alerted::WhileItLasts))?
+    } else {
+        reconcile_where(ledger, "audit:", &causes(Alerted::WhileItLasts), |_, _| Ok(false))?
+    };
+    let events = reconcile_where(ledger, "event:", &causes(Alerted::UntilNoticed), |_, alert| {
+        Ok(all_known && (report.repair || alert.acknowledged_at.is_some()))
+    })?;
+    closed.extend(events);
+    if !report.repair {
+        return Ok(0);
+    }
+    remember(ledger, run_id, &closed)?;
+    Ok(closed.len() as u64)
+}
+
+fn remember(ledger: &mut Ledger, run_id: &str, closed: &[Alert]) -> Result<(), LedgerError> {
+    let (actor, at) = (ledger.actor.clone(), ledger.now());
+    for alert in closed {
+        let before = json!({"alert": alert.id, "cause": alert.cause, "message": alert.message}).to_string();
+        let after = json!({"closed_at": at.to_string()}).to_string();
+        write(&mut ledger.db, "alert closed", |db| -> Result<(), LedgerError> {
+            let operation = NewOperation {
+                account: alert.account.unwrap_or(AccountId::new(0)),
+                id: &unique_name(),
+                run_id: Some(run_id),
+                command: REPAIR,
+                actor: &actor,
+                at,
+                before: Some(&before),
+                after: Some(&after),
+            };
+            Ok(operation_insert(db, &operation)?)
+        })?;
+    }
+    Ok(())
+}
+
+/// What is known of the volume: whether it is unusual, and what is usual.
+type VolumeKnown = (Option<UnusualVolume>, Option<u64>);
