@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{balance, behind_its_back, json, json_at, with_balance};
+use super::{balance, behind_its_back, digest, json, json_at, with_balance};
 use crate::common::{Engine, Output, TestDatabase, on_both_engines};
 
 /// Midnight at the end of that day of March.
@@ -86,6 +86,7 @@ on_both_engines! {
         let all = audit(&db, &midnight(9), "--since 2026-01-01T00:00:00Z").expect_code(0).data();
         assert_eq!((part(&all, "closing"), all["totals"][0]["closing"]["held"].as_str()), (is(6, "30.00"), Some("5.00")));
         assert_eq!(balance(&db), "30.00");
+        assert_eq!(all["digest"], digest(&db));
     }
 
     fn wrong_periods_are_refused(db: TestDatabase) {
@@ -223,7 +224,7 @@ on_both_engines! {
         with_balance(&db, "50");
         charge(&db, "2026-03-01T12:30:00Z", "1", "--idempotency-key mine");
         db.sql("UPDATE intents SET state = 'pending', first_seq = NULL, last_seq = NULL WHERE idempotency_key = 'mine'");
-        let young = audit(&db, "2026-03-01T12:34:59.999999Z", "").expect_code(0).data();
+        let young = audit(&db, "2026-03-01T12:39:59.999999Z", "").expect_code(0).data();
         assert_eq!((&young["in_work"], &young["stranded"]), (&1.into(), &0.into()));
         for day in [1, 7] {
             let old = report(&db, day, 1);

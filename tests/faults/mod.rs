@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 use std::process::Child;
 use std::time::Duration;
 
+use ledger::domain::access::Access;
 use ledger::domain::currency::Currency;
 use ledger::domain::entry::Note;
 use ledger::domain::money::Amount;
 use ledger::domain::operation::{Operation, Settle};
-use ledger::domain::text::{Actor, IdempotencyKey, PaymentMethod, Service, UserId};
+use ledger::domain::text::{Actor, IdempotencyKey, PaymentMethod, Resource, Service, UserId};
 use ledger::ledger::post::{Outcome, Request, post};
 use ledger::ledger::progress::Unwatched;
 use ledger::ledger::scan::Depth;
@@ -36,21 +37,24 @@ struct Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Charge,
+    /// A charge that gives access.
+    Access,
     Recharge,
 }
 
 impl Attempt {
-    /// Two charges, then a recharge.
+    /// Two charges, one of them with access, then a recharge.
     fn new(number: usize) -> Self {
         Self {
             key: format!("attempt-{number:05}"),
-            kind: if number % 3 == 2 { Kind::Recharge } else { Kind::Charge },
+            kind: [Kind::Charge, Kind::Access, Kind::Recharge][number % 3],
         }
     }
 
     fn line(&self) -> Vec<&str> {
         let words = match self.kind {
             Kind::Charge => "charge --service vps",
+            Kind::Access => "charge --service analysis --grants profile:acme",
             Kind::Recharge => "recharge --method momo",
         };
         let words = words
@@ -77,6 +81,15 @@ impl Attempt {
                 service: Service::parse("vps").unwrap(),
                 suspend: false,
                 grants: None,
+            },
+            Kind::Access => Operation::Charge {
+                amount,
+                service: Service::parse("analysis").unwrap(),
+                suspend: false,
+                grants: Some(Access {
+                    resource: Resource::parse("profile:acme").unwrap(),
+                    expires_in: None,
+                }),
             },
             Kind::Recharge => Operation::Recharge {
                 amount,
@@ -180,6 +193,16 @@ fn keys_written(sql: &impl Fn(&str) -> String) -> BTreeSet<String> {
         [sql(without_recharge), sql(without_entry)],
         ["0", "0"],
         "recharges and entries"
+    );
+    let without_access = "SELECT COUNT(*) FROM entries e WHERE counter_account = 'revenue:analysis' AND NOT EXISTS \
+         (SELECT 1 FROM access_grants g WHERE g.account_id = e.account_id AND g.entry_seq = e.seq)";
+    let without_charge = "SELECT COUNT(*) FROM access_grants g WHERE NOT EXISTS \
+         (SELECT 1 FROM entries e WHERE e.account_id = g.account_id AND e.seq = g.entry_seq \
+         AND e.counter_account = 'revenue:analysis')";
+    assert_eq!(
+        [sql(without_access), sql(without_charge)],
+        ["0", "0"],
+        "access and charges"
     );
     distinct
 }

@@ -338,11 +338,8 @@ impl Findings {
     }
 
     pub(super) fn of_stranded(&mut self, whose: Whose<'_>, count: u64, keys: Vec<String>) {
-        let message = format!(
-            "{count} attempts were left pending by a crash, send them again with their keys: {}",
-            self::whose(whose)
-        );
-        let next = history(whose, None);
+        let message = format!("{count} attempts were left pending by a crash: {}", self::whose(whose));
+        let next = "ledger intents resolve".into();
         self.add(Finding {
             keys,
             ..of(Severity::Warning, "stranded_attempts", whose, message, next)
@@ -351,10 +348,13 @@ impl Findings {
 
     pub(super) fn of_failed(&mut self, whose: Whose<'_>, count: u64, keys: Vec<String>) {
         let message = format!(
-            "{count} attempts failed and were not sent again, do so with their keys: {}",
+            "{count} attempts failed and were not made again: {}",
             self::whose(whose)
         );
-        let next = history(whose, None);
+        let named = whose
+            .1
+            .map_or_else(String::new, |account| format!(" {}", named(account)));
+        let next = format!("ledger intents list --state failed{named}");
         self.add(Finding {
             keys,
             ..of(Severity::Warning, "failed_attempts", whose, message, next)

@@ -27,7 +27,7 @@ use crate::ledger::verify::{self, PAGE};
 use crate::ledger::{Ledger, LedgerError, interrupt};
 
 /// An attempt that has been pending for so long is not in work any more.
-const STRANDED_AFTER: TimeDelta = TimeDelta::minutes(5);
+const STRANDED_AFTER: TimeDelta = TimeDelta::minutes(10);
 
 /// How long before the period is looked at for the usual volume.
 const VOLUME_BEFORE: TimeDelta = TimeDelta::days(28);
