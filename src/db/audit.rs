@@ -140,6 +140,9 @@ impl FromRow for Tried {
 
 /// Hands over the attempts of the accounts `first..=last` that were made from `since` to before `until`, and the
 /// pending ones from before; in order of account and time.
+///
+/// Read from end to end, as they were written, and sorted then: by their key, every attempt would be looked up by
+/// itself. The plus signs keep the engines from doing that.
 pub fn attempts<E: From<DbError>>(
     db: &mut Db,
     (first, last): (i64, i64),
@@ -150,9 +153,9 @@ pub fn attempts<E: From<DbError>>(
         "SELECT i.account_id, i.idempotency_key, i.operation, i.state, i.reason, i.created_at, i.duration_us, \
          CASE WHEN i.state = 'failed' THEN NOT EXISTS (SELECT 1 FROM intents n WHERE n.account_id = i.account_id \
          AND n.idempotency_key = i.idempotency_key AND n.attempt > i.attempt) ELSE (1 = 1) END \
-         FROM intents i WHERE i.account_id BETWEEN ? AND ? AND i.created_at < ? \
+         FROM intents i WHERE +i.account_id BETWEEN ? AND ? AND i.created_at < ? \
          AND (i.created_at >= ? OR i.state = 'pending') \
-         ORDER BY i.account_id, i.created_at, i.idempotency_key, i.attempt",
+         ORDER BY +i.account_id, i.created_at, i.idempotency_key, i.attempt",
     )
     .bind(first)
     .bind(last)

@@ -337,9 +337,21 @@ impl Failures {
         if keys.len() < NAMED_AT_MOST {
             keys.push(key.to_owned());
         }
-        let so_far = self.longest.as_ref().map_or(0, |longest| longest.0);
+        let so_far = self.longest();
         if self.run.as_ref().is_some_and(|run| run.0 > so_far) {
             self.longest.clone_from(&self.run);
+        }
+    }
+
+    /// Of the runs so far.
+    pub fn longest(&self) -> u32 {
+        self.longest.as_ref().map_or(0, |longest| longest.0)
+    }
+
+    /// Keeps the numbers alone.
+    pub fn forget_keys(&mut self) {
+        for (_, _, _, keys) in [&mut self.run, &mut self.longest].into_iter().flatten() {
+            *keys = Vec::new();
         }
     }
 

@@ -1,1 +1,2 @@
+DROP INDEX intents_access;
 DROP TABLE access_grants;

@@ -74,7 +74,7 @@ pub struct Findings {
 }
 
 /// How many findings are kept in words.
-const AT_MOST: usize = 1_000;
+pub(super) const AT_MOST: usize = 1_000;
 
 type Whose<'a> = (AccountId, Option<&'a Account>);
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::TimeDelta;
 
-use super::findings::Findings;
+use super::findings::{self, Findings};
 use super::{CurrencyReport, Ends, Tie, VolumeKnown};
 use crate::db::audit::{Tried, attempts, entries_recent, entries_seen, entries_volume};
 use crate::db::balances::page_end;
@@ -34,6 +34,9 @@ const VOLUME_BEFORE: TimeDelta = TimeDelta::days(28);
 
 /// How many entries before the period make an account's habits known.
 const WARM_UP: i64 = 100;
+
+/// Accounts whose attempts are read at once.
+const STRETCH: i64 = 1_000_000;
 
 /// Orphans of one page that are mended at a time; more are found by the next audit.
 const ORPHANS: i64 = 1_000;
@@ -130,8 +133,28 @@ impl Scan {
                 None => break,
             }
         }
+        self.attempts(ledger, run)?;
         progress.finish();
         Ok(())
+    }
+
+    /// How attempts have ended, in long stretches of accounts, as each reads all attempts there are.
+    fn attempts(&mut self, ledger: &mut Ledger, run: &mut Run) -> Result<(), LedgerError> {
+        let mut after = i64::MIN;
+        loop {
+            run.keep(ledger)?;
+            let end = page_end(&mut ledger.db, after, STRETCH)?;
+            let range = (after.saturating_add(1), end.unwrap_or(i64::MAX));
+            let notable = read(&mut ledger.db, |db| self.tried_in(db, range))?;
+            for one in notable {
+                let listed = accounts::account_by_id(&mut ledger.db, one.id)?;
+                self.attempted(one, listed.map(|listed| listed.account).as_ref());
+            }
+            match end {
+                Some(end) => after = end,
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Everything about the accounts `first..=last`; what the close has to remember anew.
@@ -152,7 +175,6 @@ impl Scan {
                 self.watch(db, account, entries)?;
             }
         }
-        self.attempts(db, (first, last), &heads)?;
         self.orphans(db, (first, last), &heads)?;
         let before = (self.bounds.since.after(-VOLUME_BEFORE), self.bounds.since);
         let volume = entries_volume(db, (first, last), before)?;
@@ -254,14 +276,17 @@ impl Scan {
         Ok(())
     }
 
-    fn attempts(&mut self, db: &mut Db, range: (i64, i64), heads: &Heads) -> Result<(), LedgerError> {
+    /// The accounts of which there is something to tell.
+    fn tried_in(&mut self, db: &mut Db, range: (i64, i64)) -> Result<Vec<OneAccount>, LedgerError> {
         let period = (self.bounds.since, self.bounds.until);
+        let mut notable = Vec::new();
         let mut current: Option<OneAccount> = None;
         attempts(db, range, period, |tried| -> Result<(), LedgerError> {
-            if current.as_ref().is_none_or(|one| one.id != tried.account)
-                && let Some(done) = current.replace(OneAccount::new(tried.account))
-            {
-                self.attempted(done, heads);
+            if current.as_ref().is_none_or(|one| one.id != tried.account) {
+                interrupt::check()?;
+                if let Some(done) = current.replace(OneAccount::new(tried.account)) {
+                    self.note(&mut notable, done);
+                }
             }
             if let Some(one) = &mut current {
                 self.tried(one, tried);
@@ -269,9 +294,19 @@ impl Scan {
             Ok(())
         })?;
         if let Some(done) = current {
-            self.attempted(done, heads);
+            self.note(&mut notable, done);
         }
-        Ok(())
+        Ok(notable)
+    }
+
+    /// Keeps what is to be told; of more accounts than anybody reads about, only that there are.
+    fn note(&self, notable: &mut Vec<OneAccount>, mut one: OneAccount) {
+        if one.is_notable(&self.thresholds) {
+            if notable.len() >= findings::AT_MOST {
+                one.forget_keys();
+            }
+            notable.push(one);
+        }
     }
 
     fn tried(&mut self, one: &mut OneAccount, tried: Tried) {
@@ -308,8 +343,7 @@ impl Scan {
         }
     }
 
-    fn attempted(&mut self, done: OneAccount, heads: &Heads) {
-        let account = heads.get(&done.id).map(|(account, _)| account);
+    fn attempted(&mut self, done: OneAccount, account: Option<&Account>) {
         if let (Some(pattern), Some(account)) = (done.failures.finish(&self.thresholds), account) {
             self.findings.of_pattern(account, pattern);
         }
@@ -416,6 +450,16 @@ impl Keys {
 }
 
 impl OneAccount {
+    fn forget_keys(&mut self) {
+        self.stranded.keys = Vec::new();
+        self.failed.keys = Vec::new();
+        self.failures.forget_keys();
+    }
+
+    fn is_notable(&self, thresholds: &Thresholds) -> bool {
+        self.stranded.count > 0 || self.failed.count > 0 || self.failures.longest() >= thresholds.failures_in_a_row
+    }
+
     fn new(id: AccountId) -> Self {
         Self {
             id,
