@@ -57,7 +57,7 @@ pub fn run(context: &Context<'_>, args: &ApplyArgs) -> anyhow::Result<Exit> {
     let sources = requests::open_all(&args.files)?;
     let batches = Batches::begin(&mut ledger)?;
     let mut application = Application {
-        writer: &context.writer,
+        writer: context.writer,
         ledger,
         batches,
         tally: Tally::default(),
@@ -91,9 +91,12 @@ const fn exit(tally: &Tally, atomic: bool) -> Exit {
     }
 }
 
+/// Where a line stands, and why it asks nothing, if it does not.
+type Line = (Place, Result<(), Wrong>);
+
 /// Lines with their places, in the order of the input, and what they ask, without those that ask nothing.
 struct Chunk {
-    lines: Vec<(Place, Result<(), Wrong>)>,
+    lines: Vec<Line>,
     requests: Vec<Prepared>,
 }
 
@@ -101,19 +104,22 @@ struct Chunk {
 type Read = Result<Option<Chunk>, LedgerError>;
 
 /// Three of these are in memory at once: the one that is read, the one that is written, the one that is shown.
-const LARGEST_CHUNK: usize = 40_000;
+const LARGEST_CHUNK: usize = 32_768;
+
+/// How many results are made before they are written.
+const LINES_SHOWN: usize = 1_000;
 
 /// How often a signal is looked for while no input comes.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-struct Application<'w> {
-    writer: &'w Writer,
+struct Application {
+    writer: Writer,
     ledger: Ledger,
     batches: Batches,
     tally: Tally,
 }
 
-impl Application<'_> {
+impl Application {
     /// Line by line in bounded memory, some thousands to a transaction: while one chunk is written, the next is read
     /// and the one before is shown.
     fn in_chunks(&mut self, requests: Requests, sources: Vec<Source>) -> Result<(), LedgerError> {
@@ -208,23 +214,27 @@ fn died() -> LedgerError {
     LedgerError::invalid(Code::Internal, "a thread of apply has ended unexpectedly")
 }
 
-fn show(writer: &Writer, tally: &mut Tally, chunk: &Chunk, answers: Vec<Done>) -> Result<(), LedgerError> {
+fn show(writer: Writer, tally: &mut Tally, chunk: &Chunk, answers: Vec<Done>) -> Result<(), LedgerError> {
     let mut answers = answers.into_iter();
-    let mut rows: Vec<Row> = Vec::with_capacity(chunk.lines.len());
-    for (place, read) in &chunk.lines {
-        tally.lines += 1;
-        let row = match read {
-            Err(Wrong { code, reason }) => {
-                tally.failed += 1;
-                failed(place, &Failure::new(*code, reason))
-            }
-            Ok(()) => match answers.next() {
-                Some(answer) => done(place, &answer, tally),
-                None => failed(place, &Failure::new(Code::Internal, "no answer")),
-            },
-        };
-        rows.push(row);
+    for lines in chunk.lines.chunks(LINES_SHOWN) {
+        let rows: Vec<Row> = lines.iter().map(|line| row(line, &mut answers, tally)).collect();
+        let shown = writer.rows(&rows);
+        shown.map_err(|error| LedgerError::invalid(Code::Internal, error))?;
     }
-    let shown = writer.rows(&rows);
-    shown.map_err(|error| LedgerError::invalid(Code::Internal, error))
+    Ok(())
+}
+
+/// What became of a line.
+fn row((place, read): &Line, answers: &mut impl Iterator<Item = Done>, tally: &mut Tally) -> Row {
+    tally.lines += 1;
+    match read {
+        Err(Wrong { code, reason }) => {
+            tally.failed += 1;
+            failed(place, &Failure::new(*code, reason))
+        }
+        Ok(()) => match answers.next() {
+            Some(answer) => done(place, &answer, tally),
+            None => failed(place, &Failure::new(Code::Internal, "no answer")),
+        },
+    }
 }

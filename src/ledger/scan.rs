@@ -68,7 +68,7 @@ impl<'a> Extent<'a> {
 }
 
 /// Accounts per snapshot: bounds memory, and how long a writer's log must be kept.
-const PAGE: i64 = 20_000;
+pub(super) const PAGE: i64 = 20_000;
 
 /// From so many accounts on, a second connection is worth opening.
 const WORTH_A_CONNECTION: i64 = 1_000;
@@ -261,20 +261,21 @@ impl Scan {
     }
 }
 
-/// An account's part of the digest.
-struct Head {
-    user_id: String,
-    currency: String,
-    state: State,
+/// An account, and what its entries come to: its part of the digest.
+pub(super) struct Head {
+    pub(super) id: AccountId,
+    pub(super) user_id: String,
+    pub(super) currency: String,
+    pub(super) state: State,
 }
 
 #[derive(Default)]
 pub(super) struct Page {
-    checked: u64,
+    pub(super) checked: u64,
     entries: u64,
     summed: u64,
     pub(super) findings: Vec<Finding>,
-    heads: Vec<Head>,
+    pub(super) heads: Vec<Head>,
     /// What is in sync, where that is more than what was proven before.
     proven: Vec<Proof>,
 }
@@ -352,6 +353,7 @@ impl Page {
             });
         }
         self.heads.push(Head {
+            id: seen.id,
             user_id: seen.user_id,
             currency: seen.currency,
             state,
@@ -429,6 +431,7 @@ impl Page {
             });
         }
         self.heads.push(Head {
+            id: stored.id,
             user_id: account.user_id.to_string(),
             currency: account.currency.code().to_string(),
             state: actual,

@@ -9,7 +9,7 @@ use ledger::domain::operation::{Operation, Settle};
 use ledger::domain::text::{Actor, PaymentMethod, Service, UserId};
 use ledger::domain::time::Timestamp;
 use ledger::ledger::account::{Create, create};
-use ledger::ledger::batch::Batches;
+use ledger::ledger::batch::{Batches, Prepared};
 use ledger::ledger::post::{Outcome, Request};
 use ledger::ledger::{Clock, DatabaseUrl, Ledger};
 
@@ -93,7 +93,12 @@ impl Life {
     /// All of it at one moment; how many were refused.
     pub fn tell(&self, day: i64, seconds: i64, requests: &[Request]) -> usize {
         let mut ledger = self.ledger(day, seconds);
-        let done = Batches::default().carry_out(&mut ledger, requests).unwrap();
+        let requests: Vec<Prepared> = requests
+            .iter()
+            .cloned()
+            .map(|request| Prepared::new(request).unwrap())
+            .collect();
+        let done = Batches::default().carry_out(&mut ledger, &requests).unwrap();
         let refused = |outcome: Outcome| !matches!(outcome, Outcome::Applied(_));
         done.into_iter()
             .filter(|answer| refused(answer.as_ref().unwrap().outcome.clone()))

@@ -24,7 +24,17 @@ fn history(db: &TestDatabase, amount: &str) {
         .run(&["account", "create", "--user-id", "a \"b"])
         .expect_code(0);
     db.ledger()
-        .run(&["recharge", "--user-id", "a \"b", "--amount", "70", "--method", "momo", "--idempotency-key", "r"])
+        .run(&[
+            "recharge",
+            "--user-id",
+            "a \"b",
+            "--amount",
+            "70",
+            "--method",
+            "momo",
+            "--idempotency-key",
+            "r",
+        ])
         .expect_code(0);
     charge(db, "10", "first").expect_code(0);
     charge(db, amount, "second").expect_code(0);

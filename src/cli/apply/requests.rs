@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Chunk;
+use super::{Chunk, LARGEST_CHUNK};
 use crate::cli::context::invalid;
 use crate::domain::account::AccountId;
 use crate::domain::code::Code;
@@ -73,9 +73,10 @@ impl Requests {
     /// The next lines, at most so many; none at the end.
     pub fn chunk(&mut self, source: &mut Source, most: usize) -> Result<Chunk, LedgerError> {
         let unreadable = |error: std::io::Error| invalid(format!("the input: {error}"));
+        let likely = most.min(LARGEST_CHUNK);
         let mut chunk = Chunk {
-            lines: Vec::new(),
-            requests: Vec::new(),
+            lines: Vec::with_capacity(likely),
+            requests: Vec::with_capacity(likely),
         };
         while chunk.lines.len() < most {
             let Some((line, fields)) = source.rows.read().map_err(unreadable)? else {

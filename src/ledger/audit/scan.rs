@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::findings::{self, Findings};
 use super::{CurrencyReport, Ends, Tie, VolumeKnown};
 use crate::db::audit::{Tried, attempts, entries_recent, entries_seen, entries_volume};
-use crate::db::balances::page_end;
+use crate::db::balances::{page_end, stored_balances};
 use crate::db::closes::{account_closes, account_closes_put};
 use crate::db::unit_of_work::{read, write};
 use crate::db::{Db, access, accounts};
@@ -23,7 +23,8 @@ use crate::domain::pattern::{Failures, Thresholds, Watch, unusual_volume};
 use crate::domain::time::Timestamp;
 use crate::ledger::job::Run;
 use crate::ledger::progress::Progress;
-use crate::ledger::verify::{self, PAGE};
+use crate::ledger::scan::{Depth, PAGE, read_page};
+use crate::ledger::verify;
 use crate::ledger::{Ledger, LedgerError, interrupt};
 
 /// An attempt that has been pending for so long is not in work any more.
@@ -159,16 +160,23 @@ impl Scan {
 
     /// Everything about the accounts `first..=last`; what the close has to remember anew.
     fn page(&mut self, db: &mut Db, (first, last): (i64, i64)) -> Result<Vec<Changed>, LedgerError> {
-        let page = verify::read_page(db, first, last)?;
+        let page = read_page(db, first, last, Depth::Whole)?;
         self.accounts += page.checked;
         self.drifted.extend(page.findings);
-        let ids: Vec<AccountId> = page.heads.iter().map(|(account, _)| account.id).collect();
-        for (account, state) in &page.heads {
-            let currency = account.currency.code().as_str();
-            self.digest
-                .account(account.user_id.as_str(), currency, state.last_seq, state.chain_head);
+        let ids: Vec<AccountId> = page.heads.iter().map(|head| head.id).collect();
+        let mut states: HashMap<AccountId, State> = HashMap::with_capacity(ids.len());
+        for head in page.heads {
+            let State {
+                last_seq, chain_head, ..
+            } = head.state;
+            self.digest.account(&head.user_id, &head.currency, last_seq, chain_head);
+            states.insert(head.id, head.state);
         }
-        let heads: Heads = page.heads.into_iter().map(|head| (head.0.id, head)).collect();
+        let accounts = stored_balances(db, first, last)?;
+        let accounts = accounts.into_iter().filter_map(|stored| stored.account);
+        let heads: Heads = accounts
+            .filter_map(|account| Some((account.id, (account.clone(), states.remove(&account.id)?))))
+            .collect();
         let (changed, active) = self.tie(db, (first, last), &ids, &heads)?;
         for (id, entries) in active {
             if let Some((account, _)) = heads.get(&id) {

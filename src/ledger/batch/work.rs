@@ -171,19 +171,16 @@ impl<'a> Work<'a> {
             appends.extend(working.append());
             ended.append(&mut working.ended);
         };
-        match only {
-            Some(id) => {
-                if let Some(Ok(working)) = self.accounts.get_mut(&id) {
-                    take(working);
-                }
+        if let Some(id) = only {
+            if let Some(Ok(working)) = self.accounts.get_mut(&id) {
+                take(working);
             }
-            None => {
-                self.accounts
-                    .values_mut()
-                    .filter_map(|found| found.as_mut().ok())
-                    .for_each(take);
-                ended.append(&mut self.failed);
-            }
+        } else {
+            self.accounts
+                .values_mut()
+                .filter_map(|found| found.as_mut().ok())
+                .for_each(take);
+            ended.append(&mut self.failed);
         }
         // In the order of the keys: neighbours share their pages.
         appends.sort_unstable_by_key(|append: &Append| append.account);

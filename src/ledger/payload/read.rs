@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Map, Value};
 
+use crate::domain::access::Access;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::entry::Note;
 use crate::domain::intent::Payload;
@@ -10,7 +11,7 @@ use crate::domain::money::{Amount, AmountError, Minor, SignedAmount};
 use crate::domain::operation::{Claim, IfSpent, NewPurchase, Operation, Settle};
 use crate::domain::purchase::Paid;
 use crate::domain::recharge::RechargeStatus;
-use crate::domain::text::{Description, Json, PaymentMethod, Reference, Service, escape_unprintable};
+use crate::domain::text::{Description, Json, PaymentMethod, Reference, Resource, Service, escape_unprintable};
 
 /// Why a payload cannot be read back: it was damaged, or written by another version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -143,6 +144,15 @@ impl Fields<'_> {
         Ok(Some(Paid { amount, currency }))
     }
 
+    fn access(&mut self) -> Result<Option<Access>, Unreadable> {
+        let resource = self.parsed("grants", Resource::parse)?;
+        let expires_in = self.span("access_expires_ms")?;
+        match (resource, expires_in) {
+            (None, Some(_)) => Err(wrong("access_expires_ms", "without grants")),
+            (resource, expires_in) => Ok(resource.map(|resource| Access { resource, expires_in })),
+        }
+    }
+
     fn note(&mut self) -> Result<Note, Unreadable> {
         Ok(Note {
             reference: self.parsed("reference", Reference::parse)?,
@@ -158,6 +168,7 @@ impl Fields<'_> {
                 amount: self.amount()?,
                 service: self.service()?.ok_or_else(|| wrong("service", "missing"))?,
                 suspend: self.flag("suspend")?,
+                grants: self.access()?,
             },
             "adjust" => Operation::Adjust {
                 amount: self
@@ -365,6 +376,11 @@ mod tests {
         (0..=3650 * 86_400_000_i64).prop_map(TimeDelta::milliseconds)
     }
 
+    fn access() -> impl Strategy<Value = Access> {
+        let resource = "[a-z_]{1,12}:[a-z0-9]{1,12}".prop_map(|text| Resource::parse(&text).unwrap());
+        (resource, proptest::option::of(span())).prop_map(|(resource, expires_in)| Access { resource, expires_in })
+    }
+
     fn if_spent() -> impl Strategy<Value = IfSpent> {
         select(vec![IfSpent::Refuse, IfSpent::Debt])
     }
@@ -384,11 +400,14 @@ mod tests {
         ];
         let claim = proptest::option::of((amount(), method()).prop_map(|(amount, method)| Claim { amount, method }));
         prop_oneof![
-            (amount(), service(), any::<bool>()).prop_map(|(amount, service, suspend)| Operation::Charge {
-                amount,
-                service,
-                suspend
-            }),
+            (amount(), service(), any::<bool>(), proptest::option::of(access())).prop_map(
+                |(amount, service, suspend, grants)| Operation::Charge {
+                    amount,
+                    service,
+                    suspend,
+                    grants
+                }
+            ),
             signed().prop_map(|amount| Operation::Adjust { amount }),
             amount().prop_map(|amount| Operation::Penalty { amount }),
             (amount(), method(), settle, proptest::option::of(json())).prop_map(

@@ -115,6 +115,7 @@ impl Plan<'_> {
             amount: amount(units)?,
             service,
             suspend,
+            grants: None,
         };
         self.ask(account, operation, note, expected)
     }
