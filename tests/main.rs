@@ -17,3 +17,4 @@ mod concurrency;
 mod faults;
 mod properties;
 mod schema;
+mod sweep;

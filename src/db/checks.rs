@@ -6,7 +6,9 @@ use super::connection::Db;
 use super::error::DbError;
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::account::AccountId;
+use crate::domain::entry::EntryKind;
 use crate::domain::evidence::{Attempt, Named};
+use crate::domain::opened::Opened;
 
 // Times of two records are only compared where one operation has written both: a clock may be set back.
 
@@ -47,13 +49,26 @@ const fn check(table: &'static str, record: &'static str, wrong: &'static str, w
 
 const NUMBER: &str = "CAST(r.number AS TEXT)";
 
-const CHECKS: [Check; 33] = [
+const CHECKS: [Check; 35] = [
     check(
         "intents",
         "r.idempotency_key",
         "r.attempt > 1 AND NOT EXISTS (SELECT 1 FROM intents i WHERE i.account_id = r.account_id \
          AND i.idempotency_key = r.idempotency_key AND i.attempt = r.attempt - 1 AND i.state IN ('refused', 'failed'))",
         "the attempt before it is missing, or has not failed",
+    ),
+    check(
+        "intents",
+        "r.idempotency_key",
+        "r.subject IS NOT NULL AND NOT CASE WHEN r.operation LIKE 'recharge%' THEN EXISTS (SELECT 1 FROM recharges x \
+         WHERE x.account_id = r.account_id AND x.number = r.subject) \
+         WHEN r.operation IN ('freeze', 'commit', 'refund', 'expire-hold') THEN EXISTS (SELECT 1 FROM holds x \
+         WHERE x.account_id = r.account_id AND x.number = r.subject) \
+         WHEN r.operation LIKE '%purchase%' OR r.operation = 'credit-transfer' THEN EXISTS (SELECT 1 FROM purchases x \
+         WHERE x.account_id = r.account_id AND x.number = r.subject) \
+         WHEN r.operation LIKE 'gift-%' THEN EXISTS (SELECT 1 FROM gifts x \
+         WHERE x.account_id = r.account_id AND x.number = r.subject) ELSE 1 = 0 END",
+        "the record that it has made or moved is gone",
     ),
     check(
         "recharges",
@@ -95,13 +110,6 @@ const CHECKS: [Check; 33] = [
          AND i.subject = r.number AND i.state = 'applied' AND (i.operation IN ('recharge-complete', 'recharge-fail', \
          'recharge-cancel', 'recharge-expire') OR (i.operation = 'recharge' AND i.first_seq IS NOT NULL)))",
         "it has been ended, and is open",
-    ),
-    check(
-        "entries",
-        "CAST(r.seq AS TEXT)",
-        "r.kind = 'recharge' AND NOT EXISTS (SELECT 1 FROM recharges x WHERE x.account_id = r.account_id \
-         AND x.entry_seq = r.seq)",
-        "a recharge that is not recorded",
     ),
     check(
         "holds",
@@ -158,13 +166,6 @@ const CHECKS: [Check; 33] = [
         "nobody has ended it so",
     ),
     check(
-        "entries",
-        "CAST(r.seq AS TEXT)",
-        "r.kind = 'freeze' AND NOT EXISTS (SELECT 1 FROM holds x WHERE x.account_id = r.account_id \
-         AND x.entry_seq = r.seq)",
-        "a freeze without its hold",
-    ),
-    check(
         "purchases",
         NUMBER,
         "r.paid <= 0 OR r.credits < 0 OR r.number <= 0 OR (r.deactivated_at IS NULL) <> (r.deactivated_by IS NULL) \
@@ -219,13 +220,6 @@ const CHECKS: [Check; 33] = [
         "its entry is gone or another one",
     ),
     check(
-        "entries",
-        "CAST(r.seq AS TEXT)",
-        "r.kind = 'credit' AND NOT EXISTS (SELECT 1 FROM pending_credits x WHERE x.account_id = r.account_id \
-         AND x.entry_seq = r.seq)",
-        "a credit that no purchase has earned",
-    ),
-    check(
         "gifts",
         NUMBER,
         "r.credits <= 0 OR r.number <= 0 OR r.paid <= 0 OR (r.deactivated_at IS NULL) <> (r.deactivated_by IS NULL) \
@@ -257,13 +251,6 @@ const CHECKS: [Check; 33] = [
          AND i.subject = r.number AND i.operation = 'gift-deactivate' AND i.state = 'applied' \
          AND (r.deactivated_at IS NULL OR i.actor = r.deactivated_by))",
         "it is not known who took it back",
-    ),
-    check(
-        "entries",
-        "CAST(r.seq AS TEXT)",
-        "r.kind = 'gift' AND NOT EXISTS (SELECT 1 FROM gifts x WHERE x.account_id = r.account_id \
-         AND x.entry_seq = r.seq)",
-        "a gift that is not recorded",
     ),
     check(
         "suspensions",
@@ -304,6 +291,44 @@ const CHECKS: [Check; 33] = [
         "its settings are not such as there are",
     ),
     check(
+        "accounts",
+        "r.user_id",
+        "r.revision <> (SELECT COUNT(*) FROM operations o WHERE o.account_id = r.id AND o.command LIKE 'account %') \
+         + (SELECT COUNT(*) FROM suspensions s WHERE s.account_id = r.id) \
+         + (SELECT COUNT(*) FROM suspensions s WHERE s.account_id = r.id AND s.resumed_at IS NOT NULL)",
+        "its settings have been changed another number of times than is recorded",
+    ),
+    check(
+        "accounts",
+        "r.user_id",
+        "r.closed AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.account_id = r.id AND o.command = 'account close') \
+         OR NOT r.closed AND EXISTS (SELECT 1 FROM operations o WHERE o.account_id = r.id AND o.command = 'account close')",
+        "whether it is closed is not what is recorded",
+    ),
+    check(
+        "accounts",
+        "r.user_id",
+        "r.locked <> COALESCE((SELECT o.command = 'account lock' FROM operations o WHERE o.account_id = r.id \
+         AND o.command IN ('account lock', 'account unlock') ORDER BY o.id DESC LIMIT 1), 1 = 0)",
+        "whether it is locked is not what is recorded",
+    ),
+    check(
+        "suspensions",
+        NUMBER,
+        "r.required IS NULL AND r.resumed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM operations o \
+         WHERE o.account_id = r.account_id AND o.command = 'resume' AND o.at = r.resumed_at \
+         AND o.actor = r.resumed_by)",
+        "nobody has ended it so",
+    ),
+    check(
+        "gifts",
+        NUMBER,
+        "EXISTS (SELECT 1 FROM intents i JOIN entries e ON e.account_id = i.account_id AND e.seq = i.first_seq \
+         WHERE i.account_id = r.account_id AND i.subject = r.number AND i.operation = 'gift-deactivate' \
+         AND i.state = 'applied' AND e.at <> r.deactivated_at)",
+        "it was taken back at another time",
+    ),
+    check(
         "proofs",
         "CAST(r.seq AS TEXT)",
         "NOT EXISTS (SELECT 1 FROM job_runs j WHERE j.id = r.run_id)",
@@ -332,6 +357,42 @@ pub fn doubts(db: &mut Db, first: i64, last: i64) -> Result<Vec<Doubt>, DbError>
         }));
     }
     Ok(doubts)
+}
+
+/// A kind of entry that a record must name, and the table of those records.
+pub const RECORDED: [(EntryKind, &str); 4] = [
+    (EntryKind::Recharge, "recharges"),
+    (EntryKind::Freeze, "holds"),
+    (EntryKind::Credit, "pending_credits"),
+    (EntryKind::Gift, "gifts"),
+];
+
+/// How many entries the records of that table name, by account; an account without any is not among them.
+pub fn named_entries(db: &mut Db, table: &str, first: i64, last: i64) -> Result<Vec<(AccountId, i64)>, DbError> {
+    struct Count(AccountId, i64);
+    impl FromRow for Count {
+        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+            Ok(Self(AccountId::new(columns.int()?), columns.int()?))
+        }
+    }
+    let select = format!(
+        "SELECT account_id, COUNT(DISTINCT entry_seq) FROM {table} WHERE account_id BETWEEN ? AND ? \
+         AND entry_seq IS NOT NULL GROUP BY account_id"
+    );
+    let counts: Vec<Count> = db.rows(&sql(select).bind(first).bind(last))?;
+    Ok(counts
+        .into_iter()
+        .map(|Count(account, count)| (account, count))
+        .collect())
+}
+
+/// The entries of that kind which no record of the table names.
+pub fn unrecorded(db: &mut Db, account: AccountId, kind: EntryKind, table: &str) -> Result<Vec<i64>, DbError> {
+    let select = format!(
+        "SELECT r.seq FROM entries r WHERE r.account_id = ? AND r.kind = ? AND NOT EXISTS (SELECT 1 FROM {table} x \
+         WHERE x.account_id = r.account_id AND x.entry_seq = r.seq) ORDER BY r.seq"
+    );
+    db.rows(&sql(select).bind(account.get()).bind(kind.name()))
 }
 
 struct Tried(AccountId, Attempt);
@@ -392,4 +453,87 @@ pub fn attempts<E: From<DbError>>(
     );
     db.connection
         .stream_portions(&select, |Tried(account, attempt)| each(account, attempt))
+}
+
+/// The columns of [`Opened`] in each table, from the record `r` and the intent `i` that opened it.
+const OPENED: [(&str, &str, &str); 4] = [
+    (
+        "recharges",
+        "recharge",
+        "r.amount, r.method, r.created_at, r.expires_at, NULL, NULL, NULL, r.gateway_response, \
+         NOT EXISTS (SELECT 1 FROM intents m WHERE m.account_id = r.account_id AND m.subject = r.number \
+         AND m.state = 'applied' AND m.operation LIKE 'recharge-%'), \
+         r.reference, r.description, r.metadata, NULL, NULL",
+    ),
+    (
+        "holds",
+        "freeze",
+        "r.amount, r.service, r.created_at, r.expires_at, NULL, NULL, NULL, NULL, 1 = 0, \
+         r.reference, r.description, r.metadata, NULL, NULL",
+    ),
+    (
+        "purchases",
+        "purchase-record",
+        "r.credits, NULL, r.created_at, (SELECT c.due_at FROM pending_credits c WHERE c.account_id = r.account_id \
+         AND c.number = r.number), r.paid, r.paid_currency, r.paid_exponent, NULL, 1 = 0, \
+         r.reference, r.description, r.metadata, (SELECT MIN(m.payload) FROM intents m \
+         WHERE m.account_id = r.account_id AND m.subject = r.number AND m.state = 'applied' \
+         AND m.operation = 'deactivate-purchase' AND r.deactivated_at IS NOT NULL HAVING COUNT(*) = 1), \
+         r.deactivated_why",
+    ),
+    (
+        "gifts",
+        "gift-grant",
+        "r.credits, NULL, r.created_at, NULL, r.paid, r.paid_currency, r.paid_exponent, NULL, 1 = 0, \
+         r.reference, r.description, r.metadata, (SELECT MIN(m.payload) FROM intents m \
+         WHERE m.account_id = r.account_id AND m.subject = r.number AND m.state = 'applied' \
+         AND m.operation = 'gift-deactivate' AND r.deactivated_at IS NOT NULL HAVING COUNT(*) = 1), \
+         r.deactivated_why",
+    ),
+];
+
+struct Record(AccountId, Opened);
+
+impl FromRow for Record {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let account = AccountId::new(columns.int()?);
+        let opened = Opened {
+            number: columns.int()?,
+            payload: columns.text()?,
+            amount: columns.int()?,
+            name: columns.optional_text()?,
+            created_at: columns.int()?,
+            until: columns.optional_int()?,
+            paid: columns.optional_int()?,
+            paid_currency: columns.optional_text()?,
+            paid_exponent: columns.optional_int()?,
+            gateway_response: columns.optional_text()?,
+            unmoved: columns.boolean()?,
+            reference: columns.optional_text()?,
+            description: columns.optional_text()?,
+            metadata: columns.optional_text()?,
+            taken_back: columns.optional_text()?,
+            why: columns.optional_text()?,
+        };
+        Ok(Self(account, opened))
+    }
+}
+
+/// Hands over every record of the accounts in `first..=last` with the intent that opened it, and its table.
+pub fn opened_records<E: From<DbError>>(
+    db: &mut Db,
+    first: i64,
+    last: i64,
+    mut each: impl FnMut(AccountId, &'static str, Opened) -> Result<(), E>,
+) -> Result<(), E> {
+    for (table, operation, columns) in OPENED {
+        let select = format!(
+            "SELECT r.account_id, r.number, i.payload, {columns} FROM {table} r JOIN intents i \
+             ON i.account_id = r.account_id AND i.subject = r.number AND i.operation = '{operation}' \
+             AND i.state = 'applied' WHERE r.account_id BETWEEN {first} AND {last}"
+        );
+        db.connection
+            .stream_portions(&select, |Record(account, opened)| each(account, table, opened))?;
+    }
+    Ok(())
 }

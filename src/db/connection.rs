@@ -58,10 +58,13 @@ impl Db {
         &self.migrated
     }
 
-    /// A second connection to the same ledger.
+    /// A second connection to the same ledger, with less memory of its own.
     pub fn another(&self) -> Result<Self, DbError> {
         let mut other = Self::open(&self.url, self.lock_timeout, Schema::Expected)?;
         other.origin.clone_from(&self.origin);
+        if other.is_sqlite() {
+            other.connection.script("PRAGMA cache_size = -8000")?;
+        }
         Ok(other)
     }
 

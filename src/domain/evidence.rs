@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::code::Code;
 use super::currency::Currency;
 use super::intent::IntentState;
 use super::money::Minor;
@@ -76,6 +77,19 @@ impl Attempt {
             None => false,
         };
         hold(outcome, "its outcome is not one that there is");
+        let known = |reason: &String| Code::ALL.iter().any(|code| code.name() == reason);
+        hold(
+            self.reason.as_ref().is_none_or(known),
+            "its reason is not one that there is",
+        );
+        let named = ["hold", "purchase", "gift", "recharge"]
+            .iter()
+            .find_map(|name| payload.number(name));
+        let applied = self.state == IntentState::Applied.name();
+        hold(
+            !applied || named.is_none() || self.subject == named,
+            "its record is not the one that was asked for",
+        );
         hold(
             self.own_entries == self.claimed() && self.claimed() >= 0,
             "it names entries that are gone or are not its own",
@@ -83,7 +97,7 @@ impl Attempt {
         if let Some(entry) = &self.entry {
             hold(self.made(entry, &payload), "its first entry is not what was asked");
         }
-        if self.state == IntentState::Applied.name() && self.entry.is_none() {
+        if applied && self.entry.is_none() {
             hold(
                 may_make_nothing(&self.operation, &payload),
                 "it names no entry, and must have made one",
@@ -109,12 +123,9 @@ impl Attempt {
             _ => true,
         };
         let reverses = payload.number("entry").is_none_or(|seq| entry.reverses == Some(seq));
-        let said = |name: &str, stored: Option<&str>| match payload.fields.get(name) {
-            Some(Value::String(text)) if name != "metadata" => stored == Some(text.as_str()),
-            Some(value) => stored.and_then(|text| serde_json::from_str(text).ok()).as_ref() == Some(value),
-            // What is not said now may have been said when its record was opened.
-            None => self.subject.is_some() && !self.opens() || stored.is_none(),
-        };
+        // What is not said now may have been said when its record was opened.
+        let silent = |name: &str| self.subject.is_some() && !self.opens() && !payload.fields.contains_key(name);
+        let said = |name: &str, stored: Option<&str>| silent(name) || payload.says(name, stored);
         kind && amount
             && counter
             && reverses
@@ -162,22 +173,44 @@ fn may_make_nothing(operation: &str, payload: &Asked<'_>) -> bool {
 }
 
 /// The fields of a payload.
-struct Asked<'a> {
-    fields: Map<String, Value>,
-    currency: &'a Currency,
+pub(super) struct Asked<'a> {
+    pub(super) fields: Map<String, Value>,
+    pub(super) currency: &'a Currency,
 }
 
-impl Asked<'_> {
-    fn text(&self, name: &str) -> Option<&str> {
+impl<'a> Asked<'a> {
+    /// No fields, where the payload is no object.
+    pub(super) fn read(payload: &str, currency: &'a Currency) -> Self {
+        Self {
+            fields: serde_json::from_str(payload).unwrap_or_default(),
+            currency,
+        }
+    }
+
+    /// Whether the field is that text or, of metadata, that JSON; both may be missing.
+    pub(super) fn says(&self, name: &str, stored: Option<&str>) -> bool {
+        match self.fields.get(name) {
+            Some(Value::String(text)) if name != "metadata" => stored == Some(text.as_str()),
+            Some(value) => stored.and_then(|text| serde_json::from_str(text).ok()).as_ref() == Some(value),
+            None => stored.is_none(),
+        }
+    }
+
+    pub(super) fn says_json(&self, name: &str, stored: Option<&str>) -> bool {
+        let stored: Option<Value> = stored.and_then(|text| serde_json::from_str(text).ok());
+        self.fields.get(name) == stored.as_ref()
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.fields.get(name)?.as_str()
     }
 
-    fn number(&self, name: &str) -> Option<i64> {
+    pub(super) fn number(&self, name: &str) -> Option<i64> {
         self.fields.get(name)?.as_i64()
     }
 
     /// An amount in the account's digits; one that cannot be read is none that any entry moved.
-    fn amount(&self, name: &str) -> Option<Minor> {
+    pub(super) fn amount(&self, name: &str) -> Option<Minor> {
         let text = self.text(name)?;
         let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
         let read = super::money::Amount::parse(digits, self.currency);

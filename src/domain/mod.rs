@@ -23,6 +23,7 @@ pub mod histogram;
 pub mod hold;
 pub mod intent;
 pub mod money;
+pub mod opened;
 pub mod operation;
 pub mod pattern;
 pub mod posting;

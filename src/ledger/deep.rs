@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::error::LedgerError;
 use super::repair::ChainBreak;
+use crate::db::accounts::currencies;
 use crate::db::balances::StoredBalance;
-use crate::db::checks::{attempts, doubts};
+use crate::db::checks::{RECORDED, attempts, doubts, named_entries, opened_records, unrecorded};
 use crate::db::entries::{Summed, entries_summed};
 use crate::db::journal::{entries_read, entries_read_in_order};
 use crate::db::{Db, DbError};
@@ -53,6 +54,8 @@ struct Reading {
     state: State,
     rows: i64,
     keyed: i64,
+    /// How many entries there are of each of [`RECORDED`].
+    recorded: [i64; RECORDED.len()],
     /// The first entry without a key that must have one.
     unasked: Option<i64>,
     /// The next entry was not the next one: the rest is read again in order.
@@ -69,10 +72,11 @@ impl Reading {
             state: State::default(),
             rows: 0,
             keyed: 0,
+            recorded: [0; RECORDED.len()],
             unasked: None,
             disordered: false,
             broken: None,
-            proven: proven.map(|state| (state, None)),
+            proven: proven.map(|state| (state, (state.last_seq == 0).then(State::default))),
         }
     }
 
@@ -80,6 +84,9 @@ impl Reading {
     fn take(&mut self, entry: &ReadEntry) {
         self.rows += 1;
         self.keyed += i64::from(entry.keyed);
+        for ((kind, _), count) in RECORDED.iter().zip(&mut self.recorded) {
+            *count += i64::from(entry.kind == Some(*kind));
+        }
         // The job that brings credits works them off without a key; nothing else is without.
         let may_lack_key = matches!(entry.kind, Some(EntryKind::Credit | EntryKind::DebtRecovery));
         if !entry.keyed && !may_lack_key && self.unasked.is_none() {
@@ -219,14 +226,14 @@ impl Depths {
         stored: &[StoredBalance],
         readings: &HashMap<AccountId, Reading>,
     ) -> Result<(), LedgerError> {
-        let currencies: HashMap<AccountId, &Currency> = stored
+        let units: HashMap<AccountId, &Currency> = stored
             .iter()
             .filter_map(|stored| Some((stored.id, &stored.account.as_ref()?.currency)))
             .collect();
         let mut claims: HashMap<AccountId, (i64, i64)> = HashMap::new();
         attempts(db, first, last, |account, attempt| -> Result<(), DbError> {
             let record = format!("{} ({})", attempt.key, attempt.attempt);
-            let Some(currency) = currencies.get(&account) else {
+            let Some(currency) = units.get(&account) else {
                 self.issue(account, Issue::wrong("intents", record, "it belongs to no account"));
                 return Ok(());
             };
@@ -236,6 +243,13 @@ impl Depths {
             let (entries, end) = claims.entry(account).or_default();
             *entries = entries.saturating_add(attempt.claimed());
             *end = (*end).max(attempt.last_seq.unwrap_or(0));
+            Ok(())
+        })?;
+        opened_records(db, first, last, |account, table, opened| -> Result<(), DbError> {
+            let wrong = units.get(&account).map(|currency| opened.contradictions(currency));
+            for what in wrong.unwrap_or_default() {
+                self.issue(account, Issue::wrong(table, opened.number.to_string(), what));
+            }
             Ok(())
         })?;
         for (account, reading) in readings {
@@ -261,8 +275,47 @@ impl Depths {
                 self.issue(*account, tampered(seq, tamper));
             }
         }
+        self.unrecorded(db, (first, last), readings)?;
+        self.units(db, stored)?;
         for doubt in doubts(db, first, last)? {
             self.issue(doubt.account, Issue::wrong(doubt.table, doubt.record, doubt.what));
+        }
+        Ok(())
+    }
+
+    /// Every account counts in a unit that there is, with its digits.
+    fn units(&mut self, db: &mut Db, stored: &[StoredBalance]) -> Result<(), LedgerError> {
+        let added = currencies(db)?;
+        for account in stored.iter().filter_map(|stored| stored.account.as_ref()) {
+            let code = account.currency.code();
+            let known = Currency::iso(code.as_str()).or_else(|| added.iter().find(|unit| unit.code() == code).cloned());
+            if known.as_ref() != Some(&account.currency) {
+                let what = "its currency is not one that there is, with so many digits";
+                let user = account.user_id.to_string();
+                self.issue(account.id, Issue::wrong("accounts", user, what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Entries that a record must name and none does.
+    fn unrecorded(
+        &mut self,
+        db: &mut Db,
+        (first, last): (i64, i64),
+        readings: &HashMap<AccountId, Reading>,
+    ) -> Result<(), LedgerError> {
+        for (place, (kind, table)) in RECORDED.into_iter().enumerate() {
+            let named: HashMap<AccountId, i64> = named_entries(db, table, first, last)?.into_iter().collect();
+            for (account, reading) in readings {
+                if reading.recorded[place] == named.get(account).copied().unwrap_or(0) {
+                    continue;
+                }
+                for seq in unrecorded(db, *account, kind, table)? {
+                    let what = format!("no row of {table} names it");
+                    self.issue(*account, Issue::wrong("entries", seq.to_string(), &what));
+                }
+            }
         }
         Ok(())
     }

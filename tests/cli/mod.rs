@@ -27,7 +27,7 @@ mod seed;
 mod suspension;
 mod verify;
 mod verify_anchor;
-mod verify_deep;
+pub(crate) mod verify_deep;
 mod verify_since;
 
 use serde_json::Value;

@@ -33,7 +33,7 @@ fn two_accounts(db: &TestDatabase) {
 }
 
 /// One of everything that stands beside the entries, in its various states.
-pub(super) fn one_of_everything(db: &TestDatabase) {
+pub(crate) fn one_of_everything(db: &TestDatabase) {
     two_accounts(db);
     let words = [
         "recharge --user-id 5 --amount 5 --method momo --pending --expires-in 30m --reference R:1",
@@ -63,9 +63,13 @@ pub(super) fn one_of_everything(db: &TestDatabase) {
         "gift deactivate g1-2 --reason wrong",
         "account create --user-id 7 --currency EUR --low-balance-threshold 5",
         "account set --user-id 7 --currency EUR --charges-per-minute 10",
+        "adjust --user-id 7 --currency EUR --amount 3 --reason start",
         "suspend --user-id 7 --currency EUR --reason late",
         "resume --user-id 7 --currency EUR",
         "suspend --user-id 7 --currency EUR --reason again",
+        "currency add POINTS --exponent 0",
+        "account create --user-id 8 --currency POINTS",
+        "adjust --user-id 8 --currency POINTS --amount 3 --reason start",
     ];
     for line in words {
         json(db, line).expect_code(0);

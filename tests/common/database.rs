@@ -131,7 +131,7 @@ impl TestDatabase {
         }
     }
 
-    fn try_sql(&self, text: &str) -> Result<String, String> {
+    pub fn try_sql(&self, text: &str) -> Result<String, String> {
         match &self.place {
             Place::Sqlite(file) => sqlite_rows(file, text).map_err(|error| error.to_string()),
             Place::Postgres(name) => postgres::shared().try_psql(name, text),
