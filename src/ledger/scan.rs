@@ -131,8 +131,9 @@ impl Look {
     /// A server reads a range of accounts by going through the whole table, so it is asked for large ones.
     const fn page_size(&self, db: &Db) -> i64 {
         match self.depth {
-            Depth::Deep if !db.is_sqlite() => 5 * PAGE,
-            Depth::Deep | Depth::Whole | Depth::SinceLast => PAGE,
+            Depth::Deep if db.is_sqlite() => PAGE / 10,
+            Depth::Deep => 3 * PAGE,
+            Depth::Whole | Depth::SinceLast => PAGE,
         }
     }
 

@@ -144,7 +144,7 @@ on_both_engines! {
             let started = Instant::now();
             while started.elapsed() < Duration::from_secs(5) {
                 let mut line = vec!["verify-sync", "--fix", "--no-backup", "--format", "json"];
-                line.extend((verifications % 2 == 1).then_some("--since-last"));
+                line.extend([None, Some("--since-last"), Some("--deep")][verifications % 3]);
                 let run = ledger.run(&line);
                 let data = run.expect_code(0).data();
                 assert_eq!((&data["fixed"], &data["in_sync"]), (&0.into(), &3.into()), "{data}");
