@@ -38,10 +38,13 @@ pub fn grant_find(db: &mut Db, id: GrantId) -> Result<Option<AccessGrant>, DbErr
     db.row(&sql(find).bind(id.account.get()).bind(id.number))
 }
 
+/// Writes the grant of a new entry; what stands there already belonged to no charge.
 pub fn grant_insert(db: &mut Db, grant: &AccessGrant) -> Result<(), DbError> {
     let insert = sql(
         "INSERT INTO access_grants (account_id, entry_seq, resource, granted_at, granted_by, expires_at) \
-         VALUES (?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, entry_seq) DO UPDATE SET resource = excluded.resource, \
+         granted_at = excluded.granted_at, granted_by = excluded.granted_by, expires_at = excluded.expires_at, \
+         revoked_at = NULL, revoked_by = NULL, revoked_why = NULL",
     )
     .bind(grant.id.account.get())
     .bind(grant.id.number)
@@ -152,11 +155,13 @@ pub fn grants_unfounded(db: &mut Db, first: i64, last: i64, limit: i64) -> Resul
 }
 
 /// Charges of the accounts in `first..=last` that were to give access and have no grant: their attempts.
+///
+/// Only of these is the subject known, so that reading all attempts from end to end is quickest; hence the plus signs.
 pub fn charges_ungranted(db: &mut Db, first: i64, last: i64, limit: i64) -> Result<Vec<Intent>, DbError> {
     let select = format!(
-        "SELECT {} FROM intents i WHERE account_id BETWEEN ? AND ? AND operation = 'charge' AND state = 'applied' \
+        "SELECT {} FROM intents i WHERE +account_id BETWEEN ? AND ? AND operation = 'charge' AND state = 'applied' \
          AND subject IS NOT NULL AND NOT EXISTS (SELECT 1 FROM access_grants g WHERE g.account_id = i.account_id \
-         AND g.entry_seq = i.subject) ORDER BY account_id, subject LIMIT ?",
+         AND g.entry_seq = i.subject) ORDER BY +account_id, subject LIMIT ?",
         intents::COLUMNS
     );
     db.rows(&sql(select).bind(first).bind(last).bind(limit))

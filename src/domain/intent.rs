@@ -90,7 +90,7 @@ pub struct Intent {
     pub state: IntentState,
     /// The first and last entry it made, when applied; `None` for an operation that makes none.
     pub entries: Option<(i64, i64)>,
-    /// The recharge or hold it made or moved.
+    /// The record it made or moved; of a charge that gave access, its entry.
     pub subject: Option<i64>,
     /// Why it was refused or failed: an error code.
     pub reason: Option<String>,

@@ -118,6 +118,14 @@ on_both_engines! {
         assert_eq!(db.sql("SELECT account_id, entry_seq, resource FROM access_grants"), "1|2|profile:acme");
     }
 
+    fn a_stray_grant_does_not_stand_in_a_charges_way(db: TestDatabase) {
+        with_balance(&db, "50");
+        db.sql("INSERT INTO access_grants (account_id, entry_seq, resource, granted_at, granted_by, revoked_at, revoked_by) VALUES (1, 2, 'profile:stray', 1, 'x', 2, 'x')");
+        buy(&db, "");
+        assert_eq!(access(&db, NOW), answer(0, "active", "a1-2"));
+        assert_eq!(db.sql("SELECT entry_seq, resource FROM access_grants"), "2|profile:acme");
+    }
+
     fn what_is_wrong_is_said_before_anything_is_done(db: TestDatabase) {
         with_balance(&db, "50");
         let charge = "charge --user-id 5 --amount 9 --service analysis";

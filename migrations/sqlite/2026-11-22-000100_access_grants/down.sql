@@ -1,2 +1,1 @@
-DROP INDEX intents_access;
 DROP TABLE access_grants;

@@ -16,6 +16,3 @@ CREATE TABLE access_grants (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX access_grants_resource ON access_grants (account_id, resource);
-
--- Charges that were to give access; of others the subject is empty, so that they cost nothing.
-CREATE INDEX intents_access ON intents (account_id, subject) WHERE operation = 'charge' AND subject IS NOT NULL;

@@ -74,8 +74,13 @@ fn mend_one(ledger: &mut Ledger, run_id: &str, orphan: &Orphan) -> Result<bool, 
     })
 }
 
-/// The grant as it is then; `None` where it was revoked meanwhile.
+/// The grant as it is then; `None` where it was revoked meanwhile, or a charge stands for it now.
 fn revoke(db: &mut Db, grant: &AccessGrant, actor: &Actor, at: Timestamp) -> Result<Option<AccessGrant>, LedgerError> {
+    let account = grant.id.account.get();
+    let unfounded = access::grants_unfounded(db, account, account, i64::MAX)?;
+    if !unfounded.iter().any(|still| still.grant.id == grant.id) {
+        return Ok(None);
+    }
     let how = Deactivation {
         at,
         by: actor.clone(),

@@ -39,7 +39,7 @@ const WARM_UP: i64 = 100;
 /// Accounts whose attempts are read at once.
 const STRETCH: i64 = 1_000_000;
 
-/// Orphans of one page that are mended at a time; more are found by the next audit.
+/// Orphans of one kind and stretch that are mended at a time; more are found by the next audit.
 const ORPHANS: i64 = 1_000;
 
 /// Access and charges that do not stand with each other.
@@ -151,11 +151,23 @@ impl Scan {
                 let listed = accounts::account_by_id(&mut ledger.db, one.id)?;
                 self.attempted(one, listed.map(|listed| listed.account).as_ref());
             }
+            self.ungranted(ledger, range)?;
             match end {
                 Some(end) => after = end,
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Charges without the access that they were to give.
+    fn ungranted(&mut self, ledger: &mut Ledger, (first, last): (i64, i64)) -> Result<(), LedgerError> {
+        for intent in access::charges_ungranted(&mut ledger.db, first, last, ORPHANS)? {
+            let listed = accounts::account_by_id(&mut ledger.db, intent.account)?;
+            let account = listed.as_ref().map(|listed| &listed.account);
+            let place = self.findings.of_ungranted((intent.account, account), &intent);
+            self.orphans.extend(place.map(|place| (Orphan::Charge(intent), place)));
+        }
+        Ok(())
     }
 
     /// Everything about the accounts `first..=last`; what the close has to remember anew.
@@ -375,12 +387,6 @@ impl Scan {
                 unfounded.refunded,
             );
             self.orphans.extend(place.map(|place| (Orphan::Grant(grant), place)));
-        }
-        for intent in access::charges_ungranted(db, first, last, ORPHANS)? {
-            let place = self
-                .findings
-                .of_ungranted((intent.account, account(intent.account)), &intent);
-            self.orphans.extend(place.map(|place| (Orphan::Charge(intent), place)));
         }
         Ok(())
     }
