@@ -54,9 +54,8 @@ fn the_same_seed_makes_the_same_ledger_on_both_engines_and_another_seed_another(
 /// What is made today is made tomorrow: another stream of numbers, or another plan, is noticed here.
 #[test]
 fn a_seed_means_the_same_in_every_version() {
-    let db = TestDatabase::fresh(Engine::Sqlite);
     let outputs = ["json", "ndjson", "csv", "table"].map(|format| {
-        let db = TestDatabase::fresh(db.engine);
+        let db = TestDatabase::fresh(Engine::Sqlite);
         let line = format!("seed --accounts 20 --entries 300 --format {format}");
         db.ledger().real_clock().run_words(&line).expect_code(0).transcript()
     });

@@ -82,71 +82,78 @@ impl Requests {
             let Some((line, fields)) = source.rows.read().map_err(unreadable)? else {
                 break;
             };
-            let request = match fields {
-                Ok(fields) => self.request(fields)?,
-                Err(wrong) => Err(wrong),
-            };
+            let request = fields.map_err(Unmade::Wrong).and_then(|fields| self.request(fields));
             let file = source.name.clone();
             let read = match request {
                 Ok(request) => {
                     chunk.requests.push(Prepared::new(request)?);
                     Ok(())
                 }
-                Err(wrong) => Err(wrong),
+                Err(Unmade::Wrong(wrong)) => Err(wrong),
+                Err(Unmade::Broken(error)) => return Err(error),
             };
             chunk.lines.push((Place { file, line }, read));
         }
         Ok(chunk)
     }
 
-    fn request(&mut self, fields: Fields) -> Result<Result<Request, Wrong>, LedgerError> {
-        let line = match Line::read(fields) {
-            Ok(line) => line,
-            Err(wrong) => return Ok(Err(wrong)),
-        };
-        let (user_id, currency) = match self.owner(line.owner())? {
-            Ok(owner) => owner,
-            Err(wrong) => return Ok(Err(wrong)),
-        };
+    fn request(&mut self, fields: Fields) -> Result<Request, Unmade> {
+        let line = Line::read(fields)?;
+        let (user_id, currency) = self.owner(line.owner())?;
         let paid_in = match line.paid_in(&self.terms) {
-            Some(code) => match resolved(&mut self.currencies, &mut self.ledger, code)? {
-                Ok(paid_in) => Some(paid_in),
-                Err(wrong) => return Ok(Err(wrong)),
-            },
+            Some(code) => Some(resolved(&mut self.currencies, &mut self.ledger, code)?),
             None => None,
         };
-        let asked = line.asked(&currency, paid_in.as_ref(), &self.terms);
-        Ok(asked.map(|asked| Request {
+        let asked = line.asked(&currency, paid_in.as_ref(), &self.terms)?;
+        Ok(Request {
             user_id,
             currency,
             operation: asked.operation,
             note: asked.note,
             key: asked.key,
-        }))
+        })
     }
 
-    fn owner(&mut self, owner: &Owner) -> Result<Result<(UserId, Currency), Wrong>, LedgerError> {
+    fn owner(&mut self, owner: &Owner) -> Result<(UserId, Currency), Unmade> {
         match owner {
             Owner::User(user_id, code) => {
                 let code = code.as_ref().unwrap_or(&self.default);
                 let currency = resolved(&mut self.currencies, &mut self.ledger, code)?;
-                Ok(currency.map(|currency| (user_id.clone(), currency)))
+                Ok((user_id.clone(), currency))
             }
             Owner::Account(id) => {
                 if let Some(known) = self.owners.get(id) {
-                    return Ok(Ok(known.clone()));
+                    return Ok(known.clone());
                 }
-                match account::owner_of(&mut self.ledger, *id)? {
-                    Some(found) => {
-                        self.owners.insert(*id, found.clone());
-                        Ok(Ok(found))
-                    }
-                    None => Ok(Err(Wrong {
-                        code: Code::NotFound,
-                        reason: format!("account {id} does not exist"),
-                    })),
-                }
+                let found = account::owner_of(&mut self.ledger, *id)?.ok_or_else(|| Wrong {
+                    code: Code::NotFound,
+                    reason: format!("account {id} does not exist"),
+                })?;
+                self.owners.insert(*id, found.clone());
+                Ok(found)
             }
+        }
+    }
+}
+
+/// Why a line makes no request.
+enum Unmade {
+    Wrong(Wrong),
+    /// It is not the line's fault.
+    Broken(LedgerError),
+}
+
+impl From<Wrong> for Unmade {
+    fn from(wrong: Wrong) -> Self {
+        Self::Wrong(wrong)
+    }
+}
+
+impl From<LedgerError> for Unmade {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Invalid { code, message } => Self::Wrong(Wrong { code, reason: message }),
+            error => Self::Broken(error),
         }
     }
 }
@@ -156,16 +163,11 @@ fn resolved(
     known: &mut HashMap<CurrencyCode, Currency>,
     ledger: &mut Ledger,
     code: &CurrencyCode,
-) -> Result<Result<Currency, Wrong>, LedgerError> {
+) -> Result<Currency, LedgerError> {
     if let Some(currency) = known.get(code) {
-        return Ok(Ok(currency.clone()));
+        return Ok(currency.clone());
     }
-    match currency::resolve(ledger, code) {
-        Ok(currency) => {
-            known.insert(code.clone(), currency.clone());
-            Ok(Ok(currency))
-        }
-        Err(LedgerError::Invalid { code, message }) => Ok(Err(Wrong { code, reason: message })),
-        Err(error) => Err(error),
-    }
+    let currency = currency::resolve(ledger, code)?;
+    known.insert(code.clone(), currency.clone());
+    Ok(currency)
 }
