@@ -86,10 +86,12 @@ impl Attempt {
             .iter()
             .find_map(|name| payload.number(name));
         let applied = self.state == IntentState::Applied.name();
-        hold(
-            !applied || named.is_none() || self.subject == named,
-            "its record is not the one that was asked for",
-        );
+        let right = if self.opens() {
+            self.subject.is_some()
+        } else {
+            self.subject == named
+        };
+        hold(!applied || right, "its record is not the one that was asked for");
         hold(
             self.own_entries == self.claimed() && self.claimed() >= 0,
             "it names entries that are gone or are not its own",
