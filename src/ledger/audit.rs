@@ -1,7 +1,8 @@
 //! `audit`: what happened in a period, whether it ties, and what a person should look at.
 //!
-//! Accounts are read in pages, and everything about a page on one snapshot. An account's entries tie by themselves, so
-//! that charges that go on meanwhile disturb nothing: they belong to a period by the time they give.
+//! Accounts are read in pages, figures and entries of a page on one snapshot; attempts from end to end. An account's
+//! entries tie by themselves, so that charges that go on meanwhile disturb nothing: they belong to a period by the time
+//! they give.
 
 mod findings;
 mod grants;
