@@ -49,7 +49,7 @@ const fn check(table: &'static str, record: &'static str, wrong: &'static str, w
 
 const NUMBER: &str = "CAST(r.number AS TEXT)";
 
-const CHECKS: [Check; 35] = [
+const CHECKS: [Check; 36] = [
     check(
         "intents",
         "r.idempotency_key",
@@ -62,13 +62,25 @@ const CHECKS: [Check; 35] = [
         "r.idempotency_key",
         "r.subject IS NOT NULL AND NOT CASE WHEN r.operation LIKE 'recharge%' THEN EXISTS (SELECT 1 FROM recharges x \
          WHERE x.account_id = r.account_id AND x.number = r.subject) \
-         WHEN r.operation IN ('freeze', 'commit', 'refund', 'expire-hold') THEN EXISTS (SELECT 1 FROM holds x \
+         WHEN r.operation IN ('charge', 'reverse') THEN EXISTS (SELECT 1 FROM access_grants x \
+         WHERE x.account_id = r.account_id AND x.entry_seq = r.subject) \
+         WHEN r.operation = 'refund' THEN EXISTS (SELECT 1 FROM holds x \
+         WHERE x.account_id = r.account_id AND x.number = r.subject) OR EXISTS (SELECT 1 FROM access_grants x \
+         WHERE x.account_id = r.account_id AND x.entry_seq = r.subject) \
+         WHEN r.operation IN ('freeze', 'commit', 'expire-hold') THEN EXISTS (SELECT 1 FROM holds x \
          WHERE x.account_id = r.account_id AND x.number = r.subject) \
          WHEN r.operation LIKE '%purchase%' OR r.operation = 'credit-transfer' THEN EXISTS (SELECT 1 FROM purchases x \
          WHERE x.account_id = r.account_id AND x.number = r.subject) \
          WHEN r.operation LIKE 'gift-%' THEN EXISTS (SELECT 1 FROM gifts x \
          WHERE x.account_id = r.account_id AND x.number = r.subject) ELSE 1 = 0 END",
         "the record that it has made or moved is gone",
+    ),
+    check(
+        "access_grants",
+        "CAST(r.entry_seq AS TEXT)",
+        "NOT EXISTS (SELECT 1 FROM entries e WHERE e.account_id = r.account_id AND e.seq = r.entry_seq \
+         AND e.kind = 'service_fee')",
+        "the charge that has paid for it is gone",
     ),
     check(
         "recharges",
@@ -293,7 +305,8 @@ const CHECKS: [Check; 35] = [
     check(
         "accounts",
         "r.user_id",
-        "r.revision <> (SELECT COUNT(*) FROM operations o WHERE o.account_id = r.id AND o.command LIKE 'account %') \
+        "r.revision <> (SELECT COUNT(*) FROM operations o WHERE o.account_id = r.id \
+         AND o.command IN ('account lock', 'account unlock', 'account close', 'account set')) \
          + (SELECT COUNT(*) FROM suspensions s WHERE s.account_id = r.id) \
          + (SELECT COUNT(*) FROM suspensions s WHERE s.account_id = r.id AND s.resumed_at IS NOT NULL)",
         "its settings have been changed another number of times than is recorded",

@@ -86,10 +86,13 @@ impl Attempt {
             .iter()
             .find_map(|name| payload.number(name));
         let applied = self.state == IntentState::Applied.name();
-        let right = if self.opens() {
-            self.subject.is_some()
-        } else {
-            self.subject == named
+        let right = match (payload.number("entry"), payload.text("grants")) {
+            _ if self.opens() => self.subject.is_some(),
+            // Giving an entry back ends the access that it has paid for, if there was any.
+            (Some(entry), _) => self.subject.is_none_or(|subject| subject == entry),
+            // A grant is named by the entry of its charge.
+            (None, Some(_)) => self.subject == self.first_seq,
+            (None, None) => self.subject == named,
         };
         hold(!applied || right, "its record is not the one that was asked for");
         hold(

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::repair::ChainBreak;
 use crate::db::accounts::currencies;
@@ -233,6 +234,10 @@ impl Depths {
         let mut claims: HashMap<AccountId, (i64, i64)> = HashMap::new();
         attempts(db, first, last, |account, attempt| -> Result<(), DbError> {
             let record = format!("{} ({})", attempt.key, attempt.attempt);
+            // Of a batch as a whole: what it came to is in the attempts of its requests.
+            if account == NO_ACCOUNT {
+                return Ok(());
+            }
             let Some(currency) = units.get(&account) else {
                 self.issue(account, Issue::wrong("intents", record, "it belongs to no account"));
                 return Ok(());

@@ -304,7 +304,7 @@ on_both_engines! {
         assert_eq!(db.sql(open), "event:many_operations");
         assert_eq!(audit(&db, &midnight(4), "--repair").expect_code(0).data()["alerts_closed"], 1);
         assert_eq!(db.sql(open), "");
-        assert_eq!(db.sql("SELECT account_id, command FROM operations"), "1|audit --repair");
+        assert_eq!(db.sql("SELECT account_id FROM operations WHERE command = 'audit --repair'"), "1");
     }
 
     fn every_currency_ties_by_itself_beyond_64_bits(db: TestDatabase) {
