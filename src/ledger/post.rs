@@ -232,11 +232,12 @@ impl Attempt<'_> {
         };
         let effects = match decide(&snapshot, &self.request.operation, now) {
             Verdict::Apply(effects) if effects.is_plain() && effects.movements.len() == 1 => effects,
-            Verdict::Refuse(refusal) => {
+            // With money held, somebody else may have given back meanwhile what was overdue: only the lock tells.
+            Verdict::Refuse(refusal) if !located.state.figures.held.is_positive() => {
                 self.record_refusal(&mut ledger.db, located.account.id, 1, &refusal)?;
                 return Ok(Some(Outcome::Refused(refusal)));
             }
-            Verdict::Apply(_) | Verdict::Already | Verdict::Suspend(..) => return Ok(None),
+            Verdict::Refuse(_) | Verdict::Apply(_) | Verdict::Already | Verdict::Suspend(..) => return Ok(None),
         };
         let posting = sealed(
             &snapshot,
