@@ -1,6 +1,8 @@
 //! Runs the binary and measures it as a whole: its time and its peak of memory.
 #![allow(dead_code)]
 
+use std::fs::File;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,11 +14,21 @@ pub struct Run {
 
 /// Runs `ledger` to its end, which must be a good one.
 pub fn run(arguments: &[&str], url: &str) -> Run {
+    watched(arguments, url, Stdio::piped())
+}
+
+/// The same; what it says goes to a file.
+pub fn run_into(arguments: &[&str], url: &str, output: &Path) -> Run {
+    watched(arguments, url, File::create(output).unwrap().into())
+}
+
+fn watched(arguments: &[&str], url: &str, output: Stdio) -> Run {
     let started = Instant::now();
     let mut process = Command::new(env!("CARGO_BIN_EXE_ledger"))
         .args(arguments)
         .env("DATABASE_URL", url)
-        .stdout(Stdio::piped())
+        .stdout(output)
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let status = format!("/proc/{}/status", process.id());
@@ -32,7 +44,11 @@ pub fn run(arguments: &[&str], url: &str) -> Run {
         std::thread::sleep(Duration::from_millis(2));
     };
     let seconds = started.elapsed().as_secs_f64();
-    let output = std::io::read_to_string(process.stdout.take().unwrap()).unwrap();
+    let output = process
+        .stdout
+        .take()
+        .map(|output| std::io::read_to_string(output).unwrap());
+    let output = output.unwrap_or_default();
     assert!(ended.success(), "ledger {arguments:?}: {ended}: {output}");
     Run {
         output,

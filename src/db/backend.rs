@@ -11,6 +11,7 @@ use diesel::connection::{DefaultLoadingMode, SimpleConnection};
 use diesel::pg::PgRowByRowLoadingMode;
 use diesel::{Connection as _, PgConnection, RunQueryDsl, SqliteConnection};
 
+use super::copy::{Rows, Target, copy};
 use super::error::DbError;
 use super::statement::{FromRow, Kind, Loaded, Statement, sql};
 use super::url::DatabaseUrl;
@@ -173,6 +174,14 @@ impl Connection {
             }
         }
         Ok(self.script("CLOSE portions")?)
+    }
+
+    /// Appends rows as one stream, which PostgreSQL alone has.
+    pub fn copy(&mut self, target: Target, rows: &Rows) -> Result<usize, DbError> {
+        match self {
+            Self::Sqlite { .. } => Err(DbError::Configuration("SQLite has no COPY".into())),
+            Self::Postgres(connection) => Ok(copy(connection, target, rows)?),
+        }
     }
 
     /// Runs a script of statements without values or results.

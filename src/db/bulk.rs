@@ -1,11 +1,10 @@
 //! Many accounts at once: the same locks, guards and rows as one at a time, in as few statements as each engine allows.
 
-use std::sync::LazyLock;
-
 use super::backend::Engine;
 use super::balances::balance_move;
 use super::connection::Db;
-use super::entries::{self, entry_insert};
+use super::copy::{Rows, Target};
+use super::entries::entry_insert;
 use super::error::DbError;
 use super::snapshot::{self, Located, SnapshotRow};
 use super::statement::{Column, Statement, sql};
@@ -68,7 +67,7 @@ pub fn append_many(db: &mut Db, appends: &[Append]) -> Result<(), DbError> {
             Ok(())
         }
         Engine::Postgres => {
-            db.execute(&entries_insert(appends))?;
+            db.connection.copy(Target::Entries, &entry_rows(appends))?;
             if db.execute(&balances_move(appends))? != appends.len() {
                 return Err(moved_under_lock());
             }
@@ -81,63 +80,40 @@ fn moved_under_lock() -> DbError {
     DbError::Retry("a balance row moved under its lock".into())
 }
 
-fn entries_insert(appends: &[Append]) -> Statement<'_> {
-    static INSERT: LazyLock<String> = LazyLock::new(|| {
-        let columns = entries::COLUMNS;
-        format!(
-            "INSERT INTO entries (account_id, {columns}) SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-             ?, ?, ?, ?)"
-        )
-    });
-    let all = || {
-        appends
-            .iter()
-            .flat_map(|append| append.entries.iter().map(|entry| (append.account, entry)))
-    };
-    let ints = |of: &dyn Fn(&Entry) -> Option<i64>| Column::Ints(all().map(|(_, entry)| of(entry)).collect::<Vec<_>>());
-    sql(INSERT.as_str())
-        .bind(Column::Ints(all().map(|(account, _)| Some(account.get())).collect()))
-        .bind(ints(&|e| Some(e.seq)))
-        .bind(ints(&|e| Some(e.movement.deltas.balance.get())))
-        .bind(ints(&|e| Some(e.movement.deltas.held.get())))
-        .bind(ints(&|e| Some(e.movement.deltas.debt.get())))
-        .bind(Column::Texts(
-            all().map(|(_, e)| Some(e.movement.kind.name())).collect(),
-        ))
-        .bind(ints(&|e| Some(e.after.balance.get())))
-        .bind(ints(&|e| Some(e.after.held.get())))
-        .bind(ints(&|e| Some(e.after.debt.get())))
-        .bind(ints(&|e| e.movement.reverses))
-        .bind(ints(&|e| Some(e.stamp.at.micros())))
-        .bind(Column::Bytes(
-            all().map(|(_, e)| e.hash.as_bytes().as_slice()).collect(),
-        ))
-        .bind(Column::Texts(
-            all().map(|(_, e)| Some(e.movement.counter_account.as_str())).collect(),
-        ))
-        .bind(Column::Texts(
-            all().map(|(_, e)| Some(e.stamp.actor.as_str())).collect(),
-        ))
-        .bind(Column::Texts(
-            all()
-                .map(|(_, e)| e.stamp.key.as_ref().map(IdempotencyKey::as_str))
-                .collect(),
-        ))
-        .bind(Column::Texts(
-            all()
-                .map(|(_, e)| e.stamp.note.reference.as_ref().map(Reference::as_str))
-                .collect(),
-        ))
-        .bind(Column::Texts(
-            all()
-                .map(|(_, e)| e.stamp.note.description.as_ref().map(Description::as_str))
-                .collect(),
-        ))
-        .bind(Column::Texts(
-            all()
-                .map(|(_, e)| e.stamp.note.metadata.as_ref().map(Json::as_str))
-                .collect(),
-        ))
+fn entry_rows(appends: &[Append]) -> Rows {
+    let mut rows = Rows::default();
+    for append in appends {
+        for Entry {
+            seq,
+            movement,
+            after,
+            stamp,
+            hash,
+        } in &append.entries
+        {
+            let note = &stamp.note;
+            rows.int(append.account.get())
+                .int(*seq)
+                .int(movement.deltas.balance.get())
+                .int(movement.deltas.held.get())
+                .int(movement.deltas.debt.get())
+                .text(movement.kind.name())
+                .int(after.balance.get())
+                .int(after.held.get())
+                .int(after.debt.get())
+                .int(movement.reverses)
+                .int(stamp.at.micros())
+                .bytes(hash.as_bytes())
+                .text(movement.counter_account.as_str())
+                .text(stamp.actor.as_str())
+                .text(stamp.key.as_ref().map(IdempotencyKey::as_str))
+                .text(note.reference.as_ref().map(Reference::as_str))
+                .text(note.description.as_ref().map(Description::as_str))
+                .text(note.metadata.as_ref().map(Json::as_str))
+                .end();
+        }
+    }
+    rows
 }
 
 fn balances_move(appends: &[Append]) -> Statement<'_> {

@@ -7,6 +7,7 @@ use diesel::deserialize;
 
 use super::backend::Engine;
 use super::connection::Db;
+use super::copy::{Rows, Target};
 use super::error::DbError;
 use super::intents::{Made, NewIntent, intent_applied, intent_ended, intent_insert, micros};
 use super::statement::{Column, Columns, FromRow, known, known_statement, sql};
@@ -102,29 +103,33 @@ pub fn intents_insert_ended(db: &mut Db, ended: &[Ended<'_>]) -> Result<bool, Db
             Ok(true)
         }
         Engine::Postgres => {
-            known_statement!(
-                Insert,
-                format!(
-                    "INSERT INTO intents ({ENDED}) SELECT account_id, idempotency_key, 1, operation, payload, actor, \
-                     created_at, state, reason, first_seq, last_seq, duration_us FROM unnest(?, ?, ?, ?, ?, ?, ?, ?, \
-                     ?, ?, ?) AS n (account_id, idempotency_key, operation, payload, actor, created_at, state, \
-                     reason, first_seq, last_seq, duration_us) \
-                     ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING"
-                )
-            );
-            let insert = known::<Insert>()
-                .bind(ints(ended, |e| Some(e.account.get())))
-                .bind(texts(ended, |e| Some(e.new.key.as_str())))
-                .bind(texts(ended, |e| Some(e.new.operation)))
-                .bind(texts(ended, |e| Some(e.new.payload.as_str())))
-                .bind(texts(ended, |e| Some(e.new.actor.as_str())))
-                .bind(ints(ended, |e| Some(e.new.created_at.micros())))
-                .bind(texts(ended, |e| Some(e.end.state().name())))
-                .bind(texts(ended, |e| e.end.reason()))
-                .bind(ints(ended, |e| e.end.entries().map(|(first, _)| first)))
-                .bind(ints(ended, |e| e.end.entries().map(|(_, last)| last)))
-                .bind(ints(ended, |e| Some(micros(e.took))));
-            Ok(db.execute(&insert)? == ended.len())
+            let mut rows = Rows::default();
+            for Ended {
+                account,
+                new,
+                end,
+                took,
+            } in ended
+            {
+                rows.int(account.get())
+                    .text(new.key.as_str())
+                    .int(1)
+                    .text(new.operation)
+                    .text(new.payload.as_str())
+                    .text(new.actor.as_str())
+                    .int(new.created_at.micros())
+                    .text(end.state().name())
+                    .text(end.reason())
+                    .int(end.entries().map(|(first, _)| first))
+                    .int(end.entries().map(|(_, last)| last))
+                    .int(micros(*took))
+                    .end();
+            }
+            match db.connection.copy(Target::Intents, &rows) {
+                Ok(_) => Ok(true),
+                Err(DbError::Taken(_)) => Ok(false),
+                Err(error) => Err(error),
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod bulk;
 pub mod checks;
 pub mod closes;
 pub mod connection;
+mod copy;
 pub mod credits;
 pub mod entries;
 pub mod export;
