@@ -134,10 +134,10 @@ impl Application {
         let (writer, tally) = (self.writer, &mut self.tally);
         let (ledger, batches) = (&mut self.ledger, &mut self.batches);
         std::thread::scope(|scope| {
-            let (send, done) = sync_channel::<(Chunk, Vec<Done>)>(1);
+            let (send, done) = sync_channel::<(Vec<Line>, Vec<Done>)>(0);
             let shown = scope.spawn(move || {
                 let mut done = done.iter();
-                done.try_for_each(|(chunk, answers)| show(writer, tally, &chunk, answers))
+                done.try_for_each(|(lines, answers)| show(writer, tally, &lines, answers))
             });
             let mut work = || -> Result<(), LedgerError> {
                 while let Some(chunk) = next(&chunks)? {
@@ -145,7 +145,10 @@ impl Application {
                     let answers = batches.carry_out(ledger, &chunk.requests)?;
                     pace.took(started.elapsed());
                     size.store(pace.size(), Ordering::Relaxed);
-                    if send.send((chunk, answers)).is_err() {
+                    // What was asked is not needed any more.
+                    let Chunk { lines, requests } = chunk;
+                    drop(requests);
+                    if send.send((lines, answers)).is_err() {
                         // What is wrong with the output is told by the thread that has found out.
                         break;
                     }
@@ -175,7 +178,7 @@ impl Application {
         let keep = if unreadable { Keep::Nothing } else { keep };
         let (answers, kept) = self.batches.carry_out_together(&mut self.ledger, &all.requests, keep)?;
         self.tally.rolled_back = !kept;
-        show(self.writer, &mut self.tally, &all, answers)
+        show(self.writer, &mut self.tally, &all.lines, answers)
     }
 }
 
@@ -214,10 +217,10 @@ fn died() -> LedgerError {
     LedgerError::invalid(Code::Internal, "a thread of apply has ended unexpectedly")
 }
 
-fn show(writer: Writer, tally: &mut Tally, chunk: &Chunk, answers: Vec<Done>) -> Result<(), LedgerError> {
+fn show(writer: Writer, tally: &mut Tally, lines: &[Line], answers: Vec<Done>) -> Result<(), LedgerError> {
     let mut answers = answers.into_iter();
-    for lines in chunk.lines.chunks(LINES_SHOWN) {
-        let rows: Vec<Row> = lines.iter().map(|line| row(line, &mut answers, tally)).collect();
+    for some in lines.chunks(LINES_SHOWN) {
+        let rows: Vec<Row> = some.iter().map(|line| row(line, &mut answers, tally)).collect();
         let shown = writer.rows(&rows);
         shown.map_err(|error| LedgerError::invalid(Code::Internal, error))?;
     }

@@ -77,6 +77,11 @@ struct Item<'a> {
 /// How often a lost connection is replaced within one batch.
 const RECONNECTS: u32 = 10;
 
+/// Whoever waits for SQLite's one lock looks every few milliseconds whether it is free; after a batch of many, it is for
+/// so long.
+const TURN_OF_OTHERS: Duration = Duration::from_millis(10);
+const MANY: usize = 10_000;
+
 /// For how many batches known keys are expected after one was met: a file that is sent again has many.
 const CAREFUL_FOR: u8 = 50;
 
@@ -128,6 +133,9 @@ impl Batches {
                 Err(_) => break items.iter().map(|item| alone(ledger, item)).collect(),
             }
         };
+        if requests.len() >= MANY {
+            std::thread::sleep(TURN_OF_OTHERS);
+        }
         Ok(done.into_iter().skip(overdue.len()).collect())
     }
 
