@@ -361,6 +361,25 @@ on_both_engines! {
         assert_eq!(digest(&db), digest(&as_ndjson));
     }
 
+    fn a_file_leaves_the_attempts_of_its_chunks_and_of_each_line(db: TestDatabase) {
+        with_balance(&db, "100");
+        let whole = "SELECT operation, payload, state, reason FROM intents WHERE account_id = 0 AND created_at > 0 ORDER BY idempotency_key";
+        let before = db.sql(whole);
+        let lines = "{\"op\":\"charge\",\"user_id\":\"5\",\"amount\":\"1\",\"service\":\"vps\",\"idempotency_key\":\"a\"}\n\
+                     {\"op\":\"charge\",\"user_id\":\"5\",\"amount\":\"1000\",\"service\":\"vps\",\"idempotency_key\":\"b\"}\n";
+        apply(&db, &[], lines).expect_code(7);
+        let applied = "apply|{\"op\":\"apply\",\"requests\":2}|applied|";
+        assert_eq!(db.sql(whole), format!("{before}{applied}"));
+        let each = "SELECT idempotency_key, attempt, state, reason FROM intents WHERE account_id > 0 AND idempotency_key IN ('a', 'b') ORDER BY 1, 2";
+        assert_eq!(db.sql(each), "a|1|applied|\nb|1|refused|insufficient_balance");
+
+        // Again: the chunk as a whole is given up, each line is asked by itself.
+        apply(&db, &[], lines).expect_code(7);
+        let given_up = "apply|{\"op\":\"apply\",\"requests\":2}|refused|not_all_new";
+        assert_eq!(db.sql(whole), format!("{before}{applied}\n{given_up}"));
+        assert_eq!(db.sql(each), "a|1|applied|\nb|1|refused|insufficient_balance\nb|2|refused|insufficient_balance");
+    }
+
     fn the_same_file_again_changes_nothing(db: TestDatabase) {
         opening(&db);
         let good: String = STORY
