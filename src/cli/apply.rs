@@ -169,9 +169,14 @@ impl Application {
             requests: Vec::new(),
         };
         for mut source in sources {
-            let mut chunk = requests.chunk(&mut source, usize::MAX)?;
-            all.lines.append(&mut chunk.lines);
-            all.requests.append(&mut chunk.requests);
+            loop {
+                let mut chunk = requests.chunk(&mut source, LARGEST_CHUNK)?;
+                if chunk.lines.is_empty() {
+                    break;
+                }
+                all.lines.append(&mut chunk.lines);
+                all.requests.append(&mut chunk.requests);
+            }
         }
         // A line that cannot be read is one that is not applied.
         let unreadable = all.requests.len() < all.lines.len();

@@ -23,6 +23,10 @@ impl<R: BufRead> Lines<R> {
         Ok(Self { source, number: 0 })
     }
 
+    pub const fn source(&self) -> &R {
+        &self.source
+    }
+
     /// The next line that is not empty; `None` at the end.
     pub fn read(&mut self) -> io::Result<Option<Numbered<Vec<u8>>>> {
         loop {

@@ -44,6 +44,10 @@ impl<R: BufRead> Rows<R> {
         }
     }
 
+    pub const fn source(&self) -> &R {
+        self.lines.source()
+    }
+
     /// The next row; `None` at the end.
     pub fn read(&mut self) -> io::Result<Option<(u64, Result<Fields, Wrong>)>> {
         let Some((number, line)) = self.lines.read()? else {

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, stdin};
+use std::io::{BufReader, stdin};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Chunk, LARGEST_CHUNK};
 use crate::cli::context::invalid;
@@ -22,8 +25,21 @@ use crate::render::apply::Place;
 
 /// A file with the name that the results call it: none where there is but one.
 pub struct Source {
-    rows: Rows<Box<dyn BufRead + Send>>,
+    rows: Rows<BufReader<File>>,
     name: Option<Arc<str>>,
+}
+
+impl Source {
+    /// Whether the next line would have to be waited for: somebody at the other end may want answers first.
+    fn keeps_waiting(&self) -> bool {
+        let input = self.rows.source();
+        if input.buffer().contains(&b'\n') {
+            return false;
+        }
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let ready = poll(&mut [PollFd::new(input.get_ref(), PollFlags::IN)], Some(&at_once));
+        ready == Ok(0)
+    }
 }
 
 /// All files; one that cannot be opened is told before anything is applied.
@@ -38,14 +54,14 @@ pub fn open_all(paths: &[PathBuf]) -> Result<Vec<Source>, LedgerError> {
 }
 
 /// A file, or standard input, whose first lines can be read.
-fn open(path: &PathBuf) -> Result<Rows<Box<dyn BufRead + Send>>, LedgerError> {
+fn open(path: &PathBuf) -> Result<Rows<BufReader<File>>, LedgerError> {
     let unreadable = |error: &dyn std::fmt::Display| invalid(format!("{}: {error}", path.display()));
-    let raw: Box<dyn Read + Send> = if path.as_os_str() == "-" {
-        Box::new(stdin())
+    let file = if path.as_os_str() == "-" {
+        stdin().as_fd().try_clone_to_owned().map(File::from)
     } else {
-        Box::new(File::open(path).map_err(|error| unreadable(&error))?)
+        File::open(path)
     };
-    let source: Box<dyn BufRead + Send> = Box::new(BufReader::with_capacity(1 << 18, raw));
+    let source = BufReader::with_capacity(1 << 18, file.map_err(|error| unreadable(&error))?);
     Rows::of(source, "op").map_err(|error| unreadable(&error))
 }
 
@@ -70,7 +86,7 @@ impl Requests {
         }
     }
 
-    /// The next lines, at most so many; none at the end.
+    /// The next lines, at most so many, and not many where more have to be waited for; none at the end.
     pub fn chunk(&mut self, source: &mut Source, most: usize) -> Result<Chunk, LedgerError> {
         let unreadable = |error: std::io::Error| invalid(format!("the input: {error}"));
         let likely = most.min(LARGEST_CHUNK);
@@ -93,6 +109,9 @@ impl Requests {
                 Err(Unmade::Broken(error)) => return Err(error),
             };
             chunk.lines.push((Place { file, line }, read));
+            if source.keeps_waiting() {
+                break;
+            }
         }
         Ok(chunk)
     }
