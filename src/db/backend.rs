@@ -260,11 +260,21 @@ impl Connection {
         Ok(())
     }
 
-    /// Copies the whole database beside itself, where that is one file.
+    /// Copies the whole database beside itself, where that is one file: the copy is there as a whole or not at all.
     pub fn backup(&mut self, to: &Path) -> Result<(), DbError> {
         if self.engine() == Engine::Sqlite {
-            create_private(to)?;
-            self.execute(&sql("VACUUM INTO ?").bind(to.to_string_lossy().as_ref()))?;
+            let uncopied = |error: &dyn std::fmt::Display| {
+                let text = format!("{} cannot be written: {error}", to.display());
+                DbError::of_storage(&text).unwrap_or(DbError::Configuration(text))
+            };
+            let mut part = tempfile::Builder::new();
+            part.prefix(to.file_name().unwrap_or_default()).suffix(".part");
+            let part = part
+                .tempfile_in(to.parent().unwrap_or(Path::new("")))
+                .map_err(|error| uncopied(&error))?;
+            self.execute(&sql("VACUUM INTO ?").bind(part.path().to_string_lossy().as_ref()))?;
+            part.as_file().sync_all().map_err(|error| uncopied(&error))?;
+            part.persist(to).map_err(|error| uncopied(&error))?;
         }
         Ok(())
     }
@@ -274,17 +284,18 @@ impl Connection {
 fn create_private(path: &Path) -> Result<(), DbError> {
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match created {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(DbError::Configuration(format!(
-            "{} cannot be created: {error}",
-            path.display()
-        ))),
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            let text = format!("{} cannot be created: {error}", path.display());
+            Err(DbError::of_storage(&text).unwrap_or(DbError::Configuration(text)))
+        }
         _ => Ok(()),
     }
 }
 
 fn open_sqlite(path: &Path) -> Result<Connection, DbError> {
     let unusable = |error: &dyn std::fmt::Display| {
-        DbError::Configuration(format!("{} cannot be opened as a database: {error}", path.display()))
+        let text = format!("{} cannot be opened as a database: {error}", path.display());
+        DbError::of_storage(&text).unwrap_or(DbError::Configuration(text))
     };
     create_private(path)?;
     let text = path.to_str().ok_or_else(|| unusable(&"its path is not valid UTF-8"))?;

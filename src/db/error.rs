@@ -10,6 +10,9 @@ pub enum DbError {
     /// The connection broke in the middle; what was in flight may or may not have been committed.
     #[error("the connection to the database was lost: {0}")]
     Lost(String),
+    /// The disk is full or fails. A commit that ended like this may still be found done after a crash.
+    #[error("the database's disk is full or fails ({0}): free space, see to the disk, then try again")]
+    Storage(String),
     #[error("busy: {0}")]
     Busy(String),
     /// Serialisation failure, deadlock: the same transaction may succeed when run again.
@@ -35,6 +38,17 @@ impl DbError {
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::Retry(_))
     }
+
+    /// What a text says about the disk, if it does.
+    pub fn of_storage(text: &str) -> Option<Self> {
+        let about_storage = STORAGE.iter().any(|needle| text.contains(needle));
+        about_storage.then(|| Self::Storage(text.to_owned()))
+    }
+
+    /// Whether there is no telling from here what became of a commit: the connection or the disk is gone.
+    pub const fn leaves_open(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::Unreachable(_) | Self::Storage(_))
+    }
 }
 
 const LOST: [&str; 9] = [
@@ -47,6 +61,15 @@ const LOST: [&str; 9] = [
     "could not send data",
     "the database system is",
     "SSL connection has been closed",
+];
+
+const STORAGE: [&str; 6] = [
+    "disk I/O error",
+    "database or disk is full",
+    "No space left on device",
+    "Input/output error",
+    "could not extend file",
+    "could not fsync file",
 ];
 
 /// Engines and drivers report much as "unknown"; the text decides then.
@@ -62,6 +85,7 @@ impl From<Error> for DbError {
             }
             Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, _) => Self::Denied(text),
             _ if LOST.iter().any(|needle| says(needle)) => Self::Lost(text),
+            _ if let Some(storage) = Self::of_storage(&text) => storage,
             _ if says("UNIQUE constraint failed") => Self::Taken(text),
             _ if says("deadlock detected") || says("could not serialize") => Self::Retry(text),
             _ if says("database is locked") || says("database table is locked") => {

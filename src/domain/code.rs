@@ -102,6 +102,7 @@ codes! {
     Schema               "schema"                500 Configuration,
     Denied               "denied"                403 Configuration,
     Unreachable          "unreachable"           503 Unreachable,
+    Storage              "storage"               507 Unreachable,
     Integrity            "integrity"             500 Integrity,
     Interrupted          "interrupted"           499 Interrupted,
     Internal             "internal"              500 Internal,

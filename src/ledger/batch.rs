@@ -127,7 +127,9 @@ impl Batches {
                 // The same would happen to each of them.
                 Err(
                     error @ (LedgerError::Interrupted
-                    | LedgerError::Db(DbError::Busy(_) | DbError::Lost(_) | DbError::Unreachable(_))),
+                    | LedgerError::Db(
+                        DbError::Busy(_) | DbError::Lost(_) | DbError::Unreachable(_) | DbError::Storage(_),
+                    )),
                 ) => return Err(error),
                 // Something is wrong with one of them: one by one, the others go on.
                 Err(_) => break items.iter().map(|item| alone(ledger, item)).collect(),

@@ -22,7 +22,7 @@ pub enum LedgerError {
     RepairLimit(String),
     #[error("account {account}: {what}")]
     Contradiction { account: AccountId, what: &'static str },
-    /// The connection broke and did not come back: the operation may or may not have been applied.
+    /// The connection broke and did not come back, or the disk failed: the operation may or may not have been applied.
     #[error("{cause}; whether the operation was applied is unknown: send it again with --idempotency-key {key}")]
     Unknown { key: String, cause: DbError },
     #[error("interrupted")]
@@ -37,6 +37,15 @@ impl LedgerError {
         }
     }
 
+    /// For what nobody has asked for under a key: it is done again by itself, and sees then what became of it.
+    #[must_use]
+    pub fn without_key(self) -> Self {
+        match self {
+            Self::Unknown { cause, .. } => Self::Db(cause),
+            other => other,
+        }
+    }
+
     /// Whether others can go on: damage of an account, or somebody who holds it for too long.
     pub const fn concerns_one_account(&self) -> bool {
         matches!(
@@ -47,8 +56,9 @@ impl LedgerError {
 
     pub const fn code(&self) -> Code {
         match self {
-            Self::Db(error) => match error {
+            Self::Db(error) | Self::Unknown { cause: error, .. } => match error {
                 DbError::Unreachable(_) | DbError::Lost(_) => Code::Unreachable,
+                DbError::Storage(_) => Code::Storage,
                 DbError::Busy(_) | DbError::Retry(_) => Code::Busy,
                 DbError::Schema(_) => Code::Schema,
                 DbError::Configuration(_) => Code::Configuration,
@@ -61,7 +71,6 @@ impl LedgerError {
             Self::Busy(_) => Code::Busy,
             Self::RepairLimit(_) => Code::RepairLimit,
             Self::Contradiction { .. } => Code::Integrity,
-            Self::Unknown { .. } => Code::Unreachable,
             Self::Interrupted => Code::Interrupted,
         }
     }

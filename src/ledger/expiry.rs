@@ -51,7 +51,7 @@ impl Expiring for RechargeId {
     }
 
     fn end(self, ledger: &mut Ledger) -> Result<Answer, LedgerError> {
-        recharge::advance(ledger, self, RechargeStatus::Expired, None, None)
+        recharge::advance(ledger, self, RechargeStatus::Expired, None, None).map_err(LedgerError::without_key)
     }
 }
 

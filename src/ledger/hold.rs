@@ -47,7 +47,7 @@ pub(super) fn expire(ledger: &mut Ledger, id: HoldId) -> Result<Answer, LedgerEr
         note: Note::default(),
         key: None,
     };
-    post(ledger, &request)
+    post(ledger, &request).map_err(LedgerError::without_key)
 }
 
 /// Which holds a list shows.

@@ -127,10 +127,11 @@ pub fn post(ledger: &mut Ledger, request: &Request) -> Result<Answer, LedgerErro
     };
     let outcome = loop {
         match attempt.run(ledger) {
-            Err(LedgerError::Db(cause @ (DbError::Lost(_) | DbError::Unreachable(_)))) => {
+            Err(LedgerError::Db(cause)) if cause.leaves_open() => {
                 // The commit may have happened. The next round finds out by the key, on a fresh connection.
                 attempt.lost += 1;
-                if attempt.lost > RECONNECTS || ledger.db.reconnect().is_err() {
+                let final_word = attempt.lost > RECONNECTS || matches!(cause, DbError::Storage(_));
+                if final_word || ledger.db.reconnect().is_err() {
                     return Err(LedgerError::Unknown {
                         key: key.to_string(),
                         cause,
@@ -468,7 +469,7 @@ impl Attempt<'_> {
 
     /// Best effort: the error itself is what the caller must hear.
     pub(super) fn record_failure(&self, ledger: &mut Ledger, id: AccountId, error: &LedgerError) {
-        if matches!(error, LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))) {
+        if matches!(error, LedgerError::Db(error) if error.leaves_open()) {
             return;
         }
         let recorded: Result<(), DbError> = write_relaxed(&mut ledger.db, "failure", |db| {
