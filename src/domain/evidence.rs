@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::code::Code;
 use super::currency::Currency;
-use super::intent::IntentState;
+use super::intent::{IntentState, is_reason};
 use super::money::Minor;
 
 /// An intent as stored, right or wrong, and the first of the entries it names.
@@ -77,9 +76,8 @@ impl Attempt {
             None => false,
         };
         hold(outcome, "its outcome is not one that there is");
-        let known = |reason: &String| Code::ALL.iter().any(|code| code.name() == reason);
         hold(
-            self.reason.as_ref().is_none_or(known),
+            self.reason.as_deref().is_none_or(is_reason),
             "its reason is not one that there is",
         );
         let named = ["hold", "purchase", "gift", "recharge"]

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::account::AccountId;
+use super::code::Code;
 use super::text::{Actor, IdempotencyKey};
 use super::time::Timestamp;
 
@@ -75,6 +76,11 @@ pub const STRANDED: &str = "stranded";
 
 /// The reason of one that was left pending while another attempt under its key was applied.
 pub const APPLIED_BEFORE: &str = "applied_before";
+
+/// Whether an attempt can have ended for that reason: an error's code, or what a settlement found.
+pub fn is_reason(text: &str) -> bool {
+    [STRANDED, APPLIED_BEFORE].contains(&text) || Code::ALL.iter().any(|code| code.name() == text)
+}
 
 /// One attempt: `(account, key, attempt)` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
