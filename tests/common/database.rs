@@ -103,6 +103,31 @@ impl TestDatabase {
         }
     }
 
+    /// Another database that holds the same. Nobody may be at work on this one.
+    pub fn copy(&self) -> Self {
+        match &self.place {
+            Place::Sqlite(_) => {
+                let copy = Self::in_new_directory();
+                for (name, content) in sqlite_files(self.directory()) {
+                    fs::write(copy.directory().join(name), content).expect("the disk has room");
+                }
+                copy
+            }
+            Place::Postgres(template) => {
+                let name = unique_name();
+                postgres::shared().clone_database(template, &name);
+                Self::on_shared_server(name)
+            }
+        }
+    }
+
+    /// Makes room: a server keeps its databases until it ends, and a campaign makes thousands.
+    pub fn discard(self) {
+        if let Place::Postgres(name) = &self.place {
+            postgres::shared().psql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
+        }
+    }
+
     /// The binary on this database; every call gives the same working directory.
     pub fn ledger(&self) -> Ledger {
         Ledger::at_home(&self.url, Arc::clone(&self.home))
@@ -145,14 +170,18 @@ fn sqlite_template() -> &'static [(OsString, Vec<u8>)] {
     TEMPLATE.get_or_init(|| {
         let database = TestDatabase::unmigrated(Engine::Sqlite);
         migrate(&database);
-        [SQLITE_FILE.to_owned(), format!("{SQLITE_FILE}-wal")]
-            .into_iter()
-            .filter_map(|name| {
-                let content = fs::read(database.directory().join(&name)).ok()?;
-                Some((name.into(), content))
-            })
-            .collect()
+        sqlite_files(database.directory())
     })
+}
+
+/// The database and its log; what others have mapped of the log is made anew.
+fn sqlite_files(directory: &Path) -> Vec<(OsString, Vec<u8>)> {
+    let names = [SQLITE_FILE.to_owned(), format!("{SQLITE_FILE}-wal")];
+    let files = names.into_iter().filter_map(|name| {
+        let content = fs::read(directory.join(&name)).ok()?;
+        Some((name.into(), content))
+    });
+    files.collect()
 }
 
 fn postgres_template() -> &'static str {

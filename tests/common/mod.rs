@@ -7,6 +7,7 @@
 pub mod callback;
 pub mod command;
 pub mod database;
+pub mod effort;
 pub mod postgres;
 
 pub use command::{Ledger, NOW, Output};

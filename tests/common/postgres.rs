@@ -71,8 +71,15 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
+        Self::start_with(|_, _| {})
+    }
+
+    /// The same, after its directory has been prepared; for whom, if not for this process's own user.
+    pub fn start_with(prepare: impl FnOnce(&Path, Option<(u32, u32)>)) -> Self {
         let binaries = find_binaries();
         let directory = short_temporary_directory();
+        let owner = is_root(&directory).then(ServiceUser::find);
+        prepare(&directory, owner.map(|owner| (owner.uid, owner.gid)));
         let guardian = Guardian::start(&binaries, &directory);
         let server = Self {
             binaries,
@@ -105,6 +112,11 @@ impl Server {
             );
             std::thread::sleep(READY_POLL);
         }
+    }
+
+    /// Where its socket is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     pub fn url(&self, database: &str) -> String {

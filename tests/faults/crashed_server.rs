@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::{Attempt, assert_exactly_once, funded_account};
+use super::{Attempt, Raise, assert_exactly_once, funded_account};
 use crate::common::Ledger;
+use crate::common::effort::{Effort, Tally, seed};
 use crate::common::postgres::Server;
 
-const CRASHES: usize = 50;
 const DONE: i32 = 0;
 const NOT_REACHABLE: i32 = 4;
 
-#[test]
-fn what_a_crashed_server_acknowledged_is_there_after_its_recovery() {
+pub fn crashed(seed: u64, effort: Effort) -> Tally {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut crashes = 0;
     let server = Server::start();
     server.create_database("ledger");
     let ledger = Ledger::new(&server.url("ledger"));
@@ -44,9 +45,10 @@ fn what_a_crashed_server_acknowledged_is_there_after_its_recovery() {
                 }
             });
         }
-        let _stopped_even_by_a_panic = Stop(&stop);
-        for _ in 0..CRASHES {
-            thread::sleep(Duration::from_millis(fastrand::u64(20..150)));
+        let _stopped_even_by_a_panic = Raise(&stop);
+        while effort.wants_more(crashes) {
+            crashes += 1;
+            thread::sleep(Duration::from_millis(random.u64(20..150)));
             server.crash();
             server.start_again();
         }
@@ -55,7 +57,7 @@ fn what_a_crashed_server_acknowledged_is_there_after_its_recovery() {
     let attempts: Vec<Attempt> = (0..next.into_inner()).map(Attempt::new).collect();
     let acknowledged = acknowledged.into_inner().unwrap();
     assert!(
-        acknowledged.len() > CRASHES,
+        acknowledged.len() > crashes,
         "only {} charges succeeded",
         acknowledged.len()
     );
@@ -65,12 +67,10 @@ fn what_a_crashed_server_acknowledged_is_there_after_its_recovery() {
         &attempts,
         &acknowledged,
     );
+    Tally::rounds(crashes)
 }
 
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+#[test]
+fn what_a_crashed_server_acknowledged_is_there_after_its_recovery() {
+    crashed(seed(), Effort::Rounds(50));
 }

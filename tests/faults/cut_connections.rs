@@ -6,29 +6,31 @@ use std::time::Duration;
 
 use ledger::ledger::post::{Outcome, post};
 
-use super::{Attempt, assert_exactly_once, funded_account, open};
+use super::{Attempt, Raise, assert_exactly_once, funded_account, open};
+use crate::common::effort::{Effort, Tally, seed};
 use crate::common::{Engine, TestDatabase};
 
-const ROUNDS_OF_CUTTING: usize = 60;
 const CUT: &str = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
      WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
-#[test]
-fn an_operation_survives_a_cut_connection_and_is_applied_once() {
+pub fn cut(seed: u64, effort: Effort) -> Tally {
+    let mut random = fastrand::Rng::with_seed(seed);
     let database = TestDatabase::fresh(Engine::Postgres);
     funded_account(&database.ledger());
     let mut ledger = open(&database.url);
     let done = AtomicBool::new(false);
     let mut attempts = Vec::new();
 
-    let cut: usize = thread::scope(|scope| {
+    let (rounds, cut) = thread::scope(|scope| {
         let cutting = scope.spawn(|| {
-            let _done_even_after_a_panic = Done(&done);
-            let rounds = (0..ROUNDS_OF_CUTTING).map(|_| {
-                thread::sleep(Duration::from_millis(fastrand::u64(20..60)));
-                database.sql(CUT).parse::<usize>().unwrap()
-            });
-            rounds.sum()
+            let _done_even_after_a_panic = Raise(&done);
+            let (mut rounds, mut cut) = (0, 0);
+            while effort.wants_more(rounds) {
+                thread::sleep(Duration::from_millis(random.u64(20..60)));
+                cut += database.sql(CUT).parse::<usize>().unwrap();
+                rounds += 1;
+            }
+            (rounds, cut)
         });
         while !done.load(Ordering::Relaxed) {
             let attempt = Attempt::new(attempts.len());
@@ -40,15 +42,13 @@ fn an_operation_survives_a_cut_connection_and_is_applied_once() {
         cutting.join().unwrap()
     });
 
-    assert!(cut >= ROUNDS_OF_CUTTING / 2, "only {cut} connections were cut");
+    assert!(cut >= rounds / 2, "only {cut} connections were cut");
     let acknowledged = attempts.iter().map(|attempt| attempt.key.clone()).collect();
     assert_exactly_once(&database.url, |text| database.sql(text), &attempts, &acknowledged);
+    Tally::rounds(cut)
 }
 
-struct Done<'a>(&'a AtomicBool);
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+#[test]
+fn an_operation_survives_a_cut_connection_and_is_applied_once() {
+    cut(seed(), Effort::Rounds(60));
 }

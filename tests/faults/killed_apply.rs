@@ -6,22 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::common::effort::{Effort, Tally, seed};
 use crate::common::postgres::Server;
-use crate::common::{Ledger, Output, TestDatabase, on_both_engines};
+use crate::common::{Engine, Ledger, Output, TestDatabase, on_both_engines};
 
-/// How often a run is killed; a campaign asks for thousands.
-const KILLS_VARIABLE: &str = "LEDGER_TEST_KILLS";
 const KILLED: i32 = 128 + 9;
 const INTERRUPTED: i32 = 130;
 const NOT_REACHABLE: i32 = 4;
 const ACCOUNTS: usize = 7;
 const LINES: usize = 1_500;
 const CRASHES: usize = 3;
-
-fn kills() -> usize {
-    let given = std::env::var(KILLS_VARIABLE).ok();
-    given.map_or(25, |text| text.parse().expect("a number of kills"))
-}
 
 /// Two charges, a recharge, and now and then a hold, over all accounts in turn; some charges are too much.
 fn line(number: usize) -> String {
@@ -107,40 +101,47 @@ fn undisturbed(database: &TestDatabase, lines: usize) -> (Ledger, Duration) {
     (ledger, started.elapsed())
 }
 
+/// Kills as many runs as that; a file that is done before begins again in a fresh database.
+pub fn killed(engine: Engine, seed: u64, effort: Effort) -> Tally {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let beside = TestDatabase::fresh(engine);
+    let (undisturbed, life) = undisturbed(&beside, LINES);
+    let (mut killed, mut in_the_middle) = (0, 0);
+
+    while effort.wants_more(killed) {
+        let database = TestDatabase::fresh(engine);
+        let ledger = database.ledger();
+        accounts(&ledger);
+        file(database.directory(), LINES);
+        let mut before = database.sql(ENTRIES);
+        while effort.wants_more(killed) {
+            let mut child = ledger.spawn(&["apply", "-q", "lines.ndjson"]);
+            std::thread::sleep(life.mul_f64(1.1 * random.f64()));
+            child.kill().unwrap();
+            let code = Output::of(child).code;
+            assert!(code == KILLED || code == 7, "exit {code}");
+            killed += usize::from(code == KILLED);
+            let after = database.sql(ENTRIES);
+            let (all, distinct) = after.split_once('|').unwrap();
+            assert_eq!(all, distinct, "a key was applied twice");
+            in_the_middle += usize::from(code == KILLED && after != before);
+            before = after;
+            if code == 7 || before.starts_with(&format!("{}|", LINES - LINES / 50)) {
+                break;
+            }
+        }
+        digest(&ledger);
+        ledger.run_words("apply -q lines.ndjson").expect_code(7);
+        assert_as_if_run_once(&ledger, &undisturbed, |text| database.sql(text), LINES);
+    }
+
+    assert!(in_the_middle > 0, "no run was killed in the middle");
+    Tally::rounds(killed)
+}
+
 on_both_engines! {
     fn a_file_whose_run_is_killed_again_and_again_is_completed_once(database: TestDatabase) {
-        let (undisturbed, life) = undisturbed(&database, LINES);
-        let (mut killed, mut in_the_middle) = (0, 0);
-
-        // A file that is done before all kills are begins again in a fresh database.
-        while killed < kills() {
-            let database = TestDatabase::fresh(database.engine);
-            let ledger = database.ledger();
-            accounts(&ledger);
-            file(database.directory(), LINES);
-            let mut before = database.sql(ENTRIES);
-            while killed < kills() {
-                let mut child = ledger.spawn(&["apply", "-q", "lines.ndjson"]);
-                std::thread::sleep(life.mul_f64(1.1 * fastrand::f64()));
-                child.kill().unwrap();
-                let code = Output::of(child).code;
-                assert!(code == KILLED || code == 7, "exit {code}");
-                killed += usize::from(code == KILLED);
-                let after = database.sql(ENTRIES);
-                let (all, distinct) = after.split_once('|').unwrap();
-                assert_eq!(all, distinct, "a key was applied twice");
-                in_the_middle += usize::from(code == KILLED && after != before);
-                before = after;
-                if code == 7 || before.starts_with(&format!("{}|", LINES - LINES / 50)) {
-                    break;
-                }
-            }
-            digest(&ledger);
-            ledger.run_words("apply -q lines.ndjson").expect_code(7);
-            assert_as_if_run_once(&ledger, &undisturbed, |text| database.sql(text), LINES);
-        }
-
-        assert!(in_the_middle > 0, "no run was killed in the middle");
+        killed(database.engine, seed(), Effort::Rounds(25));
     }
 
     fn an_interrupted_run_stops_between_two_chunks_and_the_next_goes_on(database: TestDatabase) {
@@ -177,7 +178,7 @@ on_both_engines! {
 
 #[test]
 fn a_file_whose_server_crashes_in_the_middle_is_completed_once() {
-    let beside = TestDatabase::fresh(crate::common::Engine::Postgres);
+    let beside = TestDatabase::fresh(Engine::Postgres);
     let (undisturbed, life) = undisturbed(&beside, LINES);
     let server = Server::start();
     server.create_database("ledger");

@@ -1,14 +1,25 @@
 //! Processes killed, servers crashed, connections cut: what was acknowledged is there, nothing is there
 //! twice, and whoever does not know sends the same key again.
 
-mod crashed_server;
-mod cut_connections;
-mod killed_apply;
-mod killed_processes;
+pub mod crashed_server;
+pub mod cut_connections;
+pub mod disk;
+pub mod every_call;
+pub mod full_disk;
+pub mod killed_apply;
+pub mod killed_processes;
+pub mod lost_replies;
+pub mod power;
+mod relay;
+mod scene;
+pub mod serial;
+mod strace;
 mod stranded_intents;
+pub mod upgrade;
 
 use std::collections::BTreeSet;
 use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ledger::domain::access::Access;
@@ -26,6 +37,15 @@ use ledger::ledger::{Clock, DatabaseUrl, account};
 use crate::common::{Ledger, Output};
 
 const FUNDS: usize = 1_000_000;
+
+/// Raises a flag in the end, so that other threads end too, even after a panic.
+struct Raise<'a>(&'a AtomicBool);
+
+impl Drop for Raise<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
 
 /// One operation of one unit of money, under a key of its own.
 #[derive(Clone, Debug)]

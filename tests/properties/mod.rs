@@ -16,21 +16,18 @@ use history::{Holds, history};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use world::{Telling, World};
 
+use crate::common::effort::{Effort, SEED_VARIABLE, Tally, seed};
 use crate::common::{Engine, TestDatabase, on_both_engines};
 
-/// Repeats a failure: the seed is in its message.
-const SEED_VARIABLE: &str = "LEDGER_TEST_SEED";
-
-fn seed() -> u64 {
-    match std::env::var(SEED_VARIABLE) {
-        Ok(text) => text.parse().expect("the seed is a number"),
-        Err(_) => fastrand::u64(..),
-    }
+/// The digest that a ledger ends with, and how many operations it was told.
+struct Lived {
+    digest: String,
+    operations: usize,
 }
 
-/// Lives through that many histories in one database; the digest it ends with.
+/// Lives through that many histories in one database.
 #[track_caller]
-fn live(database: &TestDatabase, telling: Telling, holds: Holds, histories: u32, seed: u64) -> String {
+fn live(database: &TestDatabase, telling: Telling, holds: Holds, histories: u32, seed: u64) -> Lived {
     let config = Config {
         cases: histories,
         failure_persistence: None,
@@ -43,7 +40,35 @@ fn live(database: &TestDatabase, telling: Telling, holds: Holds, histories: u32,
     if let Err(failure) = lived {
         panic!("on {}, with {SEED_VARIABLE}={seed}: {failure}", database.engine);
     }
-    world.into_inner().verified_digest()
+    let mut world = world.into_inner();
+    let operations = world.operations();
+    Lived {
+        digest: world.verified_digest(),
+        operations,
+    }
+}
+
+/// Histories told one by one and in bulk, in turn.
+pub fn lived(engine: Engine, seed: u64, effort: Effort) -> Tally {
+    const AT_ONCE: u32 = 100;
+    let (mut tally, mut operations) = (Tally::default(), 0);
+    while effort.wants_more(tally.rounds) {
+        let seed = seed.wrapping_add(tally.rounds as u64);
+        let (telling, holds) = match tally.rounds % 2 {
+            0 => (Telling::OneByOne, Holds::MayExpire),
+            _ => (Telling::InBulk, Holds::Last),
+        };
+        tally.round(
+            || format!("{telling:?} on {engine}, with {SEED_VARIABLE}={seed}"),
+            || {
+                let database = TestDatabase::fresh(engine);
+                operations += live(&database, telling, holds, AT_ONCE, seed).operations;
+                database.discard();
+            },
+        );
+    }
+    tally.notes = format!("{operations} operations");
+    tally
 }
 
 on_both_engines! {
@@ -60,6 +85,6 @@ on_both_engines! {
 fn the_same_histories_have_the_same_digest_on_both_engines() {
     let seed = seed();
     let [sqlite, postgres] =
-        Engine::BOTH.map(|engine| live(&TestDatabase::fresh(engine), Telling::OneByOne, Holds::Last, 50, seed));
+        Engine::BOTH.map(|engine| live(&TestDatabase::fresh(engine), Telling::OneByOne, Holds::Last, 50, seed).digest);
     assert_eq!(sqlite, postgres, "with {SEED_VARIABLE}={seed}");
 }

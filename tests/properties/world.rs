@@ -39,6 +39,7 @@ pub struct World {
     model: Model,
     desks: Vec<Desk>,
     lives: usize,
+    operations: usize,
     telling: Telling,
     /// What the ledger has yet to be told, by which desk, and what the model answered.
     waiting: Vec<(Step, Answer)>,
@@ -53,10 +54,16 @@ impl World {
             model: Model::new(),
             desks: desks.collect(),
             lives: 0,
+            operations: 0,
             telling,
             waiting: Vec::new(),
             waiting_at: 0,
         }
+    }
+
+    /// How many operations the ledger was told.
+    pub const fn operations(&self) -> usize {
+        self.operations
     }
 
     /// Lives through a history with two accounts that nobody else has.
@@ -162,6 +169,7 @@ impl World {
     }
 
     fn tell(&mut self, desk: usize, step: Step) -> Result<(), TestCaseError> {
+        self.operations += 1;
         if self.telling == Telling::InBulk {
             let administration = step.operation.is_administration();
             if administration || desk != self.waiting_at {

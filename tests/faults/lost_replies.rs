@@ -1,0 +1,99 @@
+//! The connection is lost at each message in turn, before the server has it or after it has answered: whoever has a key
+//! finds out what became of the commit, and everybody else is told that the server is gone.
+
+use super::relay::{Cut, Relay};
+use super::scene::{ACTS, Act, LATER, assert_same, essence, prove, scene};
+use crate::common::effort::{Effort, SEED_VARIABLE, Tally, seed};
+use crate::common::{Engine, Ledger, TestDatabase, postgres};
+
+const NOT_REACHABLE: i32 = 4;
+/// At how many points of each act a short campaign looks.
+const FEW: usize = 3;
+
+fn behind(relay: &Relay, stage: &TestDatabase) -> Ledger {
+    let direct = postgres::shared().directory().display().to_string();
+    let url = stage.url.replace(&direct, &relay.directory().display().to_string());
+    stage.ledger().at(LATER).env("DATABASE_URL", &url)
+}
+
+/// What stands before and after an act, and with how many messages it is asked for.
+fn learn(act: &Act, scene: &TestDatabase) -> (String, String, usize) {
+    let stage = act.stage(scene);
+    let before = essence(&stage);
+    let relay = Relay::before(postgres::shared().directory(), Cut::Request, 0);
+    act.run(&behind(&relay, &stage)).expect_code(act.codes[0]);
+    (before, essence(&stage), relay.messages())
+}
+
+fn check(act: &Act, scene: &TestDatabase, (before, after): (&str, &str), (cut, at): (Cut, usize)) {
+    let stage = act.stage(scene);
+    let relay = Relay::before(postgres::shared().directory(), cut, at);
+    let output = act.run(&behind(&relay, &stage));
+    let said = format!("{} with its {cut:?} {at} lost: {}", act.line, output.transcript());
+    let found = essence(&stage);
+    if output.code == act.codes[0] {
+        assert_same(&found, after, &format!("told that it was done: {said}"));
+    } else {
+        let has_key = act.line.contains("--idempotency-key");
+        let undone = found == before;
+        assert!(
+            output.code == NOT_REACHABLE || (act.in_steps && output.code == 7),
+            "{said}"
+        );
+        assert!(
+            !has_key || (undone && !output.stderr.contains("unknown")),
+            "left in doubt: {said}"
+        );
+        assert!(
+            act.in_steps || undone || found == after,
+            "neither all nor nothing: {said}"
+        );
+    }
+    let ledger = stage.ledger().at(LATER);
+    let again = act.run(&ledger);
+    assert!(act.codes.contains(&again.code), "{said}\nagain: {}", again.transcript());
+    assert_same(
+        &essence(&stage),
+        after,
+        &format!("{said}\nagain: {}", again.transcript()),
+    );
+    prove(&ledger);
+    stage.discard();
+}
+
+pub fn lost(seed: u64, effort: Effort) -> Tally {
+    let scene = scene(Engine::Postgres);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut acts: Vec<&Act> = ACTS.iter().collect();
+    random.shuffle(&mut acts);
+    let mut tally = Tally {
+        of: Some(0),
+        ..Tally::default()
+    };
+    for act in acts {
+        if !effort.wants_more(tally.rounds) {
+            break;
+        }
+        let (before, after, messages) = learn(act, &scene);
+        let points = (1..=messages).flat_map(|at| [(Cut::Request, at), (Cut::Reply, at)]);
+        let mut points: Vec<_> = points.collect();
+        tally.of = tally.of.map(|of| of + points.len());
+        random.shuffle(&mut points);
+        if let Effort::Rounds(_) = effort {
+            points.truncate(FEW);
+        }
+        for point in points {
+            if !effort.wants_more(tally.rounds) {
+                break;
+            }
+            let name = || format!("{} at {point:?}, with {SEED_VARIABLE}={seed}", act.line);
+            tally.round(name, || check(act, &scene, (&before, &after), point));
+        }
+    }
+    tally
+}
+
+#[test]
+fn an_answer_that_is_lost_on_the_way_is_found_out() {
+    lost(seed(), Effort::Rounds(30)).assert_clean();
+}
