@@ -32,6 +32,7 @@ pub mod jobs;
 pub mod journal;
 pub mod numbers;
 pub mod operations;
+pub mod outbox;
 pub mod posting;
 pub mod proofs;
 pub mod purchases;

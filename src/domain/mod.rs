@@ -18,6 +18,7 @@ pub mod currency;
 pub mod drift;
 pub mod effects;
 pub mod entry;
+pub mod event;
 pub mod evidence;
 pub mod histogram;
 pub mod hold;

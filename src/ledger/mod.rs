@@ -26,6 +26,7 @@ pub mod job;
 pub mod migrate;
 pub mod operations;
 mod origin;
+mod outbox;
 pub mod post;
 pub mod progress;
 pub mod purchase;
