@@ -20,6 +20,7 @@ pub mod closes;
 pub mod connection;
 mod copy;
 pub mod credits;
+pub mod deliveries;
 pub mod entries;
 pub mod export;
 pub mod gifts;

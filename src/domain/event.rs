@@ -1,8 +1,11 @@
 //! Events: what others want to hear of, and from what it follows.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde_json::{Value, json};
 
-use super::account::Account;
+use super::account::{Account, AccountId};
 use super::alert::Alert;
 use super::balance::Figures;
 use super::currency::Currency;
@@ -11,15 +14,36 @@ use super::entry::Note;
 use super::money::Minor;
 use super::operation::Operation;
 use super::recharge::{Recharge, RechargeStatus};
-use super::record_id::record_id;
+use super::record_id::{self, InvalidId};
 use super::refusal::Refusal;
 use super::suspension::Suspension;
 use super::text::{Actor, IdempotencyKey, Reference};
 
-record_id!(
-    /// How an event is named outside: `e12-7`.
-    EventId, 'e', "an event", "ledger notify list"
-);
+/// How an event is named outside: `e12-7` is the seventh event of account 12, `e0-7` of the ledger as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventId {
+    pub account: AccountId,
+    pub number: i64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "e{}-{}", self.account, self.number)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (account, number) = record_id::parse_from(text, 'e', 0).ok_or(InvalidId {
+            what: "an event",
+            letter: 'e',
+            list: "ledger notify list",
+        })?;
+        Ok(Self { account, number })
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EventKind {
@@ -179,7 +203,7 @@ fn show(currency: &Currency, minor: Minor) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::account::{AccountId, Limits};
+    use crate::domain::account::Limits;
     use crate::domain::balance::State;
     use crate::domain::money::Amount;
     use crate::domain::recharge::RechargeId;
@@ -358,6 +382,16 @@ mod tests {
         );
         for kind in EventKind::ALL {
             assert_eq!(EventKind::parse(kind.name()), Some(kind));
+        }
+    }
+
+    #[test]
+    fn events_of_the_ledger_as_a_whole_have_an_id_too() {
+        for text in ["e0-3", "e12-7"] {
+            assert_eq!(text.parse::<EventId>().unwrap().to_string(), text);
+        }
+        for bad in ["e1-0", "r1-1", "e-1-1", ""] {
+            assert!(bad.parse::<EventId>().is_err(), "{bad}");
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod chain;
 pub mod close;
 pub mod code;
 pub mod currency;
+pub mod delivery;
 pub mod drift;
 pub mod effects;
 pub mod entry;

@@ -24,6 +24,7 @@ pub mod intents;
 pub mod interrupt;
 pub mod job;
 pub mod migrate;
+pub mod notify;
 pub mod operations;
 mod origin;
 mod outbox;
