@@ -9,6 +9,7 @@ mod command;
 mod mail;
 mod message;
 pub mod review;
+mod turn;
 mod webhook;
 
 use std::time::Duration;
@@ -16,17 +17,16 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::json;
 
-use self::channel::{Channel, Failed};
+use self::channel::Channel;
+use self::turn::Turn;
 use super::clock::Stopwatch;
 use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
 use super::{Ledger, interrupt};
-use crate::db::DbError;
-use crate::db::deliveries::{self, Outgoing};
-use crate::db::unit_of_work::{write, write_relaxed};
-use crate::domain::account::AccountId;
+use crate::db::deliveries;
+use crate::db::unit_of_work::write;
 use crate::domain::code::Exit;
-use crate::domain::delivery::{Delivery, DeliveryState, Jitter, Retries};
+use crate::domain::delivery::{Delivery, Retries};
 use crate::domain::event::{EventId, EventKind};
 use crate::domain::time::Timestamp;
 
@@ -48,8 +48,6 @@ pub struct Notify {
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub channels: Vec<ChannelReport>,
-    /// The first attempts that failed, at most [`LISTED`] of each channel.
-    pub failures: Vec<Failure>,
     /// What is still to be delivered.
     pub pending: u64,
     /// What has been given up, in this run or before.
@@ -69,6 +67,8 @@ pub struct ChannelReport {
     pub died: u64,
     /// Why some that were due were not attempted.
     pub stopped: Option<Stopped>,
+    /// The first attempts that failed, at most 20.
+    pub failures: Vec<Failure>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,12 +98,6 @@ impl Report {
     }
 }
 
-/// Most failures of a channel that are listed.
-const LISTED: usize = 20;
-
-/// After so many attempts in a row that have reached nobody, a channel rests until the next run.
-const UNREACHABLE_IN_A_ROW: u32 = 3;
-
 /// Delivers what is due.
 pub fn notify(ledger: &mut Ledger, request: &Notify) -> Result<Report, LedgerError> {
     job::run(ledger, JOB, Overlap::Refused, |ledger, run| {
@@ -114,9 +108,9 @@ pub fn notify(ledger: &mut Ledger, request: &Notify) -> Result<Report, LedgerErr
             // A slow receiver leaves the others their share.
             let left = request.time_limit.saturating_sub(started.elapsed());
             let share = left / u32::try_from(request.channels.len() - place).unwrap_or(u32::MAX);
-            let (told, failures) = deliver(ledger, run, channel, (&request.retries, share))?;
-            report.channels.push(told);
-            report.failures.extend(failures);
+            report
+                .channels
+                .push(Turn::new(channel, &request.retries, share).take(ledger, run)?);
         }
         if let Some(age) = request.prune {
             report.pruned = prune(ledger, run, age)?;
@@ -174,103 +168,6 @@ fn distribute(ledger: &mut Ledger, run: &mut Run, request: &Notify) -> Result<()
             return Ok(());
         }
     }
-}
-
-/// Attempts what is due on one channel; an account whose event fails waits, the others go on.
-fn deliver(
-    ledger: &mut Ledger,
-    run: &mut Run,
-    channel: &Channel,
-    (retries, time_limit): (&Retries, Duration),
-) -> Result<(ChannelReport, Vec<Failure>), LedgerError> {
-    let started = Stopwatch::start();
-    let mut failures = Vec::new();
-    let mut report = ChannelReport {
-        name: channel.name(),
-        delivered: 0,
-        failed: 0,
-        died: 0,
-        stopped: None,
-    };
-    let (mut after, mut waits, mut unreachable) = (FROM_THE_FIRST, None::<AccountId>, 0);
-    loop {
-        let page = deliveries::deliveries_pending(&mut ledger.db, channel.name(), after, PAGE)?;
-        let Some(last) = page.last() else {
-            return Ok((report, failures));
-        };
-        after = (last.event.id.account.get(), last.event.id.number);
-        for outgoing in page {
-            let account = outgoing.event.id.account;
-            if waits == Some(account) {
-                continue;
-            }
-            if !outgoing.delivery.is_due(ledger.now()) {
-                waits = Some(account);
-                continue;
-            }
-            report.stopped = if started.elapsed() >= time_limit {
-                Some(Stopped::TimeIsUp)
-            } else if unreachable >= UNREACHABLE_IN_A_ROW {
-                Some(Stopped::Unreachable)
-            } else {
-                None
-            };
-            if report.stopped.is_some() {
-                return Ok((report, failures));
-            }
-            interrupt::check()?;
-            run.keep(ledger)?;
-            let (delivery, reached) = attempt(ledger, channel, &outgoing, retries)?;
-            unreachable = if reached { 0 } else { unreachable + 1 };
-            match delivery.state {
-                DeliveryState::Delivered => report.delivered += 1,
-                DeliveryState::Dead => report.died += 1,
-                DeliveryState::Pending => {
-                    report.failed += 1;
-                    waits = Some(account);
-                }
-            }
-            if delivery.state != DeliveryState::Delivered && failures.len() < LISTED {
-                failures.push(Failure {
-                    event: outgoing.event.id,
-                    kind: outgoing.event.kind,
-                    delivery,
-                });
-            }
-        }
-        if waits.is_some_and(|account| account.get() == after.0) {
-            // Nothing more of this account, however much is behind it.
-            after.1 = i64::MAX;
-        }
-    }
-}
-
-/// Attempts one delivery and notes how it ended; whether anybody was there.
-fn attempt(
-    ledger: &mut Ledger,
-    channel: &Channel,
-    outgoing: &Outgoing,
-    retries: &Retries,
-) -> Result<(Delivery, bool), LedgerError> {
-    let Outgoing { event, delivery } = outgoing;
-    let sent = channel.send(event, ledger.now());
-    let now = ledger.now();
-    let (after, reached) = match sent {
-        Ok(()) => (delivery.delivered(now), true),
-        Err(Failed { reason, reached }) => {
-            log::info!("{} to {}: {reason}", event.id, channel.name());
-            let jitter = Jitter::new(fastrand::u16(0..=Jitter::MOST));
-            (delivery.failed(&reason, retries, now, jitter), reached)
-        }
-    };
-    // If a crash takes this note back, the event is sent again under its delivery id.
-    let noted: bool = write_relaxed(&mut ledger.db, "notify note", |db| -> Result<bool, DbError> {
-        deliveries::delivery_move(db, event.id, delivery, &after)
-    })?;
-    if !noted {
-        log::info!("{} to {}: asked for again meanwhile", event.id, channel.name());
-    }
-    Ok((after, reached))
 }
 
 /// Forgets events that everybody has been told of and that are older than `age`; how many.

@@ -11,7 +11,7 @@ pub fn report(report: &Report) -> Document {
     let rows: Vec<Value> = report.channels.iter().map(channel_fields).collect();
     let data = json!({
         "channels": rows,
-        "failures": report.failures.iter().map(failure_fields).collect::<Vec<_>>(),
+        "failures": failures(report).map(failure_fields).collect::<Vec<_>>(),
         "pending": report.pending,
         "dead": report.dead,
         "pruned": report.pruned,
@@ -24,12 +24,16 @@ pub fn report(report: &Report) -> Document {
     }
 }
 
+fn failures(report: &Report) -> impl Iterator<Item = &Failure> {
+    report.channels.iter().flat_map(|channel| &channel.failures)
+}
+
 fn people(report: &Report) -> Vec<Block> {
     let mut human: Vec<Block> = report.channels.iter().map(channel_line).collect();
-    if !report.failures.is_empty() {
+    if failures(report).next().is_some() {
         human.push(Block::Table {
             headers: vec!["Event", "What", "Channel", "Attempts", "Error", "Next attempt"],
-            rows: report.failures.iter().map(failure_row).collect(),
+            rows: failures(report).map(failure_row).collect(),
         });
     }
     let mut pairs = vec![

@@ -3,6 +3,7 @@
 mod channels;
 mod command;
 mod crashes;
+mod encrypted;
 mod events;
 mod mail;
 mod secrets;

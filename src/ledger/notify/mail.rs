@@ -109,7 +109,9 @@ impl Mail {
         }
         match error.status() {
             Some(code) => Failed::refused(self.answer(code.into(), error)),
-            None if error.is_tls() => Failed::unreachable("TLS failed: is the certificate valid?"),
+            None if error.is_tls() || is_about_certificates(error) => {
+                Failed::unreachable("TLS failed: is the certificate valid?")
+            }
             None => Failed::unreachable("the connection to the mail server failed"),
         }
     }
@@ -131,6 +133,12 @@ impl Mail {
         let said: String = said.chars().filter(|c| !is_unprintable(*c)).take(LONGEST).collect();
         format!("the mail server answered {code}: {said}")
     }
+}
+
+/// Whether the connection broke over a certificate, which the library tells only in words.
+fn is_about_certificates(error: &Error) -> bool {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+        .any(|cause| cause.to_string().contains("certificate verify failed"))
 }
 
 const NOT_AN_ADDRESS: &str =
