@@ -165,6 +165,26 @@ on_both_engines! {
         assert_eq!(db.sql("SELECT COUNT(*), MAX(number), COUNT(DISTINCT delivery_id) FROM outbox"), "13|13|13");
     }
 
+    fn a_bulk_run_and_single_refusals_at_the_same_time_tell_each_their_own(db: TestDatabase) {
+        funded(&db, "5", "100");
+        let line = |number: usize| {
+            format!("{{\"op\":\"charge\",\"user_id\":\"5\",\"amount\":\"9000\",\"service\":\"vps\",\"idempotency_key\":\"bulk {number}\"}}\n")
+        };
+        fs::write(db.directory().join("lines.ndjson"), (0..3_000).map(line).collect::<String>()).unwrap();
+        let ledger = db.ledger().env("LEDGER_LOCK_TIMEOUT", "30s");
+        let bulk = ledger.spawn(&["apply", "lines.ndjson", "-q"]);
+        let singles: Vec<_> = (0..12)
+            .map(|_| ledger.spawn(&["charge", "--user-id", "5", "--amount", "9000", "--service", "vps"]))
+            .collect();
+        for single in singles {
+            Output::of(single).expect_code(1);
+        }
+        Output::of(bulk).expect_code(7);
+        let told = "SELECT COUNT(*), COUNT(DISTINCT delivery_id), MAX(number) FROM outbox";
+        assert_eq!(db.sql(told), "3013|3013|3013");
+        assert_eq!(db.sql("SELECT COUNT(*) FROM intents WHERE state = 'refused'"), "3012");
+    }
+
     fn the_outbox_refuses_states_that_cannot_be(db: TestDatabase) {
         funded(&db, "5", "1");
         refused(&db, "5", "R:1");
