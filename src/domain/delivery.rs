@@ -128,8 +128,8 @@ impl Retries {
         let times = i64::from(self.factor).saturating_pow(attempts.saturating_sub(1));
         let whole = base.saturating_mul(times).min(cap);
         let half = whole / 2;
-        let share = i64::from(jitter.0) * (whole - half) / i64::from(Jitter::MOST);
-        TimeDelta::microseconds(half + share)
+        let share = i128::from(jitter.0) * i128::from(whole - half) / i128::from(Jitter::MOST);
+        TimeDelta::microseconds(half + i64::try_from(share).unwrap_or(half))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::domain::event::Event;
 use crate::domain::text::escape_unprintable;
 use crate::domain::time::Timestamp;
 
-/// The event as it is kept, under a delivery id of its own.
+/// The event as it will be kept, under a delivery id that nothing else has.
 pub(super) fn sealed_event(account: AccountId, event: &Event, at: Timestamp) -> NewEvent {
     NewEvent {
         account,

@@ -246,7 +246,7 @@ impl Attempt<'_> {
             &effects,
             &self.stamp(&ledger.actor, now),
         )?;
-        // What others are told of it is written in the same transaction, of which this one is a statement too short.
+        // An event belongs into the same transaction: the long way has room for it.
         if Event::low_balance(&located.account, &located.state.figures, &posting).is_some() {
             return Ok(None);
         }
