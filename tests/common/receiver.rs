@@ -108,10 +108,6 @@ impl<T: Clone + Send + 'static> Receiver<T> {
         self.shared.answers.lock().unwrap().extend(answers);
     }
 
-    pub fn forget_instructions(&self) {
-        self.shared.answers.lock().unwrap().clear();
-    }
-
     /// Everything that came, in its order, taken or not.
     pub fn seen(&self) -> Vec<T> {
         self.shared.seen.lock().unwrap().clone()

@@ -65,6 +65,10 @@ on_both_engines! {
         assert!(!head.contains("victim") && !head.to_lowercase().contains("bcc"), "{head}");
         assert_eq!(letter.header("Content-Type"), "text/plain; charset=utf-8");
         assert!(!body.contains("\r\nBcc") && !body.contains("\r\nMAIL FROM"), "{body}");
+        // Nor does what only damage could have put there, and no date is beyond the calendar.
+        db.sql(&format!("INSERT INTO outbox (account_id, number, kind, payload, delivery_id, created_at) VALUES (1, 2, 'resumed', 'x', 'd2\r\nBcc: victim@example.com', {})", i64::MAX));
+        assert_eq!(told(&ledger, 0)["delivered"], 1);
+        assert!(!receiver.taken()[1].text.contains("\r\nBcc"), "{:?}", receiver.taken()[1]);
         assert_eq!(letter.dialogue.iter().filter(|line| line.starts_with("MAIL FROM")).count(), 1);
     }
 }

@@ -72,7 +72,7 @@ fn refused(db: &TestDatabase, user: &str, reference: &str) {
     .expect_code(1);
 }
 
-/// `kind account/number state` of every event, oldest first.
+/// `account number kind` of every event, in the order of each account.
 fn kinds(db: &TestDatabase) -> Vec<String> {
     let rows = db.sql("SELECT account_id, number, kind FROM outbox ORDER BY account_id, number");
     rows.lines().map(|row| row.replace('|', " ")).collect()
@@ -93,7 +93,7 @@ fn later(ledger: &Ledger, minutes: u32) -> Ledger {
         .at(&format!("2026-03-01T{:02}:{:02}:00Z", 12 + minutes / 60, minutes % 60))
 }
 
-/// `event user` of each, in the order in which they came.
+/// `id kind` of each, in the order in which they came.
 fn names(posts: &[Post]) -> Vec<String> {
     let name = |post: &Post| {
         let body = post.json();

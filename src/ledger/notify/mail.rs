@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
+use chrono::TimeDelta;
 use lettre::Transport;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MessageBuilder};
@@ -83,7 +84,9 @@ impl Mail {
     }
 
     fn message(&self, event: &WrittenEvent) -> Result<Message, Failed> {
-        let at = Duration::from_micros(event.created_at.micros().unsigned_abs());
+        // What is stored may be beyond the years that a date can have.
+        let at = event.created_at.after(TimeDelta::zero()).micros().max(0).unsigned_abs();
+        let id = message::one_line(&event.delivery_id);
         let header = |name: &'static str, value: &str| {
             let name = HeaderName::new_from_ascii_str(name);
             HeaderValue::new(name, value.to_owned())
@@ -93,10 +96,10 @@ impl Mail {
             .iter()
             .fold(Message::builder().from(self.from.clone()), addressed)
             .subject(message::subject(event))
-            .date(SystemTime::UNIX_EPOCH + at)
+            .date(SystemTime::UNIX_EPOCH + Duration::from_micros(at))
             // The same at every attempt, by which a mailbox may know it again.
-            .message_id(Some(format!("<{}@ledger>", event.delivery_id)))
-            .raw_header(header("X-Ledger-Delivery", &event.delivery_id))
+            .message_id(Some(format!("<{id}@ledger>")))
+            .raw_header(header("X-Ledger-Delivery", &id))
             .raw_header(header("X-Ledger-Event", event.kind.name()))
             .header(ContentType::TEXT_PLAIN)
             .body(message::text(event))

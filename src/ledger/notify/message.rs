@@ -56,18 +56,19 @@ pub fn text(event: &WrittenEvent) -> String {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            Some(one_line(&format!("{}: {value}", name.replace('_', " "))))
+            Some(format!("{}: {value}", name.replace('_', " ")))
         }));
     }
     lines.push(String::new());
     lines.push(format!("time: {}", event.created_at));
     lines.push(format!("event: {} ({})", event.id, event.delivery_id));
     lines.push(String::new());
+    let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
     lines.join("\r\n")
 }
 
 /// With characters that steer, line breaks among them, in their escaped form.
-fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         if is_unprintable(c) {
