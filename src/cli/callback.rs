@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::arguments::KeyArg;
 use super::context::{Context, invalid};
-use super::help;
+use super::{help, secret};
 use crate::domain::code::{Code, Exit};
 use crate::domain::text::PaymentMethod;
 use crate::input;
@@ -35,7 +35,7 @@ pub struct CallbackArgs {
 pub fn run(context: &Context<'_>, args: &CallbackArgs) -> anyhow::Result<Exit> {
     let key = args.key.parse()?;
     let method = PaymentMethod::parse(&args.method).map_err(|e| LedgerError::invalid(Code::InvalidMethod, e))?;
-    let secret = secret(&method)?;
+    let secret = secret::required(&variable(&method), "the method's secret")?;
     let mut body = Vec::new();
     stdin()
         .take(input::callback::LONGEST + 1)
@@ -60,28 +60,6 @@ pub fn run(context: &Context<'_>, args: &CallbackArgs) -> anyhow::Result<Exit> {
     context.answered("recharge", &answer)
 }
 
-/// The method's secret, which never stands on a command line for others to see.
-fn secret(method: &PaymentMethod) -> Result<Vec<u8>, LedgerError> {
-    let variable = format!("LEDGER_CALLBACK_SECRET_{}", method.as_str().to_uppercase());
-    let unusable = |what: String| LedgerError::invalid(Code::Configuration, what);
-    let secret = match (
-        std::env::var_os(&variable),
-        std::env::var_os(format!("{variable}_FILE")),
-    ) {
-        (Some(secret), _) => secret.into_encoded_bytes(),
-        (None, Some(path)) => {
-            let read = std::fs::read(&path);
-            let read = read.map_err(|error| unusable(format!("{variable}_FILE cannot be read: {error}")))?;
-            read.trim_ascii_end().to_vec()
-        }
-        (None, None) => {
-            return Err(unusable(format!(
-                "set {variable}, or {variable}_FILE, to the method's secret"
-            )));
-        }
-    };
-    if secret.is_empty() {
-        return Err(unusable(format!("{variable} is empty")));
-    }
-    Ok(secret)
+fn variable(method: &PaymentMethod) -> String {
+    format!("LEDGER_CALLBACK_SECRET_{}", method.as_str().to_uppercase())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::discreet_log;
 use crate::domain::code::{Code, Exit};
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::text::Actor;
@@ -118,7 +119,7 @@ impl Global {
             ColorArg::Auto if !plain => env_logger::WriteStyle::Auto,
             ColorArg::Auto | ColorArg::Never => env_logger::WriteStyle::Never,
         });
-        let _ = builder.try_init();
+        discreet_log::install(builder.build());
     }
 }
 

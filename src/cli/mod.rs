@@ -16,6 +16,7 @@ mod context;
 mod correction;
 mod currency;
 mod demo;
+mod discreet_log;
 mod explain;
 mod export;
 mod health;
@@ -24,11 +25,13 @@ mod history;
 mod hold;
 mod intents;
 mod migrate;
+mod notify;
 mod operations;
 mod purchase;
 mod rebuild;
 mod recharge;
 mod refund;
+mod secret;
 mod seed;
 mod signals;
 mod suspension;
@@ -105,6 +108,7 @@ enum Command {
     /// Show what a person has to look at, and take notice of it
     #[command(subcommand)]
     Alerts(alert::AlertsCommand),
+    Notify(notify::NotifyArgs),
     /// Show what was administered, by whom and from where
     #[command(subcommand)]
     Operations(operations::OperationsCommand),
@@ -162,6 +166,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Intents(args) => intents::run(&context, args),
         Command::Operations(args) => operations::run(&context, args),
         Command::Alerts(args) => alert::run(&context, args),
+        Command::Notify(args) => notify::run(&context, args),
         Command::Adjust(args) => correction::run_adjust(&context, args),
         Command::Penalty(args) => correction::run_penalty(&context, args),
         Command::Balance(args) => balance::run(&context, args),

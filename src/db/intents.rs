@@ -107,7 +107,7 @@ pub fn intent_applied(
     Ok(db.execute(&update)? == 1)
 }
 
-/// Marks an attempt refused or failed, unless somebody has applied it meanwhile.
+/// Marks an attempt refused or failed; `false` when somebody has ended it meanwhile.
 pub fn intent_ended(
     db: &mut Db,
     account: AccountId,
@@ -116,7 +116,7 @@ pub fn intent_ended(
     state: IntentState,
     reason: &str,
     took: Duration,
-) -> Result<(), DbError> {
+) -> Result<bool, DbError> {
     let update = sql("UPDATE intents SET state = ?, reason = ?, duration_us = ? \
          WHERE account_id = ? AND idempotency_key = ? AND attempt = ? AND state = 'pending'")
     .bind(state.name())
@@ -125,7 +125,7 @@ pub fn intent_ended(
     .bind(account.get())
     .bind(key.as_str())
     .bind(i64::from(attempt));
-    db.execute(&update).map(|_| ())
+    Ok(db.execute(&update)? == 1)
 }
 
 pub(super) fn micros(span: Duration) -> i64 {

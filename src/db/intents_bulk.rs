@@ -192,7 +192,9 @@ pub fn intents_end(db: &mut Db, ended: &[Ended<'_>]) -> Result<(), DbError> {
                     }
                 }
                 End::Refused(reason) | End::Failed(reason) => {
-                    intent_ended(db, *account, new.key, 1, end.state(), reason, *took)?;
+                    if !intent_ended(db, *account, new.key, 1, end.state(), reason, *took)? {
+                        return Err(settled_elsewhere());
+                    }
                 }
             }
         }

@@ -4,12 +4,17 @@ use super::account::AccountId;
 
 /// Reads a prefix, the account and the number; `None` for anything else.
 pub(super) fn parse(text: &str, prefix: char) -> Option<(AccountId, i64)> {
+    parse_from(text, prefix, 1)
+}
+
+/// As [`parse`], with accounts from that number on: what belongs to none is under 0.
+pub(super) fn parse_from(text: &str, prefix: char, lowest: i64) -> Option<(AccountId, i64)> {
     let (account, number) = text.strip_prefix(prefix)?.split_once('-')?;
-    let positive = |part: &str| {
+    let at_least = |part: &str, lowest: i64| {
         let digits = part.bytes().all(|b| b.is_ascii_digit());
-        part.parse().ok().filter(|n: &i64| digits && *n > 0)
+        part.parse().ok().filter(|n: &i64| digits && *n >= lowest)
     };
-    Some((AccountId::new(positive(account)?), positive(number)?))
+    Some((AccountId::new(at_least(account, lowest)?), at_least(number, 1)?))
 }
 
 /// Declares the id of one kind of record, with its letter and where people find it.

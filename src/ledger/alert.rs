@@ -8,6 +8,7 @@ use super::account::find;
 use super::clock::unique_name;
 use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
+use super::outbox;
 use crate::db::alerts::AlertFilter;
 use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
@@ -15,6 +16,7 @@ use crate::db::{Db, DbError, alerts};
 use crate::domain::account::AccountId;
 use crate::domain::alert::{Alert, Severity};
 use crate::domain::currency::CurrencyCode;
+use crate::domain::event::Event;
 use crate::domain::text::UserId;
 use crate::domain::time::Timestamp;
 
@@ -83,7 +85,11 @@ fn raise(db: &mut Db, cause: &Cause, now: Timestamp) -> Result<(), LedgerError> 
         DbError::Taken(text) => DbError::Retry(text),
         error => error,
     });
-    Ok(raised.map(|_| ())?)
+    if raised? {
+        let account = alert.account.unwrap_or(NO_ACCOUNT);
+        outbox::tell(db, account, &[Event::alert_opened(&alert)], now)?;
+    }
+    Ok(())
 }
 
 /// Which alerts a list shows.

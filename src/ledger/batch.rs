@@ -296,7 +296,7 @@ impl Whole {
     fn given_up(&self, ledger: &mut Ledger, started: Stopwatch) {
         let given_up: Result<(), DbError> = write_relaxed(&mut ledger.db, "batch intent", |db| {
             let (state, reason) = (IntentState::Refused, "not_all_new");
-            intent_ended(db, NO_ACCOUNT, &self.key, 1, state, reason, started.elapsed())
+            intent_ended(db, NO_ACCOUNT, &self.key, 1, state, reason, started.elapsed()).map(|_| ())
         });
         if let Err(error) = given_up {
             log::warn!("the end of a batch could not be recorded: {error}");

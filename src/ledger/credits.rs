@@ -10,12 +10,14 @@ use serde_json::json;
 use super::clock::Stopwatch;
 use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
+use super::outbox::sealed_event;
 use super::pace::Pace;
 use super::post::sealed;
 use super::progress::Progress;
 use super::purchase::{PurchaseView, with_accounts};
 use super::{Ledger, interrupt};
 use crate::db::bulk::{Append, append_many, lock_many};
+use crate::db::outbox::{NewEvent, events_insert};
 use crate::db::snapshot::Located;
 use crate::db::unit_of_work::write;
 use crate::db::{DbError, credits};
@@ -23,6 +25,7 @@ use crate::domain::account::AccountId;
 use crate::domain::code::Exit;
 use crate::domain::effects::Verdict;
 use crate::domain::entry::Stamp;
+use crate::domain::event::Event;
 use crate::domain::operation::Operation;
 use crate::domain::posting::decide;
 use crate::domain::purchase::{INACTIVE_FOR, Purchase, PurchaseId};
@@ -158,6 +161,7 @@ fn bring_or_isolate(
 struct Brought {
     transferred: u64,
     failed: Vec<(PurchaseId, String)>,
+    events: Vec<NewEvent>,
 }
 
 fn bring(ledger: &mut Ledger, range: (PurchaseId, PurchaseId), now: Timestamp) -> Result<Brought, LedgerError> {
@@ -185,6 +189,7 @@ fn bring(ledger: &mut Ledger, range: (PurchaseId, PurchaseId), now: Timestamp) -
         }
         append_many(db, &appends)?;
         credits::credits_transferred(db, &transferred, now)?;
+        events_insert(db, &std::mem::take(&mut brought.events))?;
         brought.transferred = transferred.len() as u64;
         Ok(brought)
     })
@@ -240,6 +245,9 @@ fn decide_all(
                 if let Some(first) = posting.entries.first() {
                     transferred.push((id, first.seq));
                 }
+                let events = Event::of_posting(&snapshot.account, &snapshot.state.figures, &posting, None);
+                let seal = |event: &Event| sealed_event(snapshot.account.id, event, now);
+                brought.events.extend(events.iter().map(seal));
                 append.entries.extend(posting.entries);
                 snapshot.state = posting.state;
             }

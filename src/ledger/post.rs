@@ -5,7 +5,7 @@ use super::clock::{Stopwatch, unique_name};
 use super::error::LedgerError;
 use super::payload::{operation_name, payload};
 use super::record::{self, Record};
-use super::{hold, suspension};
+use super::{hold, outbox, suspension};
 use crate::db::intents::{self, Made, NewIntent};
 use crate::db::posting::{Opened, Plain, append, lock_with_intent, open_attempt, post_guarded, post_plain, settle};
 use crate::db::snapshot::Located;
@@ -17,6 +17,7 @@ use crate::domain::code::Code;
 use crate::domain::currency::Currency;
 use crate::domain::effects::{Effects, Posting, Verdict, contradiction, seal};
 use crate::domain::entry::{Entry, Note, Stamp};
+use crate::domain::event::Event;
 use crate::domain::intent::{Intent, IntentState, Payload};
 use crate::domain::operation::{Operation, Subject};
 use crate::domain::posting::decide;
@@ -235,7 +236,7 @@ impl Attempt<'_> {
             Verdict::Apply(effects) if effects.is_plain() && effects.movements.len() == 1 => effects,
             // With money held, somebody else may have given back meanwhile what was overdue: only the lock tells.
             Verdict::Refuse(refusal) if !located.state.figures.held.is_positive() => {
-                self.record_refusal(&mut ledger.db, located.account.id, 1, &refusal)?;
+                self.record_refusal(&mut ledger.db, &located.account, &refusal, now)?;
                 return Ok(Some(Outcome::Refused(refusal)));
             }
             Verdict::Refuse(_) | Verdict::Apply(_) | Verdict::Already | Verdict::Suspend(..) => return Ok(None),
@@ -246,6 +247,10 @@ impl Attempt<'_> {
             &effects,
             &self.stamp(&ledger.actor, now),
         )?;
+        // An event belongs into the same transaction: the long way has room for it.
+        if Event::low_balance(&located.account, &located.state.figures, &posting).is_some() {
+            return Ok(None);
+        }
         let took = self.started.elapsed();
         let plain = Plain {
             before: located,
@@ -337,11 +342,11 @@ impl Attempt<'_> {
         };
         match decide(&snapshot, operation, stamp.at) {
             Verdict::Refuse(refusal) => {
-                self.record_refusal_in(db, id, attempt, &refusal)?;
+                self.record_refusal_in(db, &snapshot.account, attempt, &refusal, stamp.at)?;
                 Ok(Outcome::Refused(refusal))
             }
             Verdict::Suspend(refusal, unpaid) => {
-                self.record_refusal_in(db, id, attempt, &refusal)?;
+                self.record_refusal_in(db, &snapshot.account, attempt, &refusal, stamp.at)?;
                 let opened = suspension::open_unpaid(db, &snapshot.account, unpaid, &stamp.actor, stamp.at)?;
                 Ok(Outcome::Suspended(refusal, Box::new(opened)))
             }
@@ -394,6 +399,8 @@ impl Attempt<'_> {
             if !post_plain(db, plain).map_err(|error| beyond_the_row(error, &before.account))? {
                 return Err(DbError::Retry("the balance row moved under its lock".into()).into());
             }
+            let events = Event::of_posting(&before.account, &before.state.figures, &posting, None);
+            outbox::tell(db, id, &events, stamp.at)?;
             return Ok(Posted::plain(before.account, posting));
         }
         append(db, id, &snapshot.state, &posting.entries, &posting.state)
@@ -402,6 +409,9 @@ impl Attempt<'_> {
             Some(change) => Some(record::write(db, id, change, &posting, (&stamp, &self.request.note))?),
             None => None,
         };
+        let recharge = record.as_ref().and_then(Record::as_recharge);
+        let events = Event::of_posting(&snapshot.account, &snapshot.state.figures, &posting, recharge);
+        outbox::tell(db, id, &events, stamp.at)?;
         let (account, resumed) = match effects.resumes {
             Some(number) => {
                 let (account, ended) = suspension::end(db, &snapshot.account, number, &stamp.actor, stamp.at)?;
@@ -451,19 +461,33 @@ impl Attempt<'_> {
         })
     }
 
-    fn record_refusal(&self, db: &mut Db, id: AccountId, attempt: i32, refusal: &Refusal) -> Result<(), LedgerError> {
-        write_relaxed(db, "refusal", |db| self.record_refusal_in(db, id, attempt, refusal))
+    /// Of a first attempt, in a transaction of its own.
+    fn record_refusal(
+        &self,
+        db: &mut Db,
+        account: &Account,
+        refusal: &Refusal,
+        at: Timestamp,
+    ) -> Result<(), LedgerError> {
+        write_relaxed(db, "refusal", |db| self.record_refusal_in(db, account, 1, refusal, at))
     }
 
     fn record_refusal_in(
         &self,
         db: &mut Db,
-        id: AccountId,
+        account: &Account,
         attempt: i32,
         refusal: &Refusal,
+        at: Timestamp,
     ) -> Result<(), LedgerError> {
         let (state, reason) = (IntentState::Refused, refusal.code().name());
-        intents::intent_ended(db, id, self.key, attempt, state, reason, self.started.elapsed())?;
+        let took = self.started.elapsed();
+        // Where somebody else has ended the attempt meanwhile, there is nothing more to tell.
+        if intents::intent_ended(db, account.id, self.key, attempt, state, reason, took)? {
+            let asked = (&self.request.operation, &self.request.note);
+            let event = Event::of_refusal(&account.currency, asked, self.key, refusal);
+            outbox::tell(db, account.id, event.as_slice(), at)?;
+        }
         Ok(())
     }
 
@@ -477,7 +501,7 @@ impl Attempt<'_> {
                 return Ok(());
             };
             let (state, reason) = (IntentState::Failed, error.code().name());
-            intents::intent_ended(db, id, self.key, intent.attempt, state, reason, self.started.elapsed())
+            intents::intent_ended(db, id, self.key, intent.attempt, state, reason, self.started.elapsed()).map(|_| ())
         });
         if let Err(error) = recorded {
             log::warn!("the failure could not be recorded: {error}");

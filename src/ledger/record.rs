@@ -37,6 +37,13 @@ impl Record {
         }
     }
 
+    pub const fn as_recharge(&self) -> Option<&Recharge> {
+        match self {
+            Self::Recharge(recharge) => Some(recharge),
+            _ => None,
+        }
+    }
+
     /// The record that was found, if it was one.
     pub fn of(found: Found) -> Option<Self> {
         match found {

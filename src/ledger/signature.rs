@@ -1,4 +1,6 @@
-//! Signatures of callbacks: HMAC-SHA256 under a secret that both sides know.
+//! Signatures of callbacks and webhooks: HMAC-SHA256 under a secret that both sides know.
+
+use std::fmt::Write as _;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -11,6 +13,20 @@ pub fn matches(secret: &[u8], body: &[u8], signature: &str) -> bool {
     };
     mac.update(body);
     mac.verify_slice(&bytes).is_ok()
+}
+
+/// The signature of `body`, in hexadecimal digits.
+pub fn of(secret: &[u8], body: &[u8]) -> String {
+    // A key of any length will do, so that there is always a signature.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
+        return String::new();
+    };
+    mac.update(body);
+    let bytes = mac.finalize().into_bytes();
+    bytes.iter().fold(String::with_capacity(64), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
@@ -29,6 +45,7 @@ mod tests {
         let (secret, body) = (b"Jefe", b"what do ya want for nothing?");
         let right = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         assert!(matches(secret, body, right));
+        assert_eq!(of(secret, body), right);
         assert!(matches(secret, body, &right.to_uppercase()));
         let one_bit_off = right.replacen('5', "4", 1);
         for wrong in [

@@ -6,6 +6,7 @@ use super::Ledger;
 use super::account::find;
 use super::clock::unique_name;
 use super::error::LedgerError;
+use super::outbox;
 use crate::db::numbers::{Numbered, next_number};
 use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::suspensions::{self, SuspensionFilter};
@@ -14,6 +15,7 @@ use crate::db::{Db, DbError, accounts, snapshot};
 use crate::domain::account::Account;
 use crate::domain::balance::Figures;
 use crate::domain::currency::CurrencyCode;
+use crate::domain::event::Event;
 use crate::domain::money::Minor;
 use crate::domain::refusal::Refusal;
 use crate::domain::suspension::{Suspension, Unpaid};
@@ -69,6 +71,8 @@ fn open(db: &mut Db, account: &Account, cause: Cause<'_>) -> Result<(Account, Su
         ..account.clone()
     };
     accounts::settings_update(db, &suspended)?;
+    let event = Event::suspended(&account.currency, &suspension);
+    outbox::tell(db, account.id, &[event], suspension.suspended_at)?;
     Ok((suspended, suspension))
 }
 
@@ -108,6 +112,7 @@ pub(super) fn end(
     };
     accounts::settings_update(db, &resumed)?;
     let suspension = suspensions::suspension_find(db, account.id, number)?.ok_or_else(gone)?;
+    outbox::tell(db, account.id, &[Event::resumed(&suspension)], at)?;
     Ok((resumed, suspension))
 }
 

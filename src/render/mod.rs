@@ -15,6 +15,7 @@ pub mod health;
 pub mod hold;
 pub mod inspect;
 pub mod intents;
+pub mod notify;
 pub mod operations;
 pub mod posting;
 pub mod progress;

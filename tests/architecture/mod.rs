@@ -22,7 +22,7 @@ const LAYERS: [(&str, u8, &[&str]); 6] = [
 ];
 
 /// A foreign crate, where it may be named, and why only there.
-const HOMES_OF_CRATES: [(&str, &[&str], &str); 8] = [
+const HOMES_OF_CRATES: [(&str, &[&str], &str); 11] = [
     (
         "diesel",
         &["src/db/"],
@@ -49,6 +49,21 @@ const HOMES_OF_CRATES: [(&str, &[&str], &str); 8] = [
         "comfy_table",
         &["src/render/"],
         "only render decides what output looks like",
+    ),
+    (
+        "lettre",
+        &["src/ledger/notify/"],
+        "only a channel of notify talks to a mail server",
+    ),
+    (
+        "ureq",
+        &["src/ledger/notify/"],
+        "only a channel of notify talks to a web server",
+    ),
+    (
+        "rustix",
+        &["src/ledger/notify/"],
+        "only the command of notify ends other processes",
     ),
     (
         "indicatif",

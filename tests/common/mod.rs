@@ -9,6 +9,8 @@ pub mod command;
 pub mod database;
 pub mod effort;
 pub mod postgres;
+pub mod receiver;
+pub mod tls;
 
 pub use command::{Ledger, NOW, Output};
 pub(crate) use database::on_both_engines;

@@ -43,7 +43,7 @@ pub fn compare_journal(desk: &mut Desk, model: &Model, name: &AccountName) -> Re
     Ok(())
 }
 
-/// Recharges, holds, purchases, gifts, access and suspensions.
+/// Recharges, holds, purchases, gifts, access, suspensions, and what others are told of.
 pub fn compare_records(desk: &mut Desk, model: &Model, name: &AccountName) -> Result<(), TestCaseError> {
     let recharges: Vec<model::Recharge> = desk.recharges(name).iter().map(words::recharge).collect();
     prop_assert_eq!(&recharges, model.recharges(name));
@@ -57,5 +57,7 @@ pub fn compare_records(desk: &mut Desk, model: &Model, name: &AccountName) -> Re
     prop_assert_eq!(&grants, model.grants(name));
     let suspensions: Vec<model::Suspension> = desk.suspensions(name).iter().map(words::suspension).collect();
     prop_assert_eq!(&suspensions, model.suspensions(name));
+    let events: Vec<String> = desk.events(name).iter().map(words::event).collect();
+    prop_assert_eq!(&events, model.events(name));
     Ok(())
 }

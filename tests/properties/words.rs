@@ -12,7 +12,7 @@ use ledger::domain::operation::{self as asked, IfSpent, NewPurchase, Settle};
 use ledger::domain::purchase;
 use ledger::domain::text::{Description, IdempotencyKey, Json, PaymentMethod, Reference, Resource, Service, UserId};
 
-pub use records::{gift, grant, hold, purchase, recharge, suspension};
+pub use records::{event, gift, grant, hold, purchase, recharge, suspension};
 
 use super::model::{Access, AccountName, Entry, Figures, Note, Operation, Paid, Step};
 

@@ -58,8 +58,9 @@ const TABLES: [Table; 11] = [
 ];
 
 /// What nothing else in the database repeats, so that no check of the database can prove it. Of intents this is meant of
-/// those that have made no entry, but for the times. The name of an account without entries is nowhere else either. Of `jobs`, `job_runs`,
-/// `operations` and `alerts` that is all: they say what was done and found, and nothing is computed from them.
+/// those that have made no entry, but for the times. The name of an account without entries is nowhere else either. Of
+/// `jobs`, `job_runs`, `operations`, `alerts`, `outbox` and `deliveries` that is all: they say what was done, found and
+/// told, and nothing is computed from them.
 const UNPROVABLE: [(&str, &str, &str); 22] = [
     (
         "accounts",

@@ -9,12 +9,14 @@ use super::{Came, Item, Stopped, attempt_of, intent};
 use crate::db::bulk::{Append, append_many, lock_many};
 use crate::db::intents::{Made, intent_find, intent_insert};
 use crate::db::intents_bulk::{End, Ended, intents_end, intents_insert_ended};
+use crate::db::outbox::{NewEvent, events_insert};
 use crate::db::snapshot::{Located, look};
 use crate::db::{Db, DbError};
 use crate::domain::account::AccountId;
 use crate::domain::balance::State;
 use crate::domain::effects::Verdict;
 use crate::domain::entry::Entry;
+use crate::domain::event::Event;
 use crate::domain::intent::IntentState;
 use crate::domain::operation::Subject;
 use crate::domain::posting::decide;
@@ -23,6 +25,7 @@ use crate::domain::snapshot::{Found, Snapshot, Usage};
 use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
 use crate::ledger::error::LedgerError;
+use crate::ledger::outbox::sealed_event;
 use crate::ledger::post::{Outcome, Posted, sealed};
 
 /// What is known of the keys, after so many lost connections.
@@ -43,6 +46,7 @@ struct Working<'a> {
     before: State,
     entries: Vec<Entry>,
     ended: Vec<Ended<'a>>,
+    events: Vec<NewEvent>,
 }
 
 impl Working<'_> {
@@ -52,6 +56,7 @@ impl Working<'_> {
             located,
             entries: Vec::new(),
             ended: Vec::new(),
+            events: Vec::new(),
         }
     }
 
@@ -166,10 +171,11 @@ impl<'a> Work<'a> {
 
     /// Writes what waits, of one account or of all.
     fn flush(&mut self, db: &mut Db, only: Option<AccountId>) -> Result<(), Stopped> {
-        let (mut appends, mut ended) = (Vec::new(), Vec::new());
+        let (mut appends, mut ended, mut events) = (Vec::new(), Vec::new(), Vec::new());
         let mut take = |working: &mut Working<'a>| {
             appends.extend(working.append());
             ended.append(&mut working.ended);
+            events.append(&mut working.events);
         };
         if let Some(id) = only {
             if let Some(Ok(working)) = self.accounts.get_mut(&id) {
@@ -185,6 +191,7 @@ impl<'a> Work<'a> {
         // In the order of the keys: neighbours share their pages.
         appends.sort_unstable_by_key(|append: &Append| append.account);
         ended.sort_unstable_by_key(|ended: &Ended<'_>| (ended.account, ended.new.key));
+        events.sort_by_key(|event: &NewEvent| event.account);
         // Keys first: one that is known ends it all.
         if !ended.is_empty() {
             match self.keys {
@@ -199,6 +206,7 @@ impl<'a> Work<'a> {
         if !appends.is_empty() {
             append_many(db, &appends)?;
         }
+        events_insert(db, &events)?;
         Ok(())
     }
 }
@@ -220,9 +228,10 @@ fn in_memory<'a>(
         found: Found::Nothing,
     };
     let operation = &item.prepared.request.operation;
-    let (outcome, end) = match decide(&snapshot, operation, now) {
+    let (outcome, end, events) = match decide(&snapshot, operation, now) {
         Verdict::Apply(effects) if effects.is_plain() => {
             let posting = sealed(&snapshot, operation, &effects, &attempt.stamp(actor, now))?;
+            let events = Event::of_posting(account, &state.figures, &posting, None);
             working.entries.extend(posting.entries.iter().cloned());
             working.located.state = posting.state;
             let ends = posting.entries.first().zip(posting.entries.last());
@@ -233,16 +242,30 @@ fn in_memory<'a>(
             (
                 Outcome::Applied(Box::new(Posted::plain(snapshot.account, posting))),
                 End::Applied(made),
+                events,
             )
         }
         Verdict::Refuse(refusal) => {
-            let reason = refusal.code().name();
-            (Outcome::Refused(refusal), End::Refused(reason))
+            let (reason, asked) = (refusal.code().name(), &item.prepared.request);
+            let event = Event::of_refusal(
+                &account.currency,
+                (operation, &asked.note),
+                &item.prepared.key,
+                &refusal,
+            );
+            (
+                Outcome::Refused(refusal),
+                End::Refused(reason),
+                event.into_iter().collect(),
+            )
         }
         Verdict::Apply(_) | Verdict::Already | Verdict::Suspend(..) => return Ok(None),
     };
+    let id = working.located.account.id;
+    let kept = events.iter().map(|event| sealed_event(id, event, now));
+    working.events.extend(kept);
     working.ended.push(Ended {
-        account: working.located.account.id,
+        account: id,
         new: intent(item, actor, now),
         end,
         took: attempt.started.elapsed(),

@@ -2,6 +2,7 @@
 
 use ledger::domain::access::AccessGrant;
 use ledger::domain::currency::CurrencyCode;
+use ledger::domain::delivery::WrittenEvent;
 use ledger::domain::entry::Entry;
 use ledger::domain::hold::Hold;
 use ledger::domain::purchase::{Gift, Purchase};
@@ -11,6 +12,7 @@ use ledger::domain::text::{IdempotencyKey, UserId};
 use ledger::ledger::access::{self, GrantQuery};
 use ledger::ledger::hold::{self, HoldQuery};
 use ledger::ledger::inspect::{self, HistoryFilter};
+use ledger::ledger::notify::review::{self, DeliveryQuery};
 use ledger::ledger::purchase::{self, PurchaseQuery};
 use ledger::ledger::recharge::{self, RechargeQuery};
 use ledger::ledger::suspension::{self, SuspensionQuery};
@@ -81,6 +83,19 @@ impl Desk {
         let mut suspensions: Vec<Suspension> = listed.map(|view| view.suspension).collect();
         suspensions.sort_by_key(|suspension| suspension.number);
         suspensions
+    }
+
+    /// In the order of their numbers.
+    pub fn events(&mut self, name: &AccountName) -> Vec<WrittenEvent> {
+        let query = DeliveryQuery {
+            account: Some(named(name)),
+            state: None,
+            limit: ALL,
+        };
+        let listed = review::list(&mut self.ledger, &query).unwrap().into_iter();
+        let mut events: Vec<WrittenEvent> = listed.map(|listed| listed.event).collect();
+        events.sort_by_key(|event| event.id.number);
+        events
     }
 
     /// In the order of their numbers.

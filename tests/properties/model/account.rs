@@ -30,6 +30,8 @@ pub struct Account {
     pub gifts: Vec<Gift>,
     pub grants: Vec<Grant>,
     pub suspensions: Vec<Suspension>,
+    /// What others are told, the oldest first.
+    pub events: Vec<String>,
     attempts: HashMap<String, Attempt>,
 }
 
@@ -66,6 +68,7 @@ impl Account {
             gifts: Vec::new(),
             grants: Vec::new(),
             suspensions: Vec::new(),
+            events: Vec::new(),
             attempts: HashMap::new(),
         }
     }
@@ -110,13 +113,18 @@ impl Account {
         let mut after = self.clone();
         match after.carry_out(step) {
             Ok(answer) => {
+                after.tell_if_low(self.figures.balance);
                 *self = after;
                 answer
             }
-            Err("insufficient_balance") if self.suspend_unpaid(step) => {
-                Answer::RefusedAndSuspended("insufficient_balance")
+            Err(code) => {
+                self.tell_if_refused_charge(step, code);
+                if code == "insufficient_balance" && self.suspend_unpaid(step) {
+                    Answer::RefusedAndSuspended(code)
+                } else {
+                    Answer::Refused(code)
+                }
             }
-            Err(code) => Answer::Refused(code),
         }
     }
 

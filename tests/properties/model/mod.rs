@@ -4,6 +4,7 @@
 
 mod account;
 mod chain;
+mod events;
 mod examples;
 mod gifts;
 mod grants;
@@ -136,6 +137,11 @@ impl Model {
     /// Number 1 is the first.
     pub fn suspensions(&self, name: &AccountName) -> &[Suspension] {
         self.account(name).map_or(&[], |account| &account.suspensions)
+    }
+
+    /// The oldest first.
+    pub fn events(&self, name: &AccountName) -> &[String] {
+        self.account(name).map_or(&[], |account| &account.events)
     }
 
     /// Its number.

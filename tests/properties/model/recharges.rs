@@ -49,6 +49,7 @@ impl Recharge {
 impl Account {
     pub fn recharge(&mut self, amount: i64, method: &str, step: &Step) -> Result<Answer, Code> {
         self.put(Movement::new("recharge", amount, format!("gateway:{method}")), step)?;
+        self.tell_completed(self.recharges.len() + 1, amount, method);
         self.resume_if_paid(step);
         self.open_recharge(amount, method, None, step)?;
         if let Some(recharge) = self.recharges.last_mut() {
@@ -92,6 +93,7 @@ impl Account {
         if wanted == RechargeStatus::Completed {
             let movement = Movement::new("recharge", recharge.amount, format!("gateway:{}", recharge.method));
             self.put(movement.noted(&recharge.note), step)?;
+            self.tell_completed(number, recharge.amount, &recharge.method);
             self.resume_if_paid(step);
         }
         self.recharges[index].status = wanted;

@@ -53,6 +53,7 @@ impl Account {
             required,
             resumed: None,
         });
+        self.tell_suspended();
     }
 
     pub fn resume(&mut self, step: &Step) -> Answer {
@@ -76,5 +77,6 @@ impl Account {
         if let Some(last) = self.suspensions.last_mut() {
             last.resumed = Some((step.at_micros, step.actor.clone()));
         }
+        self.tell_resumed();
     }
 }

@@ -1,6 +1,8 @@
 //! The ledger's records in the model's words.
 
 use ledger::domain::access;
+use ledger::domain::delivery::WrittenEvent;
+use ledger::domain::event::EventKind;
 use ledger::domain::hold;
 use ledger::domain::money::Minor;
 use ledger::domain::purchase;
@@ -123,4 +125,39 @@ fn paid(paid: &purchase::Paid) -> Paid {
 
 fn deactivated(deactivation: &purchase::Deactivation) -> (i64, String) {
     (deactivation.at.micros(), deactivation.by.as_str().to_owned())
+}
+
+/// One line, as the model tells it; amounts in minor units.
+pub fn event(event: &WrittenEvent) -> String {
+    let payload: serde_json::Value = serde_json::from_str(&event.payload).expect("a payload is JSON");
+    let text = |field: &str| payload[field].as_str().unwrap_or("-").to_owned();
+    let number = |field: &str| payload[field].to_string();
+    let minor = |field: &str| match payload[field].as_str() {
+        Some(digits) => digits.replace('.', "").parse::<i64>().expect("an amount").to_string(),
+        None => "-".to_owned(),
+    };
+    let kind = event.kind.name();
+    match event.kind {
+        EventKind::LowBalance => format!("{kind} {} {} {}", minor("balance"), minor("threshold"), number("entry")),
+        EventKind::RechargeCompleted => {
+            let recharge = text("recharge");
+            let (_, recharge) = recharge.split_once('-').expect("a recharge's id");
+            format!(
+                "{kind} {recharge} {} {} {}",
+                minor("amount"),
+                text("method"),
+                minor("balance")
+            )
+        }
+        EventKind::Suspended => {
+            let (suspension, balance, required) = (number("suspension"), minor("balance"), minor("required"));
+            format!("{kind} {suspension} {balance} {required} {}", text("reason"))
+        }
+        EventKind::Resumed => format!("{kind} {}", number("suspension")),
+        EventKind::ChargeRefused => {
+            let (service, reference, code) = (text("service"), text("reference"), text("code"));
+            format!("{kind} {} {service} {reference} {code}", minor("amount"))
+        }
+        EventKind::AlertOpened => format!("{kind} {}", text("cause")),
+    }
 }

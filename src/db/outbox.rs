@@ -1,0 +1,74 @@
+//! The `outbox` table: events, written in the transaction of their cause.
+
+use super::backend::Engine;
+use super::connection::Db;
+use super::error::DbError;
+use super::statement::{Column, known, known_statement, sql};
+use crate::domain::account::AccountId;
+use crate::domain::event::EventKind;
+use crate::domain::time::Timestamp;
+
+/// An event still without its number.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    pub account: AccountId,
+    pub kind: EventKind,
+    /// JSON.
+    pub payload: String,
+    pub delivery_id: String,
+    pub at: Timestamp,
+}
+
+/// Writes events in their order; each gets the next number of its account.
+///
+/// Whoever writes an event of the same account at the same moment, without the account's lock, is waited for, and the
+/// transaction must then be run again: numbers are given in the order of the commits, without gaps.
+pub fn events_insert(db: &mut Db, events: &[NewEvent]) -> Result<(), DbError> {
+    let inserted = match events {
+        [] => return Ok(()),
+        [event] => event_insert(db, event),
+        events => match db.engine() {
+            Engine::Sqlite => events.iter().try_for_each(|event| event_insert(db, event)),
+            Engine::Postgres => insert_together(db, events),
+        },
+    };
+    inserted.map_err(|error| match error {
+        DbError::Taken(text) => DbError::Retry(text),
+        error => error,
+    })
+}
+
+fn event_insert(db: &mut Db, event: &NewEvent) -> Result<(), DbError> {
+    known_statement!(
+        Insert,
+        "INSERT INTO outbox (account_id, number, kind, payload, delivery_id, created_at) \
+         SELECT ?, COALESCE(MAX(number), 0) + 1, ?, ?, ?, ? FROM outbox WHERE account_id = ?"
+    );
+    let insert = known::<Insert>()
+        .bind(event.account.get())
+        .bind(event.kind.name())
+        .bind(event.payload.as_str())
+        .bind(event.delivery_id.as_str())
+        .bind(event.at.micros())
+        .bind(event.account.get());
+    db.execute(&insert).map(|_| ())
+}
+
+fn insert_together(db: &mut Db, events: &[NewEvent]) -> Result<(), DbError> {
+    let ints = |of: &dyn Fn(&NewEvent) -> i64| Column::Ints(events.iter().map(|event| Some(of(event))).collect());
+    let texts = |of: for<'e> fn(&'e NewEvent) -> &'e str| Column::Texts(events.iter().map(|e| Some(of(e))).collect());
+    let places = Column::Ints((0_i64..).take(events.len()).map(Some).collect());
+    let insert = sql(
+        "INSERT INTO outbox (account_id, number, kind, payload, delivery_id, created_at) \
+         SELECT n.account_id, COALESCE((SELECT MAX(o.number) FROM outbox o WHERE o.account_id = n.account_id), 0) \
+         + ROW_NUMBER() OVER (PARTITION BY n.account_id ORDER BY n.place), n.kind, n.payload, n.delivery_id, \
+         n.created_at FROM unnest(?, ?, ?, ?, ?, ?) AS n (account_id, place, kind, payload, delivery_id, created_at)",
+    )
+    .bind(ints(&|event| event.account.get()))
+    .bind(places)
+    .bind(texts(|event| event.kind.name()))
+    .bind(texts(|event| &event.payload))
+    .bind(texts(|event| &event.delivery_id))
+    .bind(ints(&|event| event.at.micros()));
+    db.execute(&insert).map(|_| ())
+}
