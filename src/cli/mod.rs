@@ -28,6 +28,7 @@ mod operations;
 mod purchase;
 mod rebuild;
 mod recharge;
+mod recurring;
 mod refund;
 mod seed;
 mod signals;
@@ -85,6 +86,9 @@ enum Command {
     /// Ask who has paid for access to what
     #[command(subcommand)]
     Access(access::AccessCommand),
+    /// Charge the same every day, week or month
+    #[command(subcommand)]
+    Recurring(recurring::RecurringCommand),
     Suspend(suspension::SuspendArgs),
     Resume(suspension::ResumeArgs),
     Suspensions(suspension::SuspensionsArgs),
@@ -153,6 +157,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::ProcessPendingCredits(args) => purchase::run_process(&context, args),
         Command::Gift(args) => purchase::run_gift(&context, args),
         Command::Access(args) => access::run(&context, args),
+        Command::Recurring(args) => recurring::run(&context, args),
         Command::Suspend(args) => suspension::run_suspend(&context, args),
         Command::Resume(args) => suspension::run_resume(&context, args),
         Command::Suspensions(args) => suspension::run_list(&context, args),

@@ -36,6 +36,7 @@ pub mod posting;
 pub mod proofs;
 pub mod purchases;
 pub mod recharges;
+pub mod recurring;
 pub mod snapshot;
 pub mod suspensions;
 pub mod trial_balance;

@@ -31,6 +31,7 @@ pub mod progress;
 pub mod purchase;
 pub mod rebuild;
 pub mod recharge;
+pub mod recurring;
 pub mod record;
 pub mod pace;
 mod payload;

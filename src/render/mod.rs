@@ -20,6 +20,7 @@ pub mod posting;
 pub mod progress;
 pub mod purchase;
 pub mod recharge;
+pub mod recurring;
 pub mod seed;
 pub mod sink;
 pub mod suspension;

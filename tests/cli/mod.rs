@@ -21,6 +21,7 @@ mod operations;
 mod output;
 mod purchase;
 mod recharge;
+mod recurring;
 mod refund;
 mod require;
 mod seed;
