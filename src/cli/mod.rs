@@ -18,6 +18,7 @@ mod currency;
 mod demo;
 mod explain;
 mod export;
+mod forecast;
 mod health;
 mod help;
 mod history;
@@ -30,6 +31,7 @@ mod rebuild;
 mod recharge;
 mod recurring;
 mod refund;
+mod report;
 mod seed;
 mod signals;
 mod suspension;
@@ -97,6 +99,10 @@ enum Command {
     Explain(explain::ExplainArgs),
     TrialBalance(trial_balance::TrialBalanceArgs),
     Export(export::ExportArgs),
+    Forecast(forecast::ForecastArgs),
+    /// Show what came in, what was spent and who was suspended, by day, week or month
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     VerifySync(verify_sync::VerifySyncArgs),
     Rebuild(rebuild::RebuildArgs),
     Health(health::HealthArgs),
@@ -174,6 +180,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(&context, args),
         Command::TrialBalance(args) => trial_balance::run(&context, args),
         Command::Export(args) => export::run(&context, args),
+        Command::Forecast(args) => forecast::run(&context, args),
+        Command::Report(args) => report::run(&context, args),
         Command::VerifySync(args) => verify_sync::run(&context, args),
         Command::Rebuild(args) => rebuild::run(&context, args),
         Command::ExpireRecharges(args) => recharge::run_expire(&context, args),

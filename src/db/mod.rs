@@ -38,6 +38,7 @@ pub mod purchases;
 pub mod recharges;
 pub mod recurring;
 pub mod snapshot;
+pub mod reports;
 pub mod suspensions;
 pub mod trial_balance;
 pub mod unit_of_work;

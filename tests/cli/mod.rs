@@ -23,6 +23,7 @@ mod purchase;
 mod recharge;
 mod recurring;
 mod refund;
+mod report;
 mod require;
 mod seed;
 mod suspension;
