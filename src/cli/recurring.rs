@@ -3,7 +3,7 @@
 use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 
-use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg, amount, span};
+use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg, amount, date, span};
 use super::context::{Context, invalid};
 use super::{help, signals};
 use crate::domain::calendar::{Every, MonthDay, Schedule, Zone, minute_of_day};
@@ -142,15 +142,6 @@ pub fn run(context: &Context<'_>, command: &RecurringCommand) -> anyhow::Result<
         RecurringCommand::Cancel(args) => cancel(context, args),
         RecurringCommand::Run(args) => charge_due(context, args),
     }
-}
-
-fn date(text: Option<&str>, what: &str) -> Result<Option<NaiveDate>, LedgerError> {
-    let parse = |text: &str| {
-        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
-        date.filter(|date| text.len() == 10 && (1970..=9999).contains(&date.year()))
-    };
-    text.map(|text| parse(text).ok_or_else(|| invalid(format!("{what} is a day such as 2026-03-01"))))
-        .transpose()
 }
 
 impl AddArgs {

@@ -1,16 +1,20 @@
 //! `ledger report revenue`, `usage`, `churn`, `topups` and `daily`
 
+use std::path::PathBuf;
+
 use chrono::NaiveDate;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::arguments::date;
 use super::context::{Context, invalid};
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::domain::period::{Step, midnight};
 use crate::domain::time::Timestamp;
-use crate::ledger::LedgerError;
 use crate::ledger::report::{self, Query};
-use crate::render;
+use crate::ledger::{Ledger, LedgerError};
+use crate::render::progress::Bar;
+use crate::render::{self, Document};
 
 #[derive(Debug, Subcommand)]
 pub enum ReportCommand {
@@ -18,6 +22,7 @@ pub enum ReportCommand {
     Usage(UsageArgs),
     Churn(ChurnArgs),
     Topups(TopupsArgs),
+    Daily(DailyArgs),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -124,21 +129,64 @@ pub struct TopupsArgs {
     period: PeriodArgs,
 }
 
+/// A day at a glance, on a page for the morning
+///
+/// What to look at with the next command to type, entries and attempts of 30 days, balances, revenue, usage, top accounts,
+/// balances that end soon, and the last runs of the jobs. With --html one file that needs nothing else: no script, no
+/// network; it is written as a whole or not at all. Nothing in the ledger is changed, and the exit code does not judge:
+/// `health` and `audit` do.
+#[derive(Debug, Args)]
+#[command(after_help = help::reading("\
+    ledger report daily --html morning.html -q
+    ledger report daily --date 2026-03-01 --format json"))]
+pub struct DailyArgs {
+    /// Write the page to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// The day, in UTC; yesterday unless given
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    date: Option<String>,
+}
+
 pub fn run(context: &Context<'_>, command: &ReportCommand) -> anyhow::Result<Exit> {
-    let (ReportCommand::Revenue(RevenueArgs { period })
-    | ReportCommand::Usage(UsageArgs { period })
-    | ReportCommand::Churn(ChurnArgs { period })
-    | ReportCommand::Topups(TopupsArgs { period })) = command;
-    let query = period.query(context)?;
     signals::long_work();
+    match command {
+        ReportCommand::Revenue(args) => show(context, &args.period, |ledger, query, progress| {
+            Ok(render::report::revenue(&report::revenue(ledger, query, progress)?))
+        }),
+        ReportCommand::Usage(args) => show(context, &args.period, |ledger, query, progress| {
+            Ok(render::report::usage(&report::usage(ledger, query, progress)?))
+        }),
+        ReportCommand::Churn(args) => show(context, &args.period, |ledger, query, _| {
+            Ok(render::report::churn(&report::churn(ledger, query)?))
+        }),
+        ReportCommand::Topups(args) => show(context, &args.period, |ledger, query, progress| {
+            Ok(render::report::topups(&report::topups(ledger, query, progress)?))
+        }),
+        ReportCommand::Daily(args) => run_daily(context, args),
+    }
+}
+
+fn show(
+    context: &Context<'_>,
+    period: &PeriodArgs,
+    report: impl FnOnce(&mut Ledger, &Query, &Bar) -> Result<Document, LedgerError>,
+) -> anyhow::Result<Exit> {
+    let query = period.query(context)?;
     let mut ledger = context.ledger()?;
-    let progress = context.progress();
-    let document = match command {
-        ReportCommand::Revenue(_) => render::report::revenue(&report::revenue(&mut ledger, &query, &progress)?),
-        ReportCommand::Usage(_) => render::report::usage(&report::usage(&mut ledger, &query, &progress)?),
-        ReportCommand::Churn(_) => render::report::churn(&report::churn(&mut ledger, &query)?),
-        ReportCommand::Topups(_) => render::report::topups(&report::topups(&mut ledger, &query, &progress)?),
-    };
+    let document = report(&mut ledger, &query, &context.progress())?;
     ledger.leave_open();
     context.done(&document)
+}
+
+fn run_daily(context: &Context<'_>, args: &DailyArgs) -> anyhow::Result<Exit> {
+    let day = date(args.date.as_deref(), "--date")?;
+    let mut ledger = context.ledger()?;
+    let daily = report::daily::daily(&mut ledger, day, &context.progress())?;
+    ledger.leave_open();
+    if let Some(path) = &args.html {
+        render::report::daily::write_page(&daily, path)
+            .map_err(|error| invalid(format!("--html {}: {error}", path.display())))?;
+    }
+    context.done(&render::report::daily::document(&daily, args.html.as_deref()))
 }

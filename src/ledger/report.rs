@@ -4,6 +4,8 @@
 //! Accounts are read in pages, each on one snapshot; what is kept grows with the periods and names, not with accounts or
 //! entries.
 
+pub mod daily;
+
 use std::collections::BTreeMap;
 
 use super::error::LedgerError;

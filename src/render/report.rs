@@ -1,5 +1,10 @@
 //! Reports by period.
 
+mod chart;
+pub mod daily;
+mod html;
+mod page;
+
 use serde_json::{Value, json};
 
 use super::document::{Block, Document};
