@@ -24,6 +24,7 @@ mod recharge;
 mod recurring;
 mod refund;
 mod report;
+mod report_daily;
 mod require;
 mod seed;
 mod suspension;

@@ -85,6 +85,7 @@ fn the_whole_help() {
         "report usage",
         "report churn",
         "report topups",
+        "report daily",
         "trial-balance",
         "export",
         "verify-sync",

@@ -24,8 +24,8 @@ pub struct Chart<'a> {
 const WIDTH: i128 = 720;
 const HEIGHT: i128 = 200;
 /// What is left of the drawing for the axes.
-const LEFT: i128 = 64;
-const RIGHT: i128 = 12;
+const LEFT: i128 = 12;
+const RIGHT: i128 = 52;
 const TOP: i128 = 12;
 const BOTTOM: i128 = 26;
 const INNER_WIDTH: i128 = WIDTH - LEFT - RIGHT;
@@ -134,9 +134,10 @@ impl Chart<'_> {
         }
     }
 
+    /// Its label stands on the right, beside the newest figures.
     fn grid_line(&self, html: &mut Html, value: i128, top: i128) {
         let y = TOP + INNER_HEIGHT - height(value, top);
-        let at = [LEFT, WIDTH - RIGHT, y, LEFT - 8, y + 4].map(|n| n.to_string());
+        let at = [LEFT, WIDTH - RIGHT, y, WIDTH - RIGHT + 8, y + 4].map(|n| n.to_string());
         let [from, to, y, text_x, text_y] = &at;
         html.leaf(
             "line",
@@ -144,7 +145,11 @@ impl Chart<'_> {
             "",
         );
         let label = short(value, self.exponent);
-        html.leaf("text", &[("x", text_x), ("y", text_y), ("text-anchor", "end")], &label);
+        html.leaf(
+            "text",
+            &[("x", text_x), ("y", text_y), ("text-anchor", "start")],
+            &label,
+        );
     }
 }
 

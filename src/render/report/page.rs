@@ -6,14 +6,16 @@ use super::usage_name;
 use crate::domain::alert::Severity;
 use crate::domain::currency::Currency;
 use crate::domain::forecast::days_until;
+use crate::domain::period::Period;
 use crate::domain::time::Timestamp;
-use crate::ledger::report::daily::{Book, Daily, RecordedRun, Todo};
+use crate::ledger::forecast::Forecast;
+use crate::ledger::report::daily::{Book, Daily, DayAttempts, RecordedRun, Todo, TopAccount};
 
 /// A cell of a table and the class that aligns it.
 type Cell = (&'static str, String);
 
 fn text(text: impl ToString) -> Cell {
-    ("", text.to_string())
+    ("text", text.to_string())
 }
 
 fn number(number: impl ToString) -> Cell {
@@ -65,11 +67,11 @@ fn body(html: &mut Html, daily: &Daily) {
     html.element("header", &[], |html| {
         html.leaf("h1", &[], &format!("Ledger, {}", daily.day));
         let (class, state) = match daily.worst() {
-            None => ("pill", "all well"),
-            Some(Severity::Warning) => ("pill warning", "look at it"),
-            Some(Severity::Critical) => ("pill critical", "critical"),
+            None => ("pill", "all well".to_owned()),
+            Some(Severity::Warning) => ("pill warning", format!("{} to look at", daily.todo.len())),
+            Some(Severity::Critical) => ("pill critical", format!("critical: {} to look at", daily.todo.len())),
         };
-        html.leaf("span", &[("class", class)], state);
+        html.leaf("span", &[("class", class)], &state);
         html.leaf("p", &[], &format!("as seen at {} UTC", moment(daily.now)));
     });
     tiles(html, daily);
@@ -141,9 +143,9 @@ fn tiles(html: &mut Html, daily: &Daily) {
     let tiles = [
         ("Accounts", daily.accounts.to_string()),
         ("Entries", daily.entries.last().copied().unwrap_or(0).to_string()),
-        ("Attempts that succeeded", success.map_or_else(|| "-".into(), percent)),
+        ("Succeeded", success.map_or_else(|| "-".into(), percent)),
         ("Open alerts", daily.open_alerts.to_string()),
-        ("Balances ending soon", daily.forecast.warnings.to_string()),
+        ("Ending soon", daily.forecast.warnings.to_string()),
     ];
     html.element("dl", &[("class", "tiles")], |html| {
         for (name, value) in &tiles {
@@ -179,7 +181,7 @@ fn todo(html: &mut Html, todo: &[Todo]) {
 
 /// Month and day.
 fn labels(daily: &Daily) -> Vec<String> {
-    let short = |period: &crate::domain::period::Period| period.name.get(5..).unwrap_or_default().to_owned();
+    let short = |period: &Period| period.name.get(5..).unwrap_or_default().to_owned();
     daily.days.list.iter().map(short).collect()
 }
 
@@ -214,7 +216,7 @@ fn volume(html: &mut Html, daily: &Daily) {
 }
 
 fn success(html: &mut Html, daily: &Daily) {
-    let of = |name, class, value: fn(&crate::ledger::report::daily::DayAttempts) -> i64| Series {
+    let of = |name, class, value: fn(&DayAttempts) -> i64| Series {
         name,
         class,
         values: daily.attempts.iter().map(|day| i128::from(value(day))).collect(),
@@ -238,10 +240,7 @@ fn success(html: &mut Html, daily: &Daily) {
         exponent: 0,
     };
     chart.bars(html);
-    let row = |(day, ends): (
-        &crate::domain::period::Period,
-        &crate::ledger::report::daily::DayAttempts,
-    )| {
+    let row = |(day, ends): (&Period, &DayAttempts)| {
         let success = ends.success_basis_points().map_or_else(String::new, percent);
         vec![
             text(&day.name),
@@ -298,9 +297,7 @@ fn book(html: &mut Html, daily: &Daily, book: &Book) {
         html.element("div", &[], |html| usage(html, book, currency));
     });
     html.leaf("h3", &[], "Who spent most on this day");
-    let row = |top: &crate::ledger::report::daily::TopAccount| {
-        vec![text(&top.user_id), number(top.entries), number(show(top.spent))]
-    };
+    let row = |top: &TopAccount| vec![text(&top.user_id), number(top.entries), number(show(top.spent))];
     let rows: Vec<Vec<Cell>> = book.top.iter().map(row).collect();
     table(
         html,
@@ -346,7 +343,7 @@ fn usage(html: &mut Html, book: &Book, currency: &Currency) {
 
 fn ending(html: &mut Html, daily: &Daily) {
     let forecast = &daily.forecast;
-    let row = |forecast: &crate::ledger::forecast::Forecast| {
+    let row = |forecast: &Forecast| {
         let currency = &forecast.account.currency;
         let at = forecast.empty_at.unwrap_or(daily.now);
         vec![
