@@ -96,8 +96,10 @@ impl Chart<'_> {
         INNER_WIDTH / i128::try_from(self.labels.len().max(1)).unwrap_or(1)
     }
 
+    /// Where a place begins; the last one ends at the axis.
     fn left_of(&self, place: usize) -> i128 {
-        LEFT + self.slot() * i128::try_from(place).unwrap_or(0)
+        let following = i128::try_from(self.labels.len() - place).unwrap_or(0);
+        WIDTH - RIGHT - self.slot() * following
     }
 
     /// Axes with their labels, and the figures on them.
