@@ -17,7 +17,8 @@ use crate::domain::recurring::{Due, RecurringCharge, RecurringId, RecurringState
 use crate::domain::text::{Actor, Description, IdempotencyKey, Service};
 use crate::domain::time::Timestamp;
 
-const COLUMNS: &str = "r.account_id, r.number, r.amount, r.service, r.every, r.on_day, r.at_minute, r.timezone, \
+/// Of `recurring_charges r`.
+pub(super) const COLUMNS: &str = "r.account_id, r.number, r.amount, r.service, r.every, r.on_day, r.at_minute, r.timezone, \
      r.starts_on, r.ends_on, r.next_on, r.next_at, r.try_at, r.refused_at, r.refused_times, r.charged, r.created_at, \
      r.created_by, r.cancelled_at, r.cancelled_by, r.cancelled_why, r.idempotency_key, r.reference, r.description, \
      r.metadata";
