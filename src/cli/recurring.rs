@@ -193,6 +193,7 @@ fn add(context: &Context<'_>, args: &AddArgs) -> anyhow::Result<Exit> {
         currency,
         service,
         schedule,
+        day_is_given: args.on.is_some(),
         starts_on,
         ends_on,
         note,

@@ -39,6 +39,8 @@ pub struct Add {
     pub amount: Amount,
     pub service: Service,
     pub schedule: Schedule,
+    /// Whether its day was given, and not made of the day on which it was asked for.
+    pub day_is_given: bool,
     /// Days before now are charged too; unless given, the first period is the first that is still to come.
     pub starts_on: Option<NaiveDate>,
     /// Inclusive.
@@ -59,9 +61,18 @@ pub enum Added {
 pub fn add(ledger: &mut Ledger, request: &Add) -> Result<Added, LedgerError> {
     let id = find(ledger, &request.user_id, request.currency.code())?.account.id;
     let (actor, now) = (ledger.actor.clone(), ledger.now());
-    let (starts_on, first) = first_period(request, now)?;
     write(&mut ledger.db, "recurring add", |db| {
         let account = locked(db, id)?;
+        // Before anything else is judged: what was agreed may lie in the past by now.
+        if let Some(key) = &request.key
+            && let Some(known) = recurring::recurring_named(db, id, key)?
+        {
+            return Ok(known_by(key, known, account, request));
+        }
+        if account.closed {
+            return Ok(Added::Refused(Refusal::AccountClosed));
+        }
+        let (starts_on, first) = first_period(request, now)?;
         let asked = RecurringCharge {
             id: RecurringId {
                 account: id,
@@ -80,14 +91,6 @@ pub fn add(ledger: &mut Ledger, request: &Add) -> Result<Added, LedgerError> {
             note: request.note.clone(),
             key: request.key.clone(),
         };
-        if let Some(key) = &request.key
-            && let Some(known) = recurring::recurring_named(db, id, key)?
-        {
-            return Ok(known_by(key, known, account, (request, &asked)));
-        }
-        if account.closed {
-            return Ok(Added::Refused(Refusal::AccountClosed));
-        }
         recurring::recurring_insert(db, &asked)?;
         record(db, "recurring add", (&asked, &account), (&actor, now))?;
         Ok(Added::Done(RecurringView { charge: asked, account }))
@@ -128,18 +131,17 @@ fn first_to_come(schedule: &Schedule, now: Timestamp) -> Option<NaiveDate> {
 }
 
 /// The answer to a key that was used before: the same agreement, or what differs.
-fn known_by(
-    key: &IdempotencyKey,
-    known: RecurringCharge,
-    account: Account,
-    (request, asked): (&Add, &RecurringCharge),
-) -> Added {
+fn known_by(key: &IdempotencyKey, known: RecurringCharge, account: Account, asked: &Add) -> Added {
+    let (before, schedule) = (&known.schedule, &asked.schedule);
     let differs = [
         ("amount", known.amount != asked.amount),
         ("service", known.service != asked.service),
-        ("schedule", known.schedule != asked.schedule),
-        // Without one, the beginning follows from the moment of the first time.
-        ("starts", request.starts_on.is_some_and(|day| day != known.starts_on)),
+        ("every", before.every.name() != schedule.every.name()),
+        // Day and beginning follow from the moment of the first time where they were not given.
+        ("on", asked.day_is_given && before.every != schedule.every),
+        ("at", before.minute() != schedule.minute()),
+        ("timezone", before.zone != schedule.zone),
+        ("starts", asked.starts_on.is_some_and(|day| day != known.starts_on)),
         ("ends", known.ends_on != asked.ends_on),
         ("reference", known.note.reference != asked.note.reference),
         ("description", known.note.description != asked.note.description),

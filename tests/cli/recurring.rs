@@ -223,9 +223,12 @@ on_both_engines! {
         assert_eq!(json(&db, add).expect_code(0).data()["changed"], true);
         // Also later, when another day would be the first to come.
         assert_eq!(json_at(&db, "2026-09-01T00:00:00Z", add).expect_code(0).data()["changed"], false);
+        let until = "recurring add --user-id 5 --amount 1 --service cdn --every month --ends 2026-04-30 --idempotency-key u";
+        assert_eq!(json(&db, until).expect_code(0).data()["changed"], true);
+        assert_eq!(json_at(&db, "2026-09-02T00:00:00Z", until).expect_code(0).data()["on"], 1);
         let other = add.replace("--amount 10", "--amount 11");
         assert_eq!(refused(json(&db, &other), "idempotency_conflict")["differs_in"], serde_json::json!(["amount"]));
-        assert_eq!(db.sql("SELECT COUNT(*) FROM recurring_charges"), "1");
+        assert_eq!(db.sql("SELECT COUNT(*) FROM recurring_charges"), "2");
     }
 
     fn what_makes_no_sense_is_refused_with_what_to_write(db: TestDatabase) {
