@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{Datelike, NaiveDate, TimeDelta};
 use clap::Args;
 
 use super::context::{Context, invalid};
@@ -222,6 +222,16 @@ pub fn time(text: Option<&str>, what: &'static str) -> Result<Option<Timestamp>,
     text.map(Timestamp::parse)
         .transpose()
         .map_err(|error| invalid(format!("{what}: {error}")))
+}
+
+/// Reads 2026-03-01.
+pub fn date(text: Option<&str>, what: &str) -> Result<Option<NaiveDate>, LedgerError> {
+    let parse = |text: &str| {
+        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+        date.filter(|date| text.len() == 10 && (1970..=9999).contains(&date.year()))
+    };
+    text.map(|text| parse(text).ok_or_else(|| invalid(format!("{what} is a day such as 2026-03-01"))))
+        .transpose()
 }
 
 /// Reads 500ms, 30s, 20m, 48h or 7d.

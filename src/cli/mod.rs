@@ -19,6 +19,7 @@ mod demo;
 mod discreet_log;
 mod explain;
 mod export;
+mod forecast;
 mod health;
 mod help;
 mod history;
@@ -30,8 +31,10 @@ mod operations;
 mod purchase;
 mod rebuild;
 mod recharge;
+mod recurring;
 mod refund;
 mod secret;
+mod report;
 mod seed;
 mod signals;
 mod suspension;
@@ -88,6 +91,9 @@ enum Command {
     /// Ask who has paid for access to what
     #[command(subcommand)]
     Access(access::AccessCommand),
+    /// Charge the same every day, week or month
+    #[command(subcommand)]
+    Recurring(recurring::RecurringCommand),
     Suspend(suspension::SuspendArgs),
     Resume(suspension::ResumeArgs),
     Suspensions(suspension::SuspensionsArgs),
@@ -96,6 +102,10 @@ enum Command {
     Explain(explain::ExplainArgs),
     TrialBalance(trial_balance::TrialBalanceArgs),
     Export(export::ExportArgs),
+    Forecast(forecast::ForecastArgs),
+    /// Show what came in, what was spent and who was suspended, by day, week or month
+    #[command(subcommand)]
+    Report(report::ReportCommand),
     VerifySync(verify_sync::VerifySyncArgs),
     Rebuild(rebuild::RebuildArgs),
     Health(health::HealthArgs),
@@ -157,6 +167,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::ProcessPendingCredits(args) => purchase::run_process(&context, args),
         Command::Gift(args) => purchase::run_gift(&context, args),
         Command::Access(args) => access::run(&context, args),
+        Command::Recurring(args) => recurring::run(&context, args),
         Command::Suspend(args) => suspension::run_suspend(&context, args),
         Command::Resume(args) => suspension::run_resume(&context, args),
         Command::Suspensions(args) => suspension::run_list(&context, args),
@@ -174,6 +185,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(&context, args),
         Command::TrialBalance(args) => trial_balance::run(&context, args),
         Command::Export(args) => export::run(&context, args),
+        Command::Forecast(args) => forecast::run(&context, args),
+        Command::Report(args) => report::run(&context, args),
         Command::VerifySync(args) => verify_sync::run(&context, args),
         Command::Rebuild(args) => rebuild::run(&context, args),
         Command::ExpireRecharges(args) => recharge::run_expire(&context, args),

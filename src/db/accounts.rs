@@ -187,12 +187,15 @@ struct Unit(Currency);
 
 impl FromRow for Unit {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let code = CurrencyCode::parse(&columns.text()?)?;
-        let exponent = u8::try_from(columns.int()?)?;
-        Currency::new(code, exponent)
-            .map(Self)
-            .ok_or_else(|| "a currency has an impossible exponent".into())
+        read_unit(columns).map(Self)
     }
+}
+
+/// A currency's code and digits.
+pub(super) fn read_unit(columns: &mut impl Columns) -> deserialize::Result<Currency> {
+    let code = CurrencyCode::parse(&columns.text()?)?;
+    let exponent = u8::try_from(columns.int()?)?;
+    Currency::new(code, exponent).ok_or_else(|| "a currency has an impossible exponent".into())
 }
 
 pub fn currency_find(db: &mut Db, code: &CurrencyCode) -> Result<Option<Currency>, DbError> {

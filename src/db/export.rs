@@ -4,12 +4,13 @@ use super::connection::Db;
 use super::error::DbError;
 use super::purchases::{PURCHASE_COLUMNS, PURCHASE_TABLES};
 use super::statement::{FromRow, sql};
-use super::{gifts, holds, intents, recharges, suspensions};
+use super::{gifts, holds, intents, recharges, recurring, suspensions};
 use crate::domain::account::AccountId;
 use crate::domain::hold::Hold;
 use crate::domain::intent::Intent;
 use crate::domain::purchase::{Gift, Purchase};
 use crate::domain::recharge::Recharge;
+use crate::domain::recurring::RecurringCharge;
 use crate::domain::suspension::Suspension;
 
 /// A record beside the entries.
@@ -20,6 +21,7 @@ pub enum Beside {
     Purchase(Purchase),
     Gift(Gift),
     Suspension(Suspension),
+    Recurring(Box<RecurringCharge>),
     Intent(Intent),
 }
 
@@ -32,6 +34,7 @@ impl Beside {
             Self::Purchase(purchase) => purchase.id.account,
             Self::Gift(gift) => gift.id.account,
             Self::Suspension(suspension) => suspension.account,
+            Self::Recurring(charge) => charge.id.account,
             Self::Intent(intent) => intent.account,
         }
     }
@@ -68,6 +71,12 @@ pub fn records_stream<E: From<DbError>>(
         Beside::Suspension,
         each,
     )?;
+    let recurring = format!(
+        "SELECT {} FROM recurring_charges r WHERE r.account_id BETWEEN ? AND ? ORDER BY r.account_id, r.number",
+        recurring::COLUMNS
+    );
+    let boxed = |charge| Beside::Recurring(Box::new(charge));
+    stream(db, recurring, range, boxed, each)?;
     let intents = format!(
         "SELECT {} FROM intents WHERE account_id BETWEEN ? AND ? ORDER BY account_id, {}, attempt",
         intents::COLUMNS,

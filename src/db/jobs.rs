@@ -80,3 +80,36 @@ pub fn run_finished(
         .bind(id);
     db.execute(&update).map(|_| ())
 }
+
+/// A run as it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedRun {
+    pub job: String,
+    pub started_at: Timestamp,
+    /// `None` while it runs, and where it was killed.
+    pub finished_at: Option<Timestamp>,
+    pub exit_code: Option<i64>,
+    /// JSON.
+    pub counts: Option<String>,
+}
+
+impl FromRow for RecordedRun {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            job: columns.text()?,
+            started_at: Timestamp::from_micros(columns.int()?),
+            finished_at: columns.optional_int()?.map(Timestamp::from_micros),
+            exit_code: columns.optional_int()?,
+            counts: columns.optional_text()?,
+        })
+    }
+}
+
+/// The last run of each job, by name. Ids grow with time.
+pub fn runs_last(db: &mut Db) -> Result<Vec<RecordedRun>, DbError> {
+    let job = db.by_bytes("job");
+    db.rows(&sql(format!(
+        "SELECT job, started_at, finished_at, exit_code, counts FROM job_runs \
+         WHERE id IN (SELECT MAX(id) FROM job_runs GROUP BY job) ORDER BY {job}"
+    )))
+}

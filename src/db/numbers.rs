@@ -13,6 +13,7 @@ pub enum Numbered {
     Purchases,
     Gifts,
     Suspensions,
+    RecurringCharges,
 }
 
 /// The number of the account's next row; under its lock.
@@ -23,6 +24,7 @@ pub fn next_number(db: &mut Db, of: Numbered, account: AccountId) -> Result<i64,
         Numbered::Purchases => "SELECT COALESCE(MAX(number), 0) + 1 FROM purchases WHERE account_id = ?",
         Numbered::Gifts => "SELECT COALESCE(MAX(number), 0) + 1 FROM gifts WHERE account_id = ?",
         Numbered::Suspensions => "SELECT COALESCE(MAX(number), 0) + 1 FROM suspensions WHERE account_id = ?",
+        Numbered::RecurringCharges => "SELECT COALESCE(MAX(number), 0) + 1 FROM recurring_charges WHERE account_id = ?",
     });
     Ok(db.row(&next.bind(account.get()))?.unwrap_or(1))
 }

@@ -22,6 +22,10 @@ pub struct Located {
     pub state: State,
 }
 
+/// The columns of an account, from `accounts a`.
+pub(super) const ACCOUNT_COLUMNS: &str = "a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, \
+     a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.suspension, a.revision, a.created_at";
+
 /// The columns of [`Located`], from `accounts a`, `balances b` and its last entry `l`.
 pub(super) const COLUMNS: &str = "a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, \
      a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.suspension, a.revision, a.created_at, \

@@ -2,11 +2,12 @@
 
 use diesel::deserialize;
 
+use super::accounts::read_unit;
 use super::connection::Db;
 use super::entries::{read_wide, wide_sum};
 use super::error::DbError;
 use super::statement::{Columns, FromRow, sql};
-use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::currency::Currency;
 use crate::domain::time::Timestamp;
 
 /// What was debited and what was credited, each at least zero, in minor units.
@@ -27,15 +28,9 @@ pub struct Turnover {
     pub counter: Sides,
 }
 
-fn read_currency(columns: &mut impl Columns) -> deserialize::Result<Currency> {
-    let code = CurrencyCode::parse(&columns.text()?)?;
-    let exponent = u8::try_from(columns.int()?)?;
-    Currency::new(code, exponent).ok_or_else(|| "a currency has an impossible exponent".into())
-}
-
 impl FromRow for Turnover {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let currency = read_currency(columns)?;
+        let currency = read_unit(columns)?;
         let counter_account = columns.text()?;
         let mut sides = || {
             Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Sides {
@@ -100,7 +95,7 @@ pub struct Stored {
 impl FromRow for Stored {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            currency: read_currency(columns)?,
+            currency: read_unit(columns)?,
             balance: read_wide(columns)?,
             held: read_wide(columns)?,
             debt: read_wide(columns)?,

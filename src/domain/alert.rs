@@ -4,7 +4,7 @@ use super::account::AccountId;
 use super::text::Actor;
 use super::time::Timestamp;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Can be repaired by the tool.
     Warning,

@@ -55,7 +55,7 @@ pub struct Unpaid {
 }
 
 /// The suspension that a refused charge asked for.
-pub(super) fn unpaid(operation: &Operation, refusal: &Refusal) -> Option<Unpaid> {
+pub fn unpaid(operation: &Operation, refusal: &Refusal) -> Option<Unpaid> {
     let Operation::Charge {
         service, suspend: true, ..
     } = operation

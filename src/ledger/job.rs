@@ -47,24 +47,43 @@ pub fn run<T>(
     overlap: Overlap,
     work: impl FnOnce(&mut Ledger, &mut Run) -> Result<(T, RunRecord), LedgerError>,
 ) -> Result<T, LedgerError> {
-    let fence = match overlap {
-        Overlap::Refused => Some(acquire(ledger, job)?),
-        Overlap::Allowed => None,
+    let recorded = |ledger: &mut Ledger, fence| {
+        let mut run = Run {
+            id: unique_name(),
+            job,
+            fence,
+            renewed: Stopwatch::start(),
+        };
+        recorded(ledger, &mut run, work)
     };
-    let mut run = Run {
-        id: unique_name(),
-        job,
-        fence,
-        renewed: Stopwatch::start(),
-    };
-    let result = recorded(ledger, &mut run, work);
-    if let Some(fence) = fence {
-        let released: Result<(), LedgerError> = write(&mut ledger.db, "release lease", |db| {
-            Ok(jobs::lease_release(db, job, fence)?)
-        });
-        if let Err(error) = released {
-            log::warn!("the lease of {job} could not be given back, it will run out by itself: {error}");
-        }
+    match overlap {
+        Overlap::Refused => alone(ledger, job, |ledger, fence| recorded(ledger, Some(fence))),
+        Overlap::Allowed => recorded(ledger, None),
+    }
+}
+
+/// Does something short between two runs of `job`, of which there is none meanwhile; leaves no record.
+pub fn between_runs<T>(
+    ledger: &mut Ledger,
+    job: &'static str,
+    work: impl FnOnce(&mut Ledger) -> Result<T, LedgerError>,
+) -> Result<T, LedgerError> {
+    alone(ledger, job, |ledger, _| work(ledger))
+}
+
+/// Holds the job's lease while `work` is done.
+fn alone<T>(
+    ledger: &mut Ledger,
+    job: &'static str,
+    work: impl FnOnce(&mut Ledger, i64) -> Result<T, LedgerError>,
+) -> Result<T, LedgerError> {
+    let fence = acquire(ledger, job)?;
+    let result = work(ledger, fence);
+    let released: Result<(), LedgerError> = write(&mut ledger.db, "release lease", |db| {
+        Ok(jobs::lease_release(db, job, fence)?)
+    });
+    if let Err(error) = released {
+        log::warn!("the lease of {job} could not be given back, it will run out by itself: {error}");
     }
     result
 }

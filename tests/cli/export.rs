@@ -85,6 +85,11 @@ fn all_kinds(db: &TestDatabase) -> Ledger {
     story.words("recharge --user-id 5 --amount 1 --method momo");
     story.words("purchase record --user-id 5 --amount 500000 --currency POINTS");
     ledger
+        .run_words(
+            "recurring add --user-id 5 --amount 2.5 --service vps --every month --on 31 --timezone Europe/Berlin",
+        )
+        .expect_code(0);
+    ledger
         .clone()
         .at("2026-03-04T00:00:00Z")
         .run_words("process-pending-credits")
@@ -334,7 +339,7 @@ on_both_engines! {
         assert_eq!((of("account"), of("balance")), (6, 6));
         // And whoever reads it back finds everything else.
         assert_eq!(of("currency"), 6);
-        for (record, table) in [("recharge", "recharges"), ("hold", "holds"), ("purchase", "purchases"), ("gift", "gifts"), ("suspension", "suspensions"), ("intent", "intents")] {
+        for (record, table) in [("recharge", "recharges"), ("hold", "holds"), ("purchase", "purchases"), ("gift", "gifts"), ("suspension", "suspensions"), ("recurring", "recurring_charges"), ("intent", "intents")] {
             let count = db.sql(&format!("SELECT COUNT(*) FROM {table}"));
             assert_ne!(count, "0", "{table}");
             assert_eq!(of(record).to_string(), count, "{table}");

@@ -83,10 +83,20 @@ fn the_whole_help() {
         "intents show",
         "intents resolve",
         "intents replay",
+        "forecast",
+        "report revenue",
+        "report usage",
+        "report churn",
+        "report topups",
+        "report daily",
         "trial-balance",
         "export",
         "verify-sync",
         "rebuild",
+        "recurring add",
+        "recurring list",
+        "recurring cancel",
+        "recurring run",
         "migrate status",
         "migrate up",
         "demo",
@@ -101,7 +111,7 @@ fn the_whole_help() {
 on_both_engines! {
     fn quiet_and_nothing_wrong_says_nothing(db: TestDatabase) {
         with_balance(&db, "100");
-        for command in ["verify-sync -q", "verify-sync --fix -q", "rebuild -q", "expire-recharges -q", "migrate status -q",
+        for command in ["verify-sync -q", "verify-sync --fix -q", "rebuild -q", "expire-recharges -q", "recurring run -q", "migrate status -q",
             "migrate up -q", "charge --user-id 5 --amount 1 --service vps -q", "account lock --user-id 5 -q", "demo -q"] {
             let output = db.ledger().run_words(command).expect_code(0);
             assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""), "{command}");

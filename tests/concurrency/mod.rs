@@ -8,6 +8,7 @@ mod holds;
 mod jobs;
 mod locks;
 mod races;
+mod recurring;
 mod suspensions;
 
 use serde_json::Value;

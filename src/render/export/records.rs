@@ -11,8 +11,9 @@ use crate::domain::intent::Intent;
 use crate::domain::money::Shown;
 use crate::domain::purchase::{Deactivation, Gift, Paid, Purchase};
 use crate::domain::recharge::Recharge;
+use crate::domain::recurring::RecurringCharge;
 use crate::domain::suspension::Suspension;
-use crate::domain::text::{Actor, Description, Json, Reference, Service};
+use crate::domain::text::{Actor, Description, IdempotencyKey, Json, Reference, Service};
 use crate::domain::time::Timestamp;
 use crate::ledger::export::Beside;
 
@@ -35,6 +36,7 @@ enum Fields<'a> {
     Purchase(PurchaseFields<'a>),
     Gift(GiftFields<'a>),
     Suspension(SuspensionFields<'a>),
+    Recurring(Box<RecurringFields<'a>>),
     Intent(IntentFields<'a>),
 }
 
@@ -45,6 +47,10 @@ pub fn record<'a>(account: &'a Account, beside: &'a Beside) -> Record<'a> {
         Beside::Purchase(purchase) => ("purchase", Fields::Purchase(purchase_fields(account, purchase))),
         Beside::Gift(gift) => ("gift", Fields::Gift(gift_fields(account, gift))),
         Beside::Suspension(suspension) => ("suspension", Fields::Suspension(suspension_fields(account, suspension))),
+        Beside::Recurring(charge) => (
+            "recurring",
+            Fields::Recurring(Box::new(recurring_fields(account, charge))),
+        ),
         Beside::Intent(intent) => ("intent", Fields::Intent(intent_fields(intent))),
     };
     Record {
@@ -256,6 +262,60 @@ fn suspension_fields<'a>(account: &Account, suspension: &'a Suspension) -> Suspe
         required: suspension.required.map(amount),
         resumed_at: suspension.resumed_at.map(Text),
         resumed_by: suspension.resumed_by.as_ref().map(Actor::as_str),
+    }
+}
+
+#[derive(Serialize)]
+struct RecurringFields<'a> {
+    number: i64,
+    amount: Text<Shown>,
+    service: &'a str,
+    every: &'static str,
+    /// Of the month, or of the week from Monday 1 on.
+    on: Option<i64>,
+    at: String,
+    timezone: String,
+    starts_on: String,
+    ends_on: Option<String>,
+    /// The day that comes next.
+    next_on: Option<String>,
+    next_at: Option<Text<Timestamp>>,
+    try_at: Option<Text<Timestamp>>,
+    refused_at: Option<Text<Timestamp>>,
+    refused_times: i64,
+    charged: i64,
+    created_at: Text<Timestamp>,
+    created_by: &'a str,
+    cancelled: Option<DeactivationFields<'a>>,
+    idempotency_key: Option<&'a str>,
+    #[serde(flatten)]
+    note: NoteFields<'a>,
+}
+
+fn recurring_fields<'a>(account: &Account, charge: &'a RecurringCharge) -> RecurringFields<'a> {
+    let (schedule, next) = (&charge.schedule, charge.next);
+    let refused = next.and_then(|due| due.refused);
+    RecurringFields {
+        number: charge.id.number,
+        amount: Text(account.currency.show(charge.amount.minor())),
+        service: charge.service.as_str(),
+        every: schedule.every.name(),
+        on: schedule.every.day_number(),
+        at: schedule.time_of_day(),
+        timezone: schedule.zone.to_string(),
+        starts_on: charge.starts_on.to_string(),
+        ends_on: charge.ends_on.map(|day| day.to_string()),
+        next_on: next.map(|due| due.on.to_string()),
+        next_at: next.map(|due| Text(due.at)),
+        try_at: next.map(|due| Text(due.try_at)),
+        refused_at: refused.map(|refused| Text(refused.first_at)),
+        refused_times: refused.map_or(0, |refused| refused.times),
+        charged: charge.charged,
+        created_at: Text(charge.created_at),
+        created_by: charge.created_by.as_str(),
+        cancelled: charge.cancelled.as_ref().map(deactivation_fields),
+        idempotency_key: charge.key.as_ref().map(IdempotencyKey::as_str),
+        note: note_fields(&charge.note),
     }
 }
 

@@ -1,0 +1,56 @@
+//! `ledger forecast`
+
+use chrono::TimeDelta;
+use clap::{Args, value_parser};
+
+use super::arguments::lifetime;
+use super::context::{Context, invalid};
+use super::{help, signals};
+use crate::domain::code::Exit;
+use crate::domain::text::UserId;
+use crate::ledger::forecast::{self, Query};
+use crate::render;
+
+/// How long do balances last?
+///
+/// From what each account has spent a day on each service lately (charges and commits, less refunds) and the recurring
+/// charges that are known to be due. The balance that ends soonest comes first. Exits 1 when one ends within the time
+/// that warns; with -q it is silent otherwise.
+#[derive(Debug, Args)]
+#[command(after_help = help::reading("\
+    ledger forecast --warn-within 3d -q
+    ledger forecast --user-id 5
+    ledger forecast --days 7 --format csv --limit 1000000"))]
+pub struct ForecastArgs {
+    /// Only this user's account, in --currency
+    #[arg(long, value_name = "ID")]
+    user_id: Option<String>,
+    /// How many days of the past count; of a younger account, its age
+    #[arg(long, default_value_t = 30, value_parser = value_parser!(u32).range(1..=3660))]
+    days: u32,
+    /// Warn of balances that end within this time
+    #[arg(long, value_name = "SPAN", default_value = "7d")]
+    warn_within: String,
+    /// Most accounts to show
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+}
+
+pub fn run(context: &Context<'_>, args: &ForecastArgs) -> anyhow::Result<Exit> {
+    let account = match &args.user_id {
+        Some(user_id) => Some((UserId::parse(user_id).map_err(invalid)?, context.currency_code()?)),
+        None => None,
+    };
+    let query = Query {
+        account,
+        currency: context.given_currency()?,
+        history: TimeDelta::days(i64::from(args.days)),
+        warn_within: lifetime(Some(&args.warn_within), "--warn-within")?.unwrap_or_default(),
+        limit: usize::try_from(args.limit)?,
+    };
+    signals::long_work();
+    let mut ledger = context.ledger()?;
+    let report = forecast::forecast(&mut ledger, &query, &context.progress())?;
+    ledger.leave_open();
+    context.ended(&render::forecast::report(&report), report.exit())
+}
