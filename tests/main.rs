@@ -15,6 +15,7 @@ mod audit;
 mod cli;
 mod concurrency;
 mod faults;
+mod operating;
 mod properties;
 mod schema;
 mod sweep;

@@ -12,6 +12,8 @@ mod audit;
 mod balance;
 mod callback;
 mod charge;
+mod completions;
+mod config;
 mod context;
 mod correction;
 mod currency;
@@ -25,6 +27,7 @@ mod hold;
 mod intents;
 mod migrate;
 mod operations;
+mod panics;
 mod purchase;
 mod rebuild;
 mod recharge;
@@ -38,7 +41,7 @@ mod verify_sync;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::context::{Context, Global};
 use crate::domain::code::{Code, Exit};
@@ -114,6 +117,11 @@ enum Command {
     /// Show or bring up to date the database's schema
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    /// Show what is set, and where
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    Completions(completions::CompletionsArgs),
+    Man(completions::ManArgs),
     Seed(seed::SeedArgs),
     Demo(demo::DemoArgs),
 }
@@ -121,9 +129,14 @@ enum Command {
 /// Parses, runs, and turns whatever came of it into an exit code.
 pub fn main() -> ExitCode {
     // Options and the environment come before it: existing variables are not replaced.
+    let inherited = config::variables_set();
     let dotenv = dotenvy::from_path(".env");
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((cli, config::Given::new(matches, inherited)))
+    });
+    let (cli, given) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return ExitCode::from(usage(&error).code()),
     };
     let writer = cli.global.writer();
@@ -132,11 +145,13 @@ pub fn main() -> ExitCode {
         log::warn!(".env is not valid near character {position}; it was read up to there");
     }
     signals::install();
-    let exit = run(&cli).unwrap_or_else(|error| report(&error, writer));
+    let exit = panics::caught(writer, || {
+        run(&cli, &given).unwrap_or_else(|error| report(&error, writer))
+    });
     ExitCode::from(signals::exit_of(exit).code())
 }
 
-fn run(cli: &Cli) -> anyhow::Result<Exit> {
+fn run(cli: &Cli, given: &config::Given) -> anyhow::Result<Exit> {
     let context = Context::new(&cli.global);
     match &cli.command {
         Command::Account(args) => account::run(&context, args),
@@ -174,6 +189,9 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::ExpireRecharges(args) => recharge::run_expire(&context, args),
         Command::Currency(args) => currency::run(&context, args),
         Command::Migrate(args) => migrate::run(&context, args),
+        Command::Config(args) => config::run(&context, args, &Cli::command(), given),
+        Command::Completions(args) => completions::run_completions(&context, args, Cli::command()),
+        Command::Man(args) => completions::run_man(&context, args, Cli::command()),
         Command::Seed(args) => seed::run(&context, args),
         Command::Demo(args) => demo::run(&context, args),
     }
@@ -227,7 +245,7 @@ fn wants_objects() -> bool {
     matches!(format.as_deref(), Some("json" | "ndjson" | "csv"))
 }
 
-/// The whole command tree, for help snapshots and completions.
+/// The whole command tree, with its help as people see it.
 pub fn command() -> clap::Command {
-    Cli::command()
+    help::examples_first(Cli::command())
 }

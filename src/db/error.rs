@@ -5,7 +5,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 /// Messages never contain a password: they come from the server, or name the target without it.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    #[error("the database is not reachable: {0}")]
+    #[error("the database is not reachable: {0}; try again, or look closer with `ledger doctor`")]
     Unreachable(String),
     /// The connection broke in the middle; what was in flight may or may not have been committed.
     #[error("the connection to the database was lost: {0}")]

@@ -8,6 +8,7 @@ pub mod account;
 pub mod alert;
 pub mod apply;
 pub mod audit;
+pub mod config;
 pub mod document;
 pub mod export;
 pub mod failure;

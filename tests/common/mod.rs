@@ -8,6 +8,7 @@ pub mod callback;
 pub mod command;
 pub mod database;
 pub mod postgres;
+pub mod story;
 
 pub use command::{Ledger, NOW, Output};
 pub(crate) use database::on_both_engines;
