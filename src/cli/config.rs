@@ -54,6 +54,15 @@ impl Given {
         matches
     }
 
+    /// Whether a setting comes from this call or its environment, and so is not there for a job.
+    pub fn is_only_here(&self, id: &str, variable: &str) -> bool {
+        match self.innermost().value_source(id) {
+            Some(ValueSource::CommandLine) => true,
+            Some(ValueSource::EnvVariable) => self.origin_of_variable(variable) == Origin::Environment,
+            _ => false,
+        }
+    }
+
     fn origin_of_variable(&self, name: &str) -> Origin {
         if self.inherited.contains(&OsString::from(name)) {
             Origin::Environment

@@ -9,6 +9,7 @@ use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
 use crate::ledger::DatabaseUrl;
+use crate::ledger::ping::Monitor;
 use crate::ledger::post::{Answer, Outcome};
 use crate::ledger::{Clock, Ledger, LedgerError, currency};
 use crate::render::failure::Failure;
@@ -84,6 +85,9 @@ pub struct Global {
     /// The clock, RFC 3339: for tests and for re-running a missed job
     #[arg(long, global = true, env = "LEDGER_NOW", hide_env_values = true)]
     now: Option<String>,
+    /// Tell a monitor that the run begins (URL/start) and how it ends (URL/EXIT-CODE)
+    #[arg(long, global = true, value_name = "URL")]
+    ping: Option<String>,
 }
 
 impl Global {
@@ -111,6 +115,10 @@ impl Global {
         let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(default));
         if self.verbose > 0 {
             builder.parse_filters(default);
+        }
+        // They log the addresses they are given, which are secrets.
+        for library in ["ureq", "ureq_proto"] {
+            builder.filter_module(library, log::LevelFilter::Off);
         }
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         builder.write_style(match self.color {
@@ -156,6 +164,11 @@ impl<'a> Context<'a> {
 
     pub fn lock_timeout(&self) -> Result<Duration, LedgerError> {
         super::arguments::span(&self.global.lock_timeout, "--lock-timeout")
+    }
+
+    /// Who is told of this run, if anybody is.
+    pub fn monitor(&self) -> Result<Option<Monitor>, LedgerError> {
+        self.global.ping.as_deref().map(Monitor::parse).transpose()
     }
 
     pub fn clock(&self) -> Result<Clock, LedgerError> {

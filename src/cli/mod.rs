@@ -32,6 +32,7 @@ mod purchase;
 mod rebuild;
 mod recharge;
 mod refund;
+mod schedule;
 mod seed;
 mod signals;
 mod suspension;
@@ -117,6 +118,7 @@ enum Command {
     /// Show or bring up to date the database's schema
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    Schedule(schedule::ScheduleArgs),
     /// Show what is set, and where
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -145,55 +147,67 @@ pub fn main() -> ExitCode {
         log::warn!(".env is not valid near character {position}; it was read up to there");
     }
     signals::install();
+    let context = Context::new(&cli.global);
+    let monitor = match context.monitor() {
+        Ok(monitor) => monitor,
+        Err(error) => return ExitCode::from(report(&error.into(), writer).code()),
+    };
+    if let Some(monitor) = &monitor {
+        monitor.started();
+    }
     let exit = panics::caught(writer, || {
-        run(&cli, &given).unwrap_or_else(|error| report(&error, writer))
+        run(&context, &cli.command, &given).unwrap_or_else(|error| report(&error, writer))
     });
-    ExitCode::from(signals::exit_of(exit).code())
+    let exit = signals::exit_of(exit);
+    if let Some(monitor) = &monitor {
+        monitor.ended(exit);
+    }
+    ExitCode::from(exit.code())
 }
 
-fn run(cli: &Cli, given: &config::Given) -> anyhow::Result<Exit> {
-    let context = Context::new(&cli.global);
-    match &cli.command {
-        Command::Account(args) => account::run(&context, args),
-        Command::Recharge(args) => recharge::run(&context, args),
-        Command::Charge(args) => charge::run(&context, args),
-        Command::Apply(args) => apply::run(&context, args),
-        Command::Freeze(args) => hold::run_freeze(&context, args),
-        Command::Commit(args) => hold::run_commit(&context, args),
-        Command::Refund(args) => refund::run_refund(&context, args),
-        Command::Reverse(args) => refund::run_reverse(&context, args),
-        Command::Holds(args) => hold::run_list(&context, args),
-        Command::Purchase(args) => purchase::run_purchase(&context, args),
-        Command::DeactivatePurchase(args) => purchase::run_deactivate(&context, args),
-        Command::ProcessPendingCredits(args) => purchase::run_process(&context, args),
-        Command::Gift(args) => purchase::run_gift(&context, args),
-        Command::Access(args) => access::run(&context, args),
-        Command::Suspend(args) => suspension::run_suspend(&context, args),
-        Command::Resume(args) => suspension::run_resume(&context, args),
-        Command::Suspensions(args) => suspension::run_list(&context, args),
-        Command::Health(args) => health::run(&context, args),
-        Command::Audit(args) => audit::run(&context, args),
-        Command::ExpireHolds(args) => hold::run_expire(&context, args),
-        Command::Intents(args) => intents::run(&context, args),
-        Command::Operations(args) => operations::run(&context, args),
-        Command::Alerts(args) => alert::run(&context, args),
-        Command::Adjust(args) => correction::run_adjust(&context, args),
-        Command::Penalty(args) => correction::run_penalty(&context, args),
-        Command::Balance(args) => balance::run(&context, args),
-        Command::History(args) => history::run(&context, args),
-        Command::Explain(args) => explain::run(&context, args),
-        Command::TrialBalance(args) => trial_balance::run(&context, args),
-        Command::Export(args) => export::run(&context, args),
-        Command::VerifySync(args) => verify_sync::run(&context, args),
-        Command::Rebuild(args) => rebuild::run(&context, args),
-        Command::ExpireRecharges(args) => recharge::run_expire(&context, args),
-        Command::Currency(args) => currency::run(&context, args),
-        Command::Migrate(args) => migrate::run(&context, args),
-        Command::Config(args) => config::run(&context, args, &Cli::command(), given),
-        Command::Completions(args) => completions::run_completions(&context, args, Cli::command()),
-        Command::Man(args) => completions::run_man(&context, args, Cli::command()),
-        Command::Seed(args) => seed::run(&context, args),
-        Command::Demo(args) => demo::run(&context, args),
+fn run(context: &Context<'_>, command: &Command, given: &config::Given) -> anyhow::Result<Exit> {
+    match command {
+        Command::Account(args) => account::run(context, args),
+        Command::Recharge(args) => recharge::run(context, args),
+        Command::Charge(args) => charge::run(context, args),
+        Command::Apply(args) => apply::run(context, args),
+        Command::Freeze(args) => hold::run_freeze(context, args),
+        Command::Commit(args) => hold::run_commit(context, args),
+        Command::Refund(args) => refund::run_refund(context, args),
+        Command::Reverse(args) => refund::run_reverse(context, args),
+        Command::Holds(args) => hold::run_list(context, args),
+        Command::Purchase(args) => purchase::run_purchase(context, args),
+        Command::DeactivatePurchase(args) => purchase::run_deactivate(context, args),
+        Command::ProcessPendingCredits(args) => purchase::run_process(context, args),
+        Command::Gift(args) => purchase::run_gift(context, args),
+        Command::Access(args) => access::run(context, args),
+        Command::Suspend(args) => suspension::run_suspend(context, args),
+        Command::Resume(args) => suspension::run_resume(context, args),
+        Command::Suspensions(args) => suspension::run_list(context, args),
+        Command::Health(args) => health::run(context, args),
+        Command::Audit(args) => audit::run(context, args),
+        Command::ExpireHolds(args) => hold::run_expire(context, args),
+        Command::Intents(args) => intents::run(context, args),
+        Command::Operations(args) => operations::run(context, args),
+        Command::Alerts(args) => alert::run(context, args),
+        Command::Adjust(args) => correction::run_adjust(context, args),
+        Command::Penalty(args) => correction::run_penalty(context, args),
+        Command::Balance(args) => balance::run(context, args),
+        Command::History(args) => history::run(context, args),
+        Command::Explain(args) => explain::run(context, args),
+        Command::TrialBalance(args) => trial_balance::run(context, args),
+        Command::Export(args) => export::run(context, args),
+        Command::VerifySync(args) => verify_sync::run(context, args),
+        Command::Rebuild(args) => rebuild::run(context, args),
+        Command::ExpireRecharges(args) => recharge::run_expire(context, args),
+        Command::Currency(args) => currency::run(context, args),
+        Command::Migrate(args) => migrate::run(context, args),
+        Command::Schedule(args) => schedule::run(context, args, given),
+        Command::Config(args) => config::run(context, args, &Cli::command(), given),
+        Command::Completions(args) => completions::run_completions(context, args, Cli::command()),
+        Command::Man(args) => completions::run_man(context, args, Cli::command()),
+        Command::Seed(args) => seed::run(context, args),
+        Command::Demo(args) => demo::run(context, args),
     }
 }
 

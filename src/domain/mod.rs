@@ -31,6 +31,7 @@ pub mod proof;
 pub mod purchase;
 pub mod recharge;
 pub mod record_id;
+pub mod schedule;
 pub mod refusal;
 pub mod snapshot;
 pub mod suspension;

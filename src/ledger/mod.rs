@@ -34,6 +34,7 @@ pub mod recharge;
 pub mod record;
 pub mod pace;
 mod payload;
+pub mod ping;
 mod repair;
 pub mod seed;
 pub mod scan;

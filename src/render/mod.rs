@@ -21,6 +21,7 @@ pub mod posting;
 pub mod progress;
 pub mod purchase;
 pub mod recharge;
+pub mod schedule;
 pub mod seed;
 pub mod sink;
 pub mod suspension;

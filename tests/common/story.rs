@@ -129,6 +129,7 @@ pub fn steps() -> Vec<Step> {
         "rebuild",
         "health",
         "audit",
+        "schedule --cron",
         "config show",
         "completions bash",
         "man pages",

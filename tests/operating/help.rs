@@ -29,8 +29,7 @@ fn examples(name: &str) -> Vec<String> {
 /// The words of the part of a shell line that calls `ledger`, without redirections.
 fn words_for_ledger(line: &str) -> Vec<String> {
     let (mut parts, mut word, mut quote) = (vec![Vec::new()], None::<String>, None::<char>);
-    let mut letters = line.chars().peekable();
-    while let Some(letter) = letters.next() {
+    for letter in line.chars() {
         match (quote, letter) {
             (Some(open), _) if letter == open => quote = None,
             (Some(_), _) => word.get_or_insert_default().push(letter),

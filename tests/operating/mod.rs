@@ -2,7 +2,9 @@
 
 mod config;
 mod help;
+mod ping;
 mod quiet;
+mod schedule;
 mod shells;
 
 use std::path::Path;

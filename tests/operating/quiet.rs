@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::common::story::{command_of, commands, prepare, steps};
-use crate::common::{Ledger, TestDatabase, on_both_engines};
+use crate::common::{Ledger, on_both_engines};
 
 /// A new command has to be put into the story, which the tests of this folder run through.
 #[test]
