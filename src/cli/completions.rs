@@ -74,9 +74,7 @@ fn write_pages(command: &Command, folder: &Path, pages: &mut Vec<String>) -> std
         .source(concat!("ledger ", env!("CARGO_PKG_VERSION")))
         .manual("Manual of ledger");
     let page = folder.join(man.get_filename());
-    let mut sink = Sink::open(Some(&page))?;
-    sink.buffer().push_str(&page_of(command, &man)?);
-    sink.finish()?;
+    Sink::write_public(&page, &page_of(command, &man)?)?;
     pages.push(page.display().to_string());
     Ok(())
 }

@@ -18,6 +18,7 @@ mod context;
 mod correction;
 mod currency;
 mod demo;
+mod doctor;
 mod explain;
 mod export;
 mod health;
@@ -25,6 +26,7 @@ mod help;
 mod history;
 mod hold;
 mod intents;
+mod metrics;
 mod migrate;
 mod operations;
 mod panics;
@@ -118,6 +120,8 @@ enum Command {
     /// Show or bring up to date the database's schema
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    Doctor(doctor::DoctorArgs),
+    Metrics(metrics::MetricsArgs),
     Schedule(schedule::ScheduleArgs),
     /// Show what is set, and where
     #[command(subcommand)]
@@ -202,6 +206,8 @@ fn run(context: &Context<'_>, command: &Command, given: &config::Given) -> anyho
         Command::ExpireRecharges(args) => recharge::run_expire(context, args),
         Command::Currency(args) => currency::run(context, args),
         Command::Migrate(args) => migrate::run(context, args),
+        Command::Doctor(args) => doctor::run(context, args),
+        Command::Metrics(args) => metrics::run(context, args),
         Command::Schedule(args) => schedule::run(context, args, given),
         Command::Config(args) => config::run(context, args, &Cli::command(), given),
         Command::Completions(args) => completions::run_completions(context, args, Cli::command()),

@@ -71,9 +71,7 @@ pub fn run(context: &Context<'_>, args: &ScheduleArgs, given: &Given) -> anyhow:
         for file in &files {
             let target = folder.join(&file.name);
             let unwritten = |error| invalid(format!("{} cannot be written: {error}", target.display()));
-            let mut sink = Sink::open(Some(&target)).map_err(unwritten)?;
-            sink.buffer().push_str(&file.text);
-            sink.finish().map_err(unwritten)?;
+            Sink::write_public(&target, &file.text).map_err(unwritten)?;
         }
     }
     let written = args.output.as_ref().map(|folder| folder.display().to_string());

@@ -5,6 +5,7 @@
 
 mod backend;
 mod error;
+pub mod metrics;
 pub mod migrate;
 mod statement;
 mod url;
@@ -36,6 +37,7 @@ pub mod posting;
 pub mod proofs;
 pub mod purchases;
 pub mod recharges;
+pub mod server;
 pub mod snapshot;
 pub mod suspensions;
 pub mod trial_balance;

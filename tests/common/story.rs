@@ -129,6 +129,8 @@ pub fn steps() -> Vec<Step> {
         "rebuild",
         "health",
         "audit",
+        "doctor",
+        "metrics --output ledger.prom",
         "schedule --cron",
         "config show",
         "completions bash",

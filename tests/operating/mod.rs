@@ -1,7 +1,9 @@
 //! Operating it: help, manual and completions, quiet jobs, schedules, metrics, `doctor`, roles, and no secret ever shown.
 
 mod config;
+mod doctor;
 mod help;
+mod metrics;
 mod ping;
 mod quiet;
 mod schedule;
