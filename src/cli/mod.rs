@@ -34,6 +34,7 @@ mod purchase;
 mod rebuild;
 mod recharge;
 mod refund;
+mod roles;
 mod schedule;
 mod seed;
 mod signals;
@@ -123,6 +124,9 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Metrics(metrics::MetricsArgs),
     Schedule(schedule::ScheduleArgs),
+    /// Say who may do what, where the database knows roles
+    #[command(subcommand)]
+    Roles(roles::RolesCommand),
     /// Show what is set, and where
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -208,6 +212,7 @@ fn run(context: &Context<'_>, command: &Command, given: &config::Given) -> anyho
         Command::Migrate(args) => migrate::run(context, args),
         Command::Doctor(args) => doctor::run(context, args),
         Command::Metrics(args) => metrics::run(context, args),
+        Command::Roles(args) => roles::run(context, args),
         Command::Schedule(args) => schedule::run(context, args, given),
         Command::Config(args) => config::run(context, args, &Cli::command(), given),
         Command::Completions(args) => completions::run_completions(context, args, Cli::command()),

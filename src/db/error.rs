@@ -68,7 +68,10 @@ impl From<Error> for DbError {
                 Self::Busy("another process holds the database's lock".into())
             }
             _ if says("lock timeout") => Self::Busy("another process holds the account's lock".into()),
-            _ if says("permission denied") || says("readonly database") || says("must be owner") => Self::Denied(text),
+            _ if says("permission denied") || says("must be owner") => Self::Denied(format!(
+                "{text}; the role that is connected may not do this, see `ledger roles sql`"
+            )),
+            _ if says("readonly database") => Self::Denied(text),
             _ if says("no such table") || says("no such column") || missing_relation(&text) => Self::Schema(format!(
                 "the schema is not as expected ({text}); see `ledger migrate status`"
             )),

@@ -23,6 +23,7 @@ pub mod posting;
 pub mod progress;
 pub mod purchase;
 pub mod recharge;
+pub mod roles;
 pub mod schedule;
 pub mod seed;
 pub mod sink;

@@ -131,6 +131,7 @@ pub fn steps() -> Vec<Step> {
         "audit",
         "doctor",
         "metrics --output ledger.prom",
+        "roles sql --database-url postgres:///ledger",
         "schedule --cron",
         "config show",
         "completions bash",

@@ -6,6 +6,7 @@ mod help;
 mod metrics;
 mod ping;
 mod quiet;
+mod roles;
 mod schedule;
 mod shells;
 
