@@ -29,7 +29,7 @@ mod intents;
 mod metrics;
 mod migrate;
 mod operations;
-mod panics;
+pub mod panics;
 mod purchase;
 mod rebuild;
 mod recharge;
@@ -154,7 +154,6 @@ pub fn main() -> ExitCode {
     if let Err(dotenvy::Error::LineParse(_, position)) = dotenv {
         log::warn!(".env is not valid near character {position}; it was read up to there");
     }
-    signals::install();
     let context = Context::new(&cli.global);
     let monitor = match context.monitor() {
         Ok(monitor) => monitor,
@@ -164,6 +163,7 @@ pub fn main() -> ExitCode {
         monitor.started();
     }
     let exit = panics::caught(writer, || {
+        signals::install();
         run(&context, &cli.command, &given).unwrap_or_else(|error| report(&error, writer))
     });
     let exit = signals::exit_of(exit);

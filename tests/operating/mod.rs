@@ -1,5 +1,6 @@
 //! Operating it: help, manual and completions, quiet jobs, schedules, metrics, `doctor`, roles, and no secret ever shown.
 
+mod canary;
 mod config;
 mod doctor;
 mod help;
@@ -9,6 +10,7 @@ mod quiet;
 mod roles;
 mod schedule;
 mod shells;
+mod texts;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
