@@ -105,8 +105,10 @@ pub fn examine(patient: &Patient) -> Examination {
             seen.warn("database", message, "ledger account create --user-id ID creates it");
             return seen;
         }
-        look_at_files(path, &mut seen);
+        look_at_rights(&[path.to_owned(), with_suffix(path, "-wal")], &mut seen);
+        look_at_disk(path, &mut seen);
     }
+    look_at_rights(&[PathBuf::from(".env")], &mut seen);
     match Db::open(&patient.url, patient.lock_timeout, Schema::Unchecked) {
         Ok(mut db) => look_inside(&mut db, patient, &mut seen),
         Err(error) => not_opened(error, &mut seen),
@@ -247,11 +249,10 @@ fn look_at_leases(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<()
             (Some(holder), _) => seen.ok("leases", format!("{job} is being run by {holder}")),
             (None, holder) => {
                 let message = format!("a run of {job} by {} has died", holder.unwrap_or_default());
-                seen.warn(
-                    "leases",
-                    message,
-                    &format!("ledger {job} takes over and ends what it had begun"),
-                );
+                let scheduled = JOBS.iter().find(|known| known.name == job);
+                let command = scheduled.map_or(job.as_str(), |known| known.command);
+                let remedy = format!("ledger {command} takes over and ends what it had begun");
+                seen.warn("leases", message, &remedy);
             }
         }
     }
@@ -332,12 +333,9 @@ fn look_at_job(db: &mut Db, job: &Job, now: Timestamp, seen: &mut Examination) -
     Ok(())
 }
 
-/// A repair copies the file first.
-const COPIES: u64 = 2;
-const ROOM_AT_LEAST: u64 = 100 << 20;
-
-fn look_at_files(path: &Path, seen: &mut Examination) {
-    for file in [path.to_owned(), with_suffix(path, "-wal"), PathBuf::from(".env")] {
+/// Files that are there should be for their owner alone.
+fn look_at_rights(files: &[PathBuf], seen: &mut Examination) {
+    for file in files {
         let Ok(known) = file.metadata() else { continue };
         let open_to_others = known.permissions().mode() & 0o077;
         if open_to_others == 0 {
@@ -347,6 +345,13 @@ fn look_at_files(path: &Path, seen: &mut Examination) {
             seen.warn("files", message, &format!("chmod 600 {}", file.display()));
         }
     }
+}
+
+/// A repair copies the file first.
+const COPIES: u64 = 2;
+const ROOM_AT_LEAST: u64 = 100 << 20;
+
+fn look_at_disk(path: &Path, seen: &mut Examination) {
     let size = path.metadata().map_or(0, |known| known.len());
     match rustix::fs::statvfs(path) {
         Ok(disk) => {

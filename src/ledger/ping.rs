@@ -59,14 +59,14 @@ impl Monitor {
         self.tell(&exit.code().to_string());
     }
 
-    /// A monitor that does not listen is a reason to warn, never to fail.
+    /// A monitor that does not listen is a reason to say so, also to who wants to hear of trouble only, never to fail.
     fn tell(&self, what: &str) {
         let address = format!("{}/{what}{}", self.path, self.query);
         for left in (0..TRIES).rev() {
             match self.agent.get(&address).call() {
                 Ok(_) => return,
                 Err(error) if left == 0 => {
-                    log::warn!("{} was not told ({what}): {}", server_of(&self.path), reason(&error));
+                    log::error!("{} was not told ({what}): {}", server_of(&self.path), reason(&error));
                 }
                 Err(_) => {}
             }

@@ -89,7 +89,7 @@ fn one_that_does_not_listen_is_warned_of_without_its_secret() {
     };
     for (server, why) in [(&refusing.address, "it answered 404"), (&gone, "connection refused")] {
         let url = format!("http://bob:s3cret@{server}/s3cret?key=s3cret");
-        let output = ledger.run(&["health", "--ping", &url]).expect_code(0);
+        let output = ledger.run(&["health", "-q", "--ping", &url]).expect_code(0);
         for what in ["start", "0"] {
             let warning = format!("http://{server}/... was not told ({what}): {why}");
             assert!(output.stderr.contains(&warning), "{}", output.stderr);
