@@ -46,7 +46,9 @@ on_both_engines! {
         for step in steps().iter().take_while(|step| step.line != "doctor") {
             step.run(&db.ledger(), &[]).expect_code(0);
         }
-        db.ledger().run_words("freeze --user-id 5 --amount 0.50").expect_code(0);
+        for _ in 0..2 {
+            db.ledger().run_words("freeze --user-id 5 --amount 0.25").expect_code(0);
+        }
         db.ledger().run_words("purchase record --user-id 5 --amount 500000 --currency POINTS --pending-hours 0").expect_code(0);
         db.sql("UPDATE balances SET balance = balance + 1 WHERE account_id = 1");
         db.ledger().at("2026-03-01T12:05:00Z").run_words("verify-sync").expect_code(1);
@@ -69,7 +71,7 @@ on_both_engines! {
             "ledger_accounts{currency=\"USD\"} 3",
             &format!("ledger_balance{{currency=\"USD\"}} {:.2}", balance / 100.0),
             &format!("ledger_held{{currency=\"USD\"}} 0.{held}"),
-            "ledger_holds_open 1",
+            "ledger_holds_open 2",
             "ledger_recharges_pending 0",
             "ledger_credits_pending 1",
             "ledger_credits_due 1",

@@ -11,7 +11,7 @@ use crate::common::{Engine, TestDatabase, on_both_engines};
 
 /// A directory, and in it the binary, whose names hold all that needs care.
 fn awkward(db: &TestDatabase) -> (PathBuf, PathBuf) {
-    let directory = db.directory().join("the ledger's 100% \"own\" $place");
+    let directory = db.directory().join("the ledger's 100%h \"own\" $place");
     std::fs::create_dir(&directory).unwrap();
     let binary = directory.join("ledger of ours");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ledger"), &binary).unwrap();
@@ -27,7 +27,11 @@ fn schedule(db: &TestDatabase, kind: &str, (directory, binary): &(PathBuf, PathB
 /// The commands of a crontab, as cron hands them to the shell.
 fn commands(crontab: &str) -> Vec<String> {
     let lines = crontab.lines().filter(|line| !line.starts_with('#'));
-    let command = |line: &str| line.splitn(6, ' ').nth(5).unwrap().replace("\\%", "%");
+    // A percent sign that is not escaped ends the command: what follows is its input.
+    let command = |line: &str| {
+        let command = line.splitn(6, ' ').nth(5).unwrap().replace("\\%", "\0");
+        command.split('%').next().unwrap().replace('\0', "%")
+    };
     lines.map(command).collect()
 }
 
@@ -116,7 +120,7 @@ fn a_password_is_not_written_into_a_crontab() {
 #[test]
 fn systemd_takes_the_units() {
     let db = TestDatabase::unmigrated(Engine::Sqlite);
-    let (directory, binary) = (awkward(&db).0, db.directory().join("ledger of 100% $ours"));
+    let (directory, binary) = (awkward(&db).0, db.directory().join("ledger of 100%h $ours"));
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_ledger"), &binary).unwrap();
     let units = db.directory().join("units");
     std::fs::create_dir(&units).unwrap();
