@@ -42,3 +42,13 @@ races COUNT="1000":
 # Independent accounting programs check a long ledger on each engine
 books ENTRIES="100000":
     LEDGER_TEST_EXPORT_ENTRIES={{ENTRIES}} cargo test --locked a_long_ledger_is_agreed_upon_too
+
+# A Debian package with manual, completions and units (needs cargo-deb)
+deb:
+    cargo build --release --locked
+    packaging/assets.sh target/release/ledger target/packaging
+    cargo deb --no-build --locked
+
+# The sources of the dependencies into ./vendor, for builds without a network
+vendor:
+    cargo vendor --locked --versioned-dirs vendor

@@ -16,6 +16,7 @@ mod cli;
 mod concurrency;
 mod faults;
 mod notify;
+mod operating;
 mod properties;
 mod schema;
 mod sweep;

@@ -27,10 +27,13 @@ pub enum AccountCommand {
     List(ListArgs),
     Import(ImportArgs),
     /// Refuse charges and freezes; money in is still taken
+    #[command(after_help = help::money("ledger account lock --user-id 5 --reason \"chargeback\""))]
     Lock(ReasonArgs),
     /// Allow charges again
+    #[command(after_help = help::money("ledger account unlock --user-id 5 --reason \"settled\""))]
     Unlock(ReasonArgs),
     /// Close an empty account for good
+    #[command(after_help = help::money("ledger account close --user-id 5 --reason \"has left\""))]
     Close(ReasonArgs),
     Set(SetArgs),
 }

@@ -10,6 +10,7 @@ use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
 use crate::ledger::DatabaseUrl;
+use crate::ledger::ping::Monitor;
 use crate::ledger::post::{Answer, Outcome};
 use crate::ledger::{Clock, Ledger, LedgerError, currency};
 use crate::render::failure::Failure;
@@ -85,6 +86,9 @@ pub struct Global {
     /// The clock, RFC 3339: for tests and for re-running a missed job
     #[arg(long, global = true, env = "LEDGER_NOW", hide_env_values = true)]
     now: Option<String>,
+    /// Tell a monitor that the run begins (URL/start) and how it ends (URL/EXIT-CODE)
+    #[arg(long, global = true, value_name = "URL")]
+    ping: Option<String>,
 }
 
 impl Global {
@@ -157,6 +161,11 @@ impl<'a> Context<'a> {
 
     pub fn lock_timeout(&self) -> Result<Duration, LedgerError> {
         super::arguments::span(&self.global.lock_timeout, "--lock-timeout")
+    }
+
+    /// Who is told of this run, if anybody is.
+    pub fn monitor(&self) -> Result<Option<Monitor>, LedgerError> {
+        self.global.ping.as_deref().map(Monitor::parse).transpose()
     }
 
     pub fn clock(&self) -> Result<Clock, LedgerError> {

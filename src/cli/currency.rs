@@ -13,6 +13,7 @@ use crate::render;
 pub enum CurrencyCommand {
     Add(AddArgs),
     /// Show the units this ledger has added
+    #[command(after_help = help::reading("ledger currency list"))]
     List,
 }
 

@@ -1,6 +1,11 @@
-//! What every `--help` ends with: examples and exit codes, from the one table of codes.
+//! What every `--help` has beside its options: examples first, exit codes last, from the one table of codes.
+
+use clap::Command;
 
 use crate::domain::code::Exit;
+
+/// What the exit codes stand under, and so where the examples end.
+const EXIT_CODES: &str = "\n\nExit codes:\n";
 
 const MONEY: [Exit; 8] = [
     Exit::Done,
@@ -21,34 +26,38 @@ const READING: [Exit; 5] = [
     Exit::Unreachable,
 ];
 
+const TEXT: [Exit; 2] = [Exit::Done, Exit::Usage];
+
 pub fn overview() -> String {
     let first = "First steps:\n  ledger demo\n  ledger account create --user-id 5\n  \
                  ledger recharge --user-id 5 --amount 100 --method momo\n  \
                  ledger charge --user-id 5 --amount 15 --service vps\n  ledger verify-sync";
-    format!("{first}\n\n{}", exit_codes(&Exit::ALL))
+    format!("{first}{}", exit_codes(&Exit::ALL))
 }
 
 /// For commands that move money.
 pub fn money(examples: &str) -> String {
-    format!("Examples:\n{}\n\n{}", indented(examples), exit_codes(&MONEY))
+    with_codes(examples, &MONEY)
 }
 
 /// For commands that only look.
 pub fn reading(examples: &str) -> String {
-    format!("Examples:\n{}\n\n{}", indented(examples), exit_codes(&READING))
+    with_codes(examples, &READING)
 }
 
 /// For jobs.
 pub fn job(examples: &str) -> String {
-    format!("Examples:\n{}\n\n{}", indented(examples), exit_codes(&Exit::ALL))
+    with_codes(examples, &Exit::ALL)
 }
 
-fn indented(examples: &str) -> String {
-    examples
-        .lines()
-        .map(|line| format!("  {}", line.trim()))
-        .collect::<Vec<_>>()
-        .join("\n")
+/// For commands that write texts and need no ledger.
+pub fn text(examples: &str) -> String {
+    with_codes(examples, &TEXT)
+}
+
+fn with_codes(examples: &str, codes: &[Exit]) -> String {
+    let lines: Vec<String> = examples.lines().map(|line| format!("  {}", line.trim())).collect();
+    format!("Examples:\n{}{}", lines.join("\n"), exit_codes(codes))
 }
 
 fn exit_codes(codes: &[Exit]) -> String {
@@ -56,5 +65,53 @@ fn exit_codes(codes: &[Exit]) -> String {
         .iter()
         .map(|exit| format!("  {:>3}  {}", exit.code(), exit.meaning()))
         .collect();
-    format!("Exit codes:\n{}", lines.join("\n"))
+    format!("{EXIT_CODES}{}", lines.join("\n"))
+}
+
+/// The texts of a command apart, for whoever puts them in an order of their own.
+#[derive(Clone, Debug)]
+pub struct Texts {
+    /// One line: what it does.
+    pub summary: String,
+    /// The paragraphs after it; may be empty.
+    pub details: String,
+    /// A heading and the lines under it.
+    pub examples: String,
+    /// Exit codes and their meanings, a line each.
+    pub exit_codes: String,
+}
+
+impl Texts {
+    /// `None` for a command that only groups others.
+    pub fn of(command: &Command) -> Option<Self> {
+        let ending = command.get_after_help()?.to_string();
+        let (examples, exit_codes) = ending.split_once(EXIT_CODES)?;
+        let summary = command.get_about()?.to_string();
+        let whole = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+        let details = whole.strip_prefix(&summary).unwrap_or_default().trim().to_owned();
+        Some(Self {
+            summary,
+            details,
+            examples: examples.to_owned(),
+            exit_codes: exit_codes.to_owned(),
+        })
+    }
+}
+
+/// The same commands with their help in another order: what it does, examples, details, options, exit codes.
+pub fn examples_first(command: Command) -> Command {
+    let command = command.mut_subcommands(examples_first);
+    let Some(texts) = Texts::of(&command) else {
+        return command;
+    };
+    let begin = format!("{}\n\n{}", texts.summary, texts.examples);
+    let long = match texts.details.as_str() {
+        "" => begin.clone(),
+        details => format!("{begin}\n\n{details}"),
+    };
+    command
+        .help_template("{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}")
+        .before_help(begin)
+        .before_long_help(long)
+        .after_help(format!("{}{}", EXIT_CODES.trim_start(), texts.exit_codes))
 }

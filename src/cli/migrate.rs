@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::context::Context;
+use super::help;
 use crate::domain::code::Exit;
 use crate::ledger::migrate;
 use crate::render::{Block, Document};
@@ -11,8 +12,10 @@ use crate::render::{Block, Document};
 #[derive(Debug, Subcommand)]
 pub enum MigrateCommand {
     /// Show which migrations are applied and which are pending (exit 1)
+    #[command(after_help = help::reading("ledger migrate status"))]
     Status,
     /// Apply what is pending, all or nothing
+    #[command(after_help = help::job("ledger migrate up"))]
     Up,
 }
 

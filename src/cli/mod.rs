@@ -12,11 +12,14 @@ mod audit;
 mod balance;
 mod callback;
 mod charge;
+mod completions;
+mod config;
 mod context;
 mod correction;
 mod currency;
 mod demo;
 mod discreet_log;
+mod doctor;
 mod explain;
 mod export;
 mod forecast;
@@ -25,16 +28,20 @@ mod help;
 mod history;
 mod hold;
 mod intents;
+mod metrics;
 mod migrate;
 mod notify;
 mod operations;
+pub mod panics;
 mod purchase;
 mod rebuild;
 mod recharge;
 mod recurring;
 mod refund;
-mod secret;
 mod report;
+mod roles;
+mod schedule;
+mod secret;
 mod seed;
 mod signals;
 mod suspension;
@@ -44,7 +51,7 @@ mod verify_sync;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::context::{Context, Global};
 use crate::domain::code::{Code, Exit};
@@ -128,6 +135,17 @@ enum Command {
     /// Show or bring up to date the database's schema
     #[command(subcommand)]
     Migrate(migrate::MigrateCommand),
+    Doctor(doctor::DoctorArgs),
+    Metrics(metrics::MetricsArgs),
+    Schedule(schedule::ScheduleArgs),
+    /// Say who may do what, where the database knows roles
+    #[command(subcommand)]
+    Roles(roles::RolesCommand),
+    /// Show what is set, and where
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    Completions(completions::CompletionsArgs),
+    Man(completions::ManArgs),
     Seed(seed::SeedArgs),
     Demo(demo::DemoArgs),
 }
@@ -135,9 +153,14 @@ enum Command {
 /// Parses, runs, and turns whatever came of it into an exit code.
 pub fn main() -> ExitCode {
     // Options and the environment come before it: existing variables are not replaced.
+    let inherited = config::variables_set();
     let dotenv = dotenvy::from_path(".env");
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = command().try_get_matches().and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((cli, config::Given::new(matches, inherited)))
+    });
+    let (cli, given) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return ExitCode::from(usage(&error).code()),
     };
     let writer = cli.global.writer();
@@ -145,55 +168,75 @@ pub fn main() -> ExitCode {
     if let Err(dotenvy::Error::LineParse(_, position)) = dotenv {
         log::warn!(".env is not valid near character {position}; it was read up to there");
     }
-    signals::install();
-    let exit = run(&cli).unwrap_or_else(|error| report(&error, writer));
-    ExitCode::from(signals::exit_of(exit).code())
+    let context = Context::new(&cli.global);
+    let monitor = match context.monitor() {
+        Ok(monitor) => monitor,
+        Err(error) => return ExitCode::from(report(&error.into(), writer).code()),
+    };
+    if let Some(monitor) = &monitor {
+        monitor.started();
+    }
+    let exit = panics::caught(writer, || {
+        signals::install();
+        run(&context, &cli.command, &given).unwrap_or_else(|error| report(&error, writer))
+    });
+    let exit = signals::exit_of(exit);
+    if let Some(monitor) = &monitor {
+        monitor.ended(exit);
+    }
+    ExitCode::from(exit.code())
 }
 
-fn run(cli: &Cli) -> anyhow::Result<Exit> {
-    let context = Context::new(&cli.global);
-    match &cli.command {
-        Command::Account(args) => account::run(&context, args),
-        Command::Recharge(args) => recharge::run(&context, args),
-        Command::Charge(args) => charge::run(&context, args),
-        Command::Apply(args) => apply::run(&context, args),
-        Command::Freeze(args) => hold::run_freeze(&context, args),
-        Command::Commit(args) => hold::run_commit(&context, args),
-        Command::Refund(args) => refund::run_refund(&context, args),
-        Command::Reverse(args) => refund::run_reverse(&context, args),
-        Command::Holds(args) => hold::run_list(&context, args),
-        Command::Purchase(args) => purchase::run_purchase(&context, args),
-        Command::DeactivatePurchase(args) => purchase::run_deactivate(&context, args),
-        Command::ProcessPendingCredits(args) => purchase::run_process(&context, args),
-        Command::Gift(args) => purchase::run_gift(&context, args),
-        Command::Access(args) => access::run(&context, args),
-        Command::Recurring(args) => recurring::run(&context, args),
-        Command::Suspend(args) => suspension::run_suspend(&context, args),
-        Command::Resume(args) => suspension::run_resume(&context, args),
-        Command::Suspensions(args) => suspension::run_list(&context, args),
-        Command::Health(args) => health::run(&context, args),
-        Command::Audit(args) => audit::run(&context, args),
-        Command::ExpireHolds(args) => hold::run_expire(&context, args),
-        Command::Intents(args) => intents::run(&context, args),
-        Command::Operations(args) => operations::run(&context, args),
-        Command::Alerts(args) => alert::run(&context, args),
-        Command::Notify(args) => notify::run(&context, args),
-        Command::Adjust(args) => correction::run_adjust(&context, args),
-        Command::Penalty(args) => correction::run_penalty(&context, args),
-        Command::Balance(args) => balance::run(&context, args),
-        Command::History(args) => history::run(&context, args),
-        Command::Explain(args) => explain::run(&context, args),
-        Command::TrialBalance(args) => trial_balance::run(&context, args),
-        Command::Export(args) => export::run(&context, args),
-        Command::Forecast(args) => forecast::run(&context, args),
-        Command::Report(args) => report::run(&context, args),
-        Command::VerifySync(args) => verify_sync::run(&context, args),
-        Command::Rebuild(args) => rebuild::run(&context, args),
-        Command::ExpireRecharges(args) => recharge::run_expire(&context, args),
-        Command::Currency(args) => currency::run(&context, args),
-        Command::Migrate(args) => migrate::run(&context, args),
-        Command::Seed(args) => seed::run(&context, args),
-        Command::Demo(args) => demo::run(&context, args),
+fn run(context: &Context<'_>, command: &Command, given: &config::Given) -> anyhow::Result<Exit> {
+    match command {
+        Command::Account(args) => account::run(context, args),
+        Command::Recharge(args) => recharge::run(context, args),
+        Command::Charge(args) => charge::run(context, args),
+        Command::Apply(args) => apply::run(context, args),
+        Command::Freeze(args) => hold::run_freeze(context, args),
+        Command::Commit(args) => hold::run_commit(context, args),
+        Command::Refund(args) => refund::run_refund(context, args),
+        Command::Reverse(args) => refund::run_reverse(context, args),
+        Command::Holds(args) => hold::run_list(context, args),
+        Command::Purchase(args) => purchase::run_purchase(context, args),
+        Command::DeactivatePurchase(args) => purchase::run_deactivate(context, args),
+        Command::ProcessPendingCredits(args) => purchase::run_process(context, args),
+        Command::Gift(args) => purchase::run_gift(context, args),
+        Command::Access(args) => access::run(context, args),
+        Command::Recurring(args) => recurring::run(context, args),
+        Command::Suspend(args) => suspension::run_suspend(context, args),
+        Command::Resume(args) => suspension::run_resume(context, args),
+        Command::Suspensions(args) => suspension::run_list(context, args),
+        Command::Health(args) => health::run(context, args),
+        Command::Audit(args) => audit::run(context, args),
+        Command::ExpireHolds(args) => hold::run_expire(context, args),
+        Command::Intents(args) => intents::run(context, args),
+        Command::Operations(args) => operations::run(context, args),
+        Command::Alerts(args) => alert::run(context, args),
+        Command::Notify(args) => notify::run(context, args),
+        Command::Adjust(args) => correction::run_adjust(context, args),
+        Command::Penalty(args) => correction::run_penalty(context, args),
+        Command::Balance(args) => balance::run(context, args),
+        Command::History(args) => history::run(context, args),
+        Command::Explain(args) => explain::run(context, args),
+        Command::TrialBalance(args) => trial_balance::run(context, args),
+        Command::Export(args) => export::run(context, args),
+        Command::Forecast(args) => forecast::run(context, args),
+        Command::Report(args) => report::run(context, args),
+        Command::VerifySync(args) => verify_sync::run(context, args),
+        Command::Rebuild(args) => rebuild::run(context, args),
+        Command::ExpireRecharges(args) => recharge::run_expire(context, args),
+        Command::Currency(args) => currency::run(context, args),
+        Command::Migrate(args) => migrate::run(context, args),
+        Command::Doctor(args) => doctor::run(context, args),
+        Command::Metrics(args) => metrics::run(context, args),
+        Command::Roles(args) => roles::run(context, args),
+        Command::Schedule(args) => schedule::run(context, args, given),
+        Command::Config(args) => config::run(context, args, &Cli::command(), given),
+        Command::Completions(args) => completions::run_completions(context, args, Cli::command()),
+        Command::Man(args) => completions::run_man(context, args, Cli::command()),
+        Command::Seed(args) => seed::run(context, args),
+        Command::Demo(args) => demo::run(context, args),
     }
 }
 
@@ -245,7 +288,7 @@ fn wants_objects() -> bool {
     matches!(format.as_deref(), Some("json" | "ndjson" | "csv"))
 }
 
-/// The whole command tree, for help snapshots and completions.
+/// The whole command tree, with its help as people see it.
 pub fn command() -> clap::Command {
-    Cli::command()
+    help::examples_first(Cli::command())
 }

@@ -62,14 +62,22 @@ struct OpenArgs {
 #[derive(Debug, Subcommand)]
 enum RechargeCommand {
     /// The money has come: add it to the balance, once
+    #[command(after_help = help::money("ledger recharge complete r5-1\n\
+        ledger recharge complete r5-1 --gateway-response '{\"txn\":\"A1\"}'"))]
     Complete(StepArgs),
     /// The gateway has taken it up; it no longer expires
+    #[command(after_help = help::money("ledger recharge process r5-1"))]
     Process(StepArgs),
     /// The gateway has refused it
+    #[command(after_help = help::money("ledger recharge fail r5-1 --gateway-response '{\"error\":\"declined\"}'"))]
     Fail(StepArgs),
     /// The user has given it up
+    #[command(after_help = help::money("ledger recharge cancel r5-1"))]
     Cancel(StepArgs),
     /// Show recharges, newest first
+    #[command(after_help = help::reading("\
+        ledger recharge list --user-id 5
+        ledger recharge list --status pending"))]
     List(RechargeListArgs),
     Callback(CallbackArgs),
 }

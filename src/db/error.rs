@@ -5,7 +5,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 /// Messages never contain a password: they come from the server, or name the target without it.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    #[error("the database is not reachable: {0}")]
+    #[error("the database is not reachable: {0}; try again, or look closer with `ledger doctor`")]
     Unreachable(String),
     /// The connection broke in the middle; what was in flight may or may not have been committed.
     #[error("the connection to the database was lost: {0}")]
@@ -92,7 +92,10 @@ impl From<Error> for DbError {
                 Self::Busy("another process holds the database's lock".into())
             }
             _ if says("lock timeout") => Self::Busy("another process holds the account's lock".into()),
-            _ if says("permission denied") || says("readonly database") || says("must be owner") => Self::Denied(text),
+            _ if says("permission denied") || says("must be owner") => Self::Denied(format!(
+                "{text}; the role that is connected may not do this, see `ledger roles sql`"
+            )),
+            _ if says("readonly database") => Self::Denied(text),
             _ if says("no such table") || says("no such column") || missing_relation(&text) => Self::Schema(format!(
                 "the schema is not as expected ({text}); see `ledger migrate status`"
             )),

@@ -44,9 +44,9 @@ pub struct IntentFilter {
     pub limit: i64,
 }
 
-/// Newest first.
+/// Newest first. Attempts of account 0 are those of whole chunks, whose requests have attempts of their own.
 pub fn intents_list(db: &mut Db, filter: &IntentFilter) -> Result<Vec<Recorded>, DbError> {
-    let mut text = format!("SELECT {COLUMNS}, duration_us FROM intents WHERE 1 = 1");
+    let mut text = format!("SELECT {COLUMNS}, duration_us FROM intents WHERE account_id > 0");
     let conditions = [
         (filter.account.is_some(), " AND account_id = ?"),
         (filter.state.is_some(), " AND state = ?"),

@@ -105,6 +105,29 @@ impl FromRow for RecordedRun {
     }
 }
 
+/// A run that has ended.
+#[derive(Clone, Debug)]
+pub struct EndedRun {
+    pub started: Timestamp,
+    pub finished: Timestamp,
+    pub exit_code: i64,
+    /// JSON, as the job has recorded it.
+    pub counts: Option<String>,
+    pub digest: Option<String>,
+}
+
+impl FromRow for EndedRun {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            started: Timestamp::from_micros(columns.int()?),
+            finished: Timestamp::from_micros(columns.int()?),
+            exit_code: columns.int()?,
+            counts: columns.optional_text()?,
+            digest: columns.optional_text()?,
+        })
+    }
+}
+
 /// The last run of each job, by name. Ids grow with time.
 pub fn runs_last(db: &mut Db) -> Result<Vec<RecordedRun>, DbError> {
     let job = db.by_bytes("job");
@@ -112,4 +135,26 @@ pub fn runs_last(db: &mut Db) -> Result<Vec<RecordedRun>, DbError> {
         "SELECT job, started_at, finished_at, exit_code, counts FROM job_runs \
          WHERE id IN (SELECT MAX(id) FROM job_runs GROUP BY job) ORDER BY {job}"
     )))
+}
+
+/// The run of a job that began last among those that have ended.
+pub fn run_latest(db: &mut Db, job: &str) -> Result<Option<EndedRun>, DbError> {
+    let select = sql(
+        "SELECT started_at, finished_at, exit_code, counts, digest FROM job_runs \
+         WHERE job = ? AND finished_at IS NOT NULL AND exit_code IS NOT NULL ORDER BY started_at DESC, id DESC LIMIT 1",
+    );
+    db.row(&select.bind(job))
+}
+
+/// The leases that somebody holds, or held when he died, by job.
+pub fn leases_held(db: &mut Db) -> Result<Vec<(String, Lease)>, DbError> {
+    struct Held(String, Lease);
+    impl FromRow for Held {
+        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+            Ok(Self(columns.text()?, Lease::from_row(columns)?))
+        }
+    }
+    let select = sql("SELECT job, fence, holder, lease_until FROM jobs WHERE holder IS NOT NULL ORDER BY job");
+    let held: Vec<Held> = db.rows(&select)?;
+    Ok(held.into_iter().map(|Held(job, lease)| (job, lease)).collect())
 }

@@ -5,6 +5,7 @@
 
 mod backend;
 mod error;
+pub mod metrics;
 pub mod migrate;
 mod statement;
 mod url;
@@ -39,6 +40,7 @@ pub mod proofs;
 pub mod purchases;
 pub mod recharges;
 pub mod recurring;
+pub mod server;
 pub mod snapshot;
 pub mod reports;
 pub mod suspensions;

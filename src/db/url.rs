@@ -45,6 +45,25 @@ impl DatabaseUrl {
     }
 }
 
+impl DatabaseUrl {
+    /// The address in full, which others may read; `None` where a password is in it. A file's path is absolute.
+    pub fn without_password(&self) -> Option<String> {
+        match self {
+            Self::Sqlite(path) => {
+                let path = std::path::absolute(path).ok()?;
+                Some(format!("sqlite://{}", path.display()))
+            }
+            Self::Postgres(url) => {
+                let has_credentials = url
+                    .rsplit_once('@')
+                    .is_some_and(|(before, _)| before.matches(':').count() > 1);
+                let is_open = !has_credentials && !url.to_ascii_lowercase().contains("pass");
+                is_open.then(|| url.clone())
+            }
+        }
+    }
+}
+
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -105,6 +124,24 @@ mod tests {
         ] {
             let error = DatabaseUrl::parse(bad).unwrap_err().to_string();
             assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_only_told_in_full_without_a_password() {
+        for (url, open) in [
+            ("postgres://bob@db:5432/ledger?host=/run", true),
+            ("postgres:///ledger", true),
+            ("postgres://bob:s3cret@db/ledger", false),
+            ("postgres://db/ledger?password=s3cret", false),
+            ("postgres://db/ledger?PassFile=s3cret", false),
+            ("/var/lib/ledger.db", true),
+        ] {
+            assert_eq!(
+                DatabaseUrl::parse(url).unwrap().without_password().is_some(),
+                open,
+                "{url}"
+            );
         }
     }
 

@@ -37,6 +37,7 @@ pub mod purchase;
 pub mod recharge;
 pub mod recurring;
 pub mod record_id;
+pub mod schedule;
 pub mod refusal;
 pub mod snapshot;
 pub mod suspension;

@@ -27,6 +27,16 @@ pub fn is_unprintable(c: char) -> bool {
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
+/// Scheme and server of an address, without user, password, path and query: in any of them there may be a secret.
+pub fn server_of(address: &str) -> String {
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+    // At the last `@`, so that one in a password hides too much rather than too little.
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, server)| server);
+    let server: &str = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let cut = if server.len() < rest.len() { "/..." } else { "" };
+    format!("{scheme}://{server}{cut}")
+}
+
 fn checked(text: &str, what: &'static str, limit: usize) -> Result<Arc<str>, TextError> {
     if text.is_empty() {
         return Err(TextError::Empty { what });

@@ -179,7 +179,7 @@ fn acquire(ledger: &mut Ledger, job: &'static str) -> Result<i64, LedgerError> {
 }
 
 /// Who holds the lease, if anybody still does.
-fn in_force(lease: &Lease) -> Option<String> {
+pub(super) fn in_force(lease: &Lease) -> Option<String> {
     let holder = lease.holder.clone()?;
     let runs_out = lease.until?;
     (runs_out > wall_clock() && !is_gone(&holder)).then_some(holder)

@@ -1,7 +1,8 @@
 //! Where long texts go: standard output, or a file that is there as a whole or not at all.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -36,6 +37,16 @@ impl Sink {
             buffer: String::with_capacity(2 * BUFFER),
             gone: false,
         })
+    }
+
+    /// A file that everybody may read, as a whole or not at all.
+    pub fn write_public(path: &Path, text: &str) -> io::Result<()> {
+        let mut sink = Self::open(Some(path))?;
+        if let Place::File { temporary, .. } = &sink.place {
+            temporary.as_file().set_permissions(Permissions::from_mode(0o644))?;
+        }
+        sink.buffer.push_str(text);
+        sink.finish()
     }
 
     /// What is to be written next; call [`Self::flush_full`] now and then.

@@ -38,7 +38,7 @@ use serde_json::Value;
 use crate::common::{NOW, Output, TestDatabase};
 
 /// An account of user 5 with that balance, in USD.
-fn with_balance(db: &TestDatabase, amount: &str) {
+pub(crate) fn with_balance(db: &TestDatabase, amount: &str) {
     db.ledger().run(&["account", "create", "--user-id", "5"]).expect_code(0);
     db.ledger()
         .run(&["recharge", "--user-id", "5", "--amount", amount, "--method", "momo"])

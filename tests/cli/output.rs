@@ -1,7 +1,6 @@
 //! Whole outputs, as snapshots: what people see and scripts depend on.
 
-use super::with_balance;
-use crate::common::{Engine, TestDatabase, on_both_engines};
+use crate::common::{Engine, TestDatabase};
 
 /// A small ledger with nothing random in it.
 fn small_ledger(db: &TestDatabase) {
@@ -46,78 +45,4 @@ fn every_format_is_the_same_on_both_engines() {
     });
     assert_eq!(sqlite, postgres);
     insta::assert_snapshot!("every_format", sqlite);
-}
-
-#[test]
-fn the_whole_help() {
-    let db = TestDatabase::unmigrated(Engine::Sqlite);
-    let mut told = String::new();
-    for command in [
-        "",
-        "account",
-        "account create",
-        "account show",
-        "account list",
-        "account import",
-        "account lock",
-        "account unlock",
-        "account close",
-        "account set",
-        "recharge",
-        "recharge complete",
-        "recharge list",
-        "expire-recharges",
-        "charge",
-        "adjust",
-        "penalty",
-        "balance",
-        "history",
-        "explain",
-        "currency add",
-        "currency list",
-        "notify",
-        "notify list",
-        "notify resend",
-        "operations list",
-        "intents list",
-        "intents show",
-        "intents resolve",
-        "intents replay",
-        "forecast",
-        "report revenue",
-        "report usage",
-        "report churn",
-        "report topups",
-        "report daily",
-        "trial-balance",
-        "export",
-        "verify-sync",
-        "rebuild",
-        "recurring add",
-        "recurring list",
-        "recurring cancel",
-        "recurring run",
-        "migrate status",
-        "migrate up",
-        "demo",
-    ] {
-        let output = db.ledger().run_words(&format!("{command} --help")).expect_code(0);
-        assert!(output.stdout.contains("Usage:"), "{command}");
-        told.push_str(&format!("$ ledger {command} --help\n{}\n", output.stdout));
-    }
-    insta::assert_snapshot!("help", told);
-}
-
-on_both_engines! {
-    fn quiet_and_nothing_wrong_says_nothing(db: TestDatabase) {
-        with_balance(&db, "100");
-        for command in ["verify-sync -q", "verify-sync --fix -q", "rebuild -q", "expire-recharges -q", "recurring run -q", "migrate status -q",
-            "migrate up -q", "charge --user-id 5 --amount 1 --service vps -q", "account lock --user-id 5 -q", "demo -q"] {
-            let output = db.ledger().run_words(command).expect_code(0);
-            assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""), "{command}");
-        }
-        db.sql("UPDATE balances SET balance = 1");
-        let wrong = db.ledger().run_words("verify-sync -q").expect_code(1);
-        assert!(wrong.stdout.contains("ledger verify-sync --fix"), "{}", wrong.stdout);
-    }
 }

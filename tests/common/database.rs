@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -59,7 +60,10 @@ impl TestDatabase {
             Engine::Sqlite => {
                 let database = Self::unmigrated(engine);
                 for (name, content) in sqlite_template() {
-                    fs::write(database.home.path().join(name), content).expect("the disk has room");
+                    let file = database.home.path().join(name);
+                    fs::write(&file, content).expect("the disk has room");
+                    // As the binary makes them.
+                    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
                 }
                 database
             }

@@ -11,6 +11,7 @@ pub mod effort;
 pub mod postgres;
 pub mod receiver;
 pub mod tls;
+pub mod story;
 
 pub use command::{Ledger, NOW, Output};
 pub(crate) use database::on_both_engines;

@@ -1,0 +1,2 @@
+DROP INDEX recharges_open;
+DROP INDEX job_runs_latest;

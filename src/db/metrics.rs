@@ -1,0 +1,92 @@
+//! What a ledger comes to at a glance: a few sums and counts over small tables and partial indexes, none of which reads
+//! the entries or the intents.
+
+use diesel::deserialize;
+
+use super::connection::Db;
+use super::entries::{read_wide, sum, wide_sum};
+use super::error::DbError;
+use super::statement::{Columns, FromRow, sql};
+use crate::domain::alert::Severity;
+use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::time::Timestamp;
+
+/// The accounts of one currency.
+#[derive(Clone, Debug)]
+pub struct CurrencyTally {
+    pub currency: Currency,
+    pub accounts: i64,
+    pub locked: i64,
+    pub suspended: i64,
+    /// In minor units, as the balance rows say.
+    pub balance: i128,
+    pub held: i128,
+    pub debt: i128,
+    /// How many there are, by the last sequence numbers.
+    pub entries: i128,
+}
+
+impl FromRow for CurrencyTally {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let code = CurrencyCode::parse(&columns.text()?)?;
+        let exponent = u8::try_from(columns.int()?)?;
+        Ok(Self {
+            currency: Currency::new(code, exponent).ok_or("a currency has an impossible exponent")?,
+            accounts: columns.int()?,
+            locked: columns.int()?,
+            suspended: columns.int()?,
+            balance: read_wide(columns)?,
+            held: read_wide(columns)?,
+            debt: read_wide(columns)?,
+            entries: read_wide(columns)?,
+        })
+    }
+}
+
+pub fn currency_tallies(db: &mut Db) -> Result<Vec<CurrencyTally>, DbError> {
+    let figures = ["b.balance", "b.held", "b.debt", "b.last_seq"].map(wide_sum).join(", ");
+    let text = format!(
+        "SELECT a.currency, a.exponent, COUNT(*), {}, {}, {figures} \
+         FROM accounts a JOIN balances b ON b.account_id = a.id GROUP BY a.currency, a.exponent ORDER BY a.currency",
+        sum("CASE WHEN a.locked THEN 1 ELSE 0 END"),
+        sum("CASE WHEN a.suspension IS NULL THEN 0 ELSE 1 END"),
+    );
+    db.rows(&sql(text))
+}
+
+/// What waits for something.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    pub open_holds: i64,
+    pub pending_recharges: i64,
+    pub pending_credits: i64,
+    /// Of them, those whose time has come.
+    pub due_credits: i64,
+}
+
+pub fn waiting(db: &mut Db, now: Timestamp) -> Result<Waiting, DbError> {
+    let count = |db: &mut Db, of: &'static str| -> Result<i64, DbError> {
+        Ok(db.row(&sql(format!("SELECT COUNT(*) FROM {of}")))?.unwrap_or(0))
+    };
+    let due = sql("SELECT COUNT(*) FROM pending_credits WHERE state = 'pending' AND due_at <= ?");
+    Ok(Waiting {
+        open_holds: count(db, "holds WHERE status = 'open'")?,
+        pending_recharges: count(db, "recharges WHERE status IN ('pending', 'processing')")?,
+        pending_credits: count(db, "pending_credits WHERE state = 'pending'")?,
+        due_credits: db.row(&due.bind(now.micros()))?.unwrap_or(0),
+    })
+}
+
+/// How many alerts of that severity are open, and how many of them nobody has taken notice of.
+pub fn open_alerts(db: &mut Db, severity: Severity) -> Result<(i64, i64), DbError> {
+    struct Counts(i64, i64);
+    impl FromRow for Counts {
+        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+            Ok(Self(columns.int()?, columns.int()?))
+        }
+    }
+    let select =
+        sql("SELECT COUNT(*), COUNT(*) - COUNT(acknowledged_at) FROM alerts WHERE closed_at IS NULL AND severity = ?");
+    let counts: Option<Counts> = db.row(&select.bind(severity.name()))?;
+    Ok(counts.map_or((0, 0), |Counts(open, unnoticed)| (open, unnoticed)))
+}

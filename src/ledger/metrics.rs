@@ -1,0 +1,71 @@
+//! `metrics`: what a monitoring system wants to know every minute, at a cost that does not grow with the history.
+
+use serde_json::Value;
+
+use super::Ledger;
+use super::error::LedgerError;
+pub use crate::db::jobs::EndedRun;
+use crate::db::jobs::run_latest;
+pub use crate::db::metrics::{CurrencyTally, Waiting};
+use crate::db::metrics::{currency_tallies, open_alerts, waiting};
+use crate::db::migrate::MigrationStatus;
+use crate::db::unit_of_work::read;
+use crate::domain::alert::Severity;
+use crate::domain::schedule::JOBS;
+use crate::domain::time::Timestamp;
+
+/// Everything that is measured, of one moment.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub at: Timestamp,
+    pub engine: &'static str,
+    /// The last migration.
+    pub schema: String,
+    pub currencies: Vec<CurrencyTally>,
+    pub waiting: Waiting,
+    /// How many are open, by severity.
+    pub alerts: Vec<(Severity, i64)>,
+    /// The latest run of each job that has run at all.
+    pub jobs: Vec<(&'static str, EndedRun)>,
+    /// Attempts that a crash had left pending when the latest audit counted them.
+    pub stranded: Option<u64>,
+    /// Of all chain heads, as the latest run of that job found it.
+    pub digest: Option<(&'static str, String)>,
+}
+
+pub fn metrics(ledger: &mut Ledger) -> Result<Metrics, LedgerError> {
+    let (at, is_sqlite) = (ledger.now(), ledger.db.is_sqlite());
+    read(&mut ledger.db, |db| {
+        let mut jobs = Vec::new();
+        for job in JOBS {
+            jobs.extend(run_latest(db, job.name)?.map(|run| (job.name, run)));
+        }
+        let mut alerts = Vec::new();
+        for severity in [Severity::Warning, Severity::Critical] {
+            alerts.push((severity, open_alerts(db, severity)?.0));
+        }
+        let latest_digest = jobs
+            .iter()
+            .filter_map(|(job, run)| Some((run.finished, *job, run.digest.clone()?)))
+            .max_by_key(|(finished, ..)| *finished);
+        Ok(Metrics {
+            at,
+            engine: if is_sqlite { "sqlite" } else { "postgresql" },
+            schema: MigrationStatus::read(db)?.applied.pop().unwrap_or_default(),
+            currencies: currency_tallies(db)?,
+            waiting: waiting(db, at)?,
+            alerts,
+            stranded: jobs
+                .iter()
+                .find(|(job, _)| *job == "audit")
+                .and_then(|(_, run)| stranded(run)),
+            digest: latest_digest.map(|(_, job, digest)| (job, digest)),
+            jobs,
+        })
+    })
+}
+
+fn stranded(audit: &EndedRun) -> Option<u64> {
+    let counts: Value = serde_json::from_str(audit.counts.as_deref()?).ok()?;
+    counts["stranded"].as_u64()
+}
