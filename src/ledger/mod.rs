@@ -49,6 +49,7 @@ pub mod suspension;
 pub mod signature;
 pub mod trial_balance;
 pub mod verify;
+mod web;
 mod verify_alerts;
 
 use std::time::Duration;

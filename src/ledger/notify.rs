@@ -48,6 +48,8 @@ pub struct Notify {
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     pub channels: Vec<ChannelReport>,
+    /// Nobody is told, so everything waits.
+    pub unconfigured: bool,
     /// What is still to be delivered.
     pub pending: u64,
     /// What has been given up, in this run or before.
@@ -102,8 +104,13 @@ impl Report {
 pub fn notify(ledger: &mut Ledger, request: &Notify) -> Result<Report, LedgerError> {
     job::run(ledger, JOB, Overlap::Refused, |ledger, run| {
         let started = Stopwatch::start();
-        let mut report = Report::default();
-        distribute(ledger, run, request)?;
+        let mut report = Report {
+            unconfigured: request.channels.is_empty() && !request.kinds.is_empty(),
+            ..Report::default()
+        };
+        if !report.unconfigured {
+            distribute(ledger, run, request)?;
+        }
         for (place, channel) in request.channels.iter().enumerate() {
             // A slow receiver leaves the others their share.
             let left = request.time_limit.saturating_sub(started.elapsed());

@@ -1,13 +1,13 @@
 //! Dead-man monitors: told by HTTP that a run begins, and how it ended, so that a missing one is noticed elsewhere.
 //!
-//! The only place that speaks HTTP for them. The address is a secret: whoever knows it can keep an alarm from ringing.
+//! The address is a secret: whoever knows it can keep an alarm from ringing.
 
 use std::time::Duration;
 
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Error};
 
 use super::error::LedgerError;
+use super::web;
 use crate::domain::code::{Code, Exit};
 use crate::domain::text::server_of;
 
@@ -35,15 +35,7 @@ impl Monitor {
                 "--ping is the address that a monitor gave out, such as https://hc-ping.com/UUID",
             ));
         }
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::NativeTls)
-            .root_certs(RootCerts::PlatformVerifier)
-            .build();
-        let agent = Agent::config_builder()
-            .tls_config(tls)
-            .timeout_global(Some(PATIENCE))
-            .user_agent("ledger")
-            .build();
+        let agent = web::agent(PATIENCE).build();
         Ok(Self {
             path: path.trim_end_matches('/').to_owned(),
             query: query.to_owned(),

@@ -10,6 +10,7 @@ use crate::ledger::notify::{ChannelReport, Failure, Report, Stopped};
 pub fn report(report: &Report) -> Document {
     let rows: Vec<Value> = report.channels.iter().map(channel_fields).collect();
     let data = json!({
+        "configured": !report.unconfigured,
         "channels": rows,
         "failures": failures(report).map(failure_fields).collect::<Vec<_>>(),
         "pending": report.pending,
@@ -29,6 +30,13 @@ fn failures(report: &Report) -> impl Iterator<Item = &Failure> {
 }
 
 fn people(report: &Report) -> Vec<Block> {
+    if report.unconfigured {
+        return vec![Block::Line(
+            "No channel is configured, so events wait: set LEDGER_NOTIFY_SMTP_URL, LEDGER_NOTIFY_WEBHOOK_URL or \
+             LEDGER_NOTIFY_COMMAND, or LEDGER_NOTIFY_EVENTS=none."
+                .into(),
+        )];
+    }
     let mut human: Vec<Block> = report.channels.iter().map(channel_line).collect();
     if failures(report).next().is_some() {
         human.push(Block::Table {

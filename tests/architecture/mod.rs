@@ -57,13 +57,21 @@ const HOMES_OF_CRATES: [(&str, &[&str], &str); 11] = [
     ),
     (
         "ureq",
-        &["src/ledger/notify/"],
-        "only a channel of notify talks to a web server",
+        &[
+            "src/ledger/web.rs",
+            "src/ledger/ping.rs",
+            "src/ledger/notify/webhook.rs",
+        ],
+        "only monitors and webhooks talk to a web server",
     ),
     (
         "rustix",
-        &["src/ledger/notify/"],
-        "only the command of notify ends other processes",
+        &[
+            "src/ledger/notify/command.rs",
+            "src/ledger/doctor.rs",
+            "src/cli/apply/requests.rs",
+        ],
+        "what the system alone knows is asked in few places: processes to end, free disk, waiting input",
     ),
     (
         "indicatif",

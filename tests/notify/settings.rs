@@ -20,7 +20,6 @@ on_both_engines! {
         let addressed = mail.clone().env("LEDGER_NOTIFY_MAIL_FROM", "a@example.com").env("LEDGER_NOTIFY_MAIL_TO", "b@example.com");
         let command = |text: &str| plain.clone().env("LEDGER_NOTIFY_COMMAND", text);
         let said = [
-            plain.clone(),
             hook.clone(),
             hook.clone().env("LEDGER_NOTIFY_WEBHOOK_SECRET", ""),
             hook.clone().env("LEDGER_NOTIFY_WEBHOOK_SECRET_FILE", "/nowhere"),
@@ -40,6 +39,16 @@ on_both_engines! {
             command("true").run_words(&format!("notify {wrong}")).expect_code(2);
         }
         assert_eq!(db.sql("SELECT COUNT(*) FROM job_runs"), "0");
+    }
+
+    fn without_a_channel_events_wait_for_one(db: TestDatabase) {
+        let receiver = Receiver::http();
+        funded(&db, "5", "1");
+        let plain = db.ledger();
+        let unconfigured = plain.run_words("notify --format json").expect_code(0).data();
+        assert_eq!((&unconfigured["configured"], &unconfigured["channels"]), (&false.into(), &serde_json::json!([])));
+        assert!(plain.run_words("notify").expect_code(0).stdout.starts_with("No channel is configured"));
+        assert_eq!(told(&hooked(&db, &receiver), 0)["delivered"], 1);
     }
 
     fn a_secret_may_come_from_a_file(db: TestDatabase) {

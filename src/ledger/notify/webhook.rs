@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Error, http::Uri};
 
 use super::channel::Failed;
@@ -10,7 +9,7 @@ use crate::domain::code::Code;
 use crate::domain::delivery::WrittenEvent;
 use crate::domain::time::Timestamp;
 use crate::ledger::error::LedgerError;
-use crate::ledger::signature;
+use crate::ledger::{signature, web};
 
 /// Where to, and under which secret. Both are kept to themselves.
 pub struct WebhookSettings {
@@ -36,17 +35,10 @@ impl Webhook {
                 "LEDGER_NOTIFY_WEBHOOK_URL is no usable address; write https://HOST/PATH",
             ));
         }
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::NativeTls)
-            .root_certs(RootCerts::PlatformVerifier)
-            .build();
-        let agent = Agent::config_builder()
-            .tls_config(tls)
-            .timeout_global(Some(timeout))
+        let agent = web::agent(timeout)
             .http_status_as_error(false)
             // A signed body goes where it was meant to go, or nowhere.
             .max_redirects(0)
-            .user_agent(concat!("ledger/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
         Ok(Self {
