@@ -72,7 +72,7 @@ pub const ACTS: &[Act] = &[
     // It crosses the threshold.
     act("charge --user-id 8 --amount 60 --service vps --idempotency-key k"),
     // An overdue hold is given back before.
-    act("charge --user-id 6 --amount 7 --service vps --idempotency-key k"),
+    job("charge --user-id 6 --amount 7 --service vps --idempotency-key k"),
     Act {
         codes: [1, 1],
         in_steps: true,
@@ -111,6 +111,9 @@ pub const ACTS: &[Act] = &[
         input: "user_id\n5\n20\n21\n22\n",
         ..job("account import -")
     },
+    act("recurring add --user-id 5 --amount 3 --service vps --every month --idempotency-key k"),
+    act("recurring cancel c4-1 --reason left"),
+    job("recurring run"),
     act("currency add FCFA --exponent 2"),
     job("expire-holds"),
     job("expire-recharges"),
@@ -160,6 +163,7 @@ recharge --user-id 8 --amount 100 --method momo --idempotency-key s9
 recharge --user-id 9 --amount 100 --method momo --idempotency-key s10
 account lock --user-id 9
 suspend --user-id 10 --reason unpaid
+recurring add --user-id 8 --amount 30 --service vps --every day --idempotency-key s15
 purchase record --user-id 5 --currency POINTS --amount 500000 --credits 30 --reference INV-1 --idempotency-key s11
 gift grant --user-id 5 --currency POINTS --credits 20 --idempotency-key s12
 "#;
@@ -210,7 +214,7 @@ impl Act {
 
 /// All that stands in the ledger and does not say who was at work how often: what an act has to change once.
 pub fn essence(database: &TestDatabase) -> String {
-    const WHOLE: [&str; 11] = [
+    const WHOLE: [&str; 12] = [
         "accounts",
         "currencies",
         "balances",
@@ -222,12 +226,15 @@ pub fn essence(database: &TestDatabase) -> String {
         "pending_credits",
         "gifts",
         "access_grants",
+        "recurring_charges",
     ];
     let tables = WHOLE.map(|table| format!("SELECT '{table}', t.* FROM {table} t ORDER BY 2, 3"));
     let rest = [
         "SELECT DISTINCT 'intents', account_id, idempotency_key, state, first_seq, last_seq, subject FROM intents \
          WHERE account_id > 0 AND state IN ('applied', 'refused') ORDER BY 2, 3, 4",
         "SELECT 'operations', account_id, command, actor, at, before, after FROM operations ORDER BY 2, 3, 5, 6, 7",
+        // Each refusal is told, and an act that is refused is refused again.
+        "SELECT 'events', account_id, number, kind, payload FROM outbox WHERE kind <> 'charge_refused' ORDER BY 2, 3",
         "SELECT 'alerts', account_id, cause, message FROM alerts WHERE closed_at IS NULL ORDER BY 2, 3",
     ];
     let rows = database.sql(&format!("{}; {}", tables.join("; "), rest.join("; ")));
