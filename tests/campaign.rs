@@ -26,7 +26,7 @@ use common::Engine;
 use common::effort::{Effort, Tally};
 use faults::disk::Disk;
 use faults::{crashed_server, cut_connections, every_call, full_disk, killed_apply, killed_processes};
-use faults::{lost_replies, power, serial, upgrade};
+use faults::{hostile, lost_replies, power, serial, soak, upgrade};
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -78,11 +78,21 @@ const FAULTS: &[(&str, Campaign)] = &[
     ("upgrade-postgres", |seed, effort| {
         upgrade::killed(Engine::Postgres, seed, effort)
     }),
+    ("hostile-input-sqlite", |seed, effort| {
+        hostile::given(Engine::Sqlite, seed, effort)
+    }),
+    ("hostile-input-postgres", |seed, effort| {
+        hostile::given(Engine::Postgres, seed, effort)
+    }),
     ("histories-sqlite", |seed, effort| {
         serial::serialisable(Engine::Sqlite, seed, effort)
     }),
     ("histories-postgres", |seed, effort| {
         serial::serialisable(Engine::Postgres, seed, effort)
+    }),
+    ("soak-sqlite", |seed, effort| soak::soaked(Engine::Sqlite, seed, effort)),
+    ("soak-postgres", |seed, effort| {
+        soak::soaked(Engine::Postgres, seed, effort)
     }),
     ("model-sqlite", |seed, effort| {
         properties::lived(Engine::Sqlite, seed, effort)

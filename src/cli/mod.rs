@@ -55,6 +55,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::context::{Context, Global};
 use crate::domain::code::{Code, Exit};
+use crate::domain::text::is_unprintable;
 use crate::ledger::LedgerError;
 use crate::render::failure::Failure;
 use crate::render::{Format, Writer};
@@ -258,15 +259,19 @@ fn usage(error: &clap::Error) -> Exit {
         let _ = error.print();
         return Exit::Done;
     }
-    if wants_objects() {
-        let failure = Failure::new(Code::InvalidInput, error.render().to_string().trim());
+    let text = error.render().to_string();
+    let as_it_is = !text.chars().any(|c| c != '\n' && is_unprintable(c));
+    if !wants_objects() && as_it_is {
+        let _ = error.print();
+    } else {
+        let failure = Failure::new(Code::InvalidInput, text.trim());
         let writer = Writer {
-            format: Format::Json,
+            format: if wants_objects() { Format::Json } else { Format::Table },
             quiet: false,
         };
-        let _ = writer.fail(&failure.object(), &failure.sentence());
-    } else {
-        let _ = error.print();
+        let sentence = failure.sentence();
+        // The sentence of a usage error begins with that word already.
+        let _ = writer.fail(&failure.object(), sentence.trim_start_matches("error: "));
     }
     Exit::Usage
 }

@@ -92,4 +92,20 @@ on_both_engines! {
         assert_eq!(database.sql("SELECT fence, holder FROM jobs"), "8|");
         assert_eq!(database.sql("SELECT COUNT(*) FROM job_runs WHERE exit_code = 0"), "8");
     }
+
+    fn of_twenty_runs_at_once_one_works_and_the_others_are_busy_in_time(database: TestDatabase) {
+        let ledger = database.ledger();
+        ledger.run(&["account", "create", "--user-id", "5"]).expect_code(0);
+        leave_lease(&database, "elsewhere:1:0");
+        let waiting = at_once(&ledger, &vec![vec!["verify-sync", "--lock-timeout", "300ms"]; 20]);
+        assert!(waiting.iter().all(|output| output.code == 5), "{waiting:#?}");
+        assert_eq!(database.sql("SELECT COUNT(*) FROM job_runs"), "0");
+
+        database.sql("UPDATE jobs SET holder = NULL, lease_until = NULL");
+        let outputs = at_once(&ledger, &vec![vec!["verify-sync", "--lock-timeout", "0s"]; 20]);
+        let with = |code: i32| outputs.iter().filter(|output| output.code == code).count();
+        assert_eq!(with(0) + with(5), 20, "{outputs:#?}");
+        assert!(with(0) >= 1, "{outputs:#?}");
+        assert_eq!(database.sql("SELECT COUNT(*) FROM job_runs WHERE exit_code = 0"), with(0).to_string());
+    }
 }

@@ -212,23 +212,29 @@ impl Act {
     }
 }
 
+const TABLES: [&str; 12] = [
+    "accounts",
+    "currencies",
+    "balances",
+    "entries",
+    "holds",
+    "recharges",
+    "suspensions",
+    "purchases",
+    "pending_credits",
+    "gifts",
+    "access_grants",
+    "recurring_charges",
+];
+
+/// Money and records, as they stand.
+pub fn records(database: &TestDatabase) -> String {
+    let tables = TABLES.map(|table| format!("SELECT '{table}', t.* FROM {table} t ORDER BY 2, 3"));
+    database.sql(&tables.join("; "))
+}
+
 /// All that stands in the ledger and does not say who was at work how often: what an act has to change once.
 pub fn essence(database: &TestDatabase) -> String {
-    const WHOLE: [&str; 12] = [
-        "accounts",
-        "currencies",
-        "balances",
-        "entries",
-        "holds",
-        "recharges",
-        "suspensions",
-        "purchases",
-        "pending_credits",
-        "gifts",
-        "access_grants",
-        "recurring_charges",
-    ];
-    let tables = WHOLE.map(|table| format!("SELECT '{table}', t.* FROM {table} t ORDER BY 2, 3"));
     let rest = [
         "SELECT DISTINCT 'intents', account_id, idempotency_key, state, first_seq, last_seq, subject FROM intents \
          WHERE account_id > 0 AND state IN ('applied', 'refused') ORDER BY 2, 3, 4",
@@ -237,7 +243,7 @@ pub fn essence(database: &TestDatabase) -> String {
         "SELECT 'events', account_id, number, kind, payload FROM outbox WHERE kind <> 'charge_refused' ORDER BY 2, 3",
         "SELECT 'alerts', account_id, cause, message FROM alerts WHERE closed_at IS NULL ORDER BY 2, 3",
     ];
-    let rows = database.sql(&format!("{}; {}", tables.join("; "), rest.join("; ")));
+    let rows = format!("{}\n{}", records(database), database.sql(&rest.join("; ")));
     let lines = rows
         .lines()
         .map(|row| row.split('|').map(masked).collect::<Vec<_>>().join("|"));

@@ -42,14 +42,14 @@ enum Outcome {
 }
 
 /// A process that is given a line at a time and answers it.
-struct Clerk {
+pub struct Clerk {
     child: std::process::Child,
     asks: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
 impl Clerk {
-    fn start(database: &TestDatabase) -> Self {
+    pub fn start(database: &TestDatabase) -> Self {
         let ledger = database.ledger().real_clock().env("LEDGER_LOCK_TIMEOUT", "60s");
         let mut child = ledger.spawn(&["apply", "-"]);
         let asks = child.stdin.take();
@@ -57,7 +57,11 @@ impl Clerk {
         Self { child, asks, answers }
     }
 
-    fn ask(&mut self, line: &str) -> Value {
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn ask(&mut self, line: &str) -> Value {
         let asks = self.asks.as_mut().expect("open until the end");
         writeln!(asks, "{line}").expect("the process reads");
         let mut answer = String::new();
