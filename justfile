@@ -52,3 +52,7 @@ deb:
 # The sources of the dependencies into ./vendor, for builds without a network
 vendor:
     cargo vendor --locked --versioned-dirs vendor
+
+# Kill, cut, starve and flood the tool for so many minutes; SEED repeats a campaign, FAULTS chooses (see --list)
+campaign MINUTES="30" SEED="1" *FAULTS="":
+    cargo test --locked --test campaign -- --minutes {{MINUTES}} --seed {{SEED}} {{FAULTS}}
