@@ -183,7 +183,6 @@ fn a_ledger_moves_to_the_other_engine_and_back_and_is_the_same_to_the_byte() {
                 "purchase list",
                 "access list",
                 "recurring list",
-                "intents",
             ]
             .map(|list| json(db, &format!("{list} --limit 5000")).expect_code(0).data())
         };
