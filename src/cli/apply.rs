@@ -1,5 +1,6 @@
 //! `ledger apply`
 
+mod import;
 mod requests;
 
 use std::path::PathBuf;
@@ -31,15 +32,23 @@ use requests::{Requests, Source};
 /// command; the results are NDJSON on standard output, in the order of the input, and name the file where there are
 /// several. Give each line an idempotency_key: then the same file again, after whatever happened, changes nothing that
 /// was done. Exits 7 when some lines were not.
+///
+/// --import moves a ledger instead: it fills an empty one, on either engine, from what `ledger export --to ndjson` has
+/// written, with the same ids, hashes and digest, and with the keys, so that what was applied there is known here. Every
+/// line is checked; all of it is kept or nothing (exit 6 and the number of the line), also when it is stopped half-way.
 #[derive(Debug, Args)]
 #[command(after_help = help::job("\
     ledger apply charges.ndjson > results.ndjson
     generate-charges | ledger apply - --atomic
-    ledger apply charges.csv --dry-run"))]
+    ledger apply charges.csv --dry-run
+    ledger export --to ndjson | ledger apply --import - --database-url postgres://ledger@db/ledger"))]
 pub struct ApplyArgs {
     /// NDJSON or CSV; - is standard input
-    #[arg(required = true)]
+    #[arg(required_unless_present = "import")]
     files: Vec<PathBuf>,
+    /// Fill an empty ledger from an ndjson export; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "atomic", "dry_run"])]
+    import: Option<PathBuf>,
     /// All lines or none: one that is refused undoes the others (exit 1)
     #[arg(long)]
     atomic: bool,
@@ -51,6 +60,9 @@ pub struct ApplyArgs {
 }
 
 pub fn run(context: &Context<'_>, args: &ApplyArgs) -> anyhow::Result<Exit> {
+    if let Some(path) = &args.import {
+        return import::run(context, path);
+    }
     signals::long_work();
     let mut ledger = context.ledger()?;
     let requests = Requests::new(context.ledger()?, context.currency_code()?, args.terms.parse()?);

@@ -5,7 +5,7 @@ use diesel::deserialize;
 use super::connection::Db;
 use super::error::DbError;
 use super::intents;
-use super::purchases::read_deactivation;
+use super::purchases::{bind_deactivation, read_deactivation};
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::access::{AccessGrant, GrantId};
 use crate::domain::account::AccountId;
@@ -14,7 +14,7 @@ use crate::domain::purchase::Deactivation;
 use crate::domain::text::{Actor, Description, Resource};
 use crate::domain::time::Timestamp;
 
-const COLUMNS: &str = "account_id, entry_seq, resource, granted_at, granted_by, expires_at, revoked_at, revoked_by, \
+pub(super) const COLUMNS: &str = "account_id, entry_seq, resource, granted_at, granted_by, expires_at, revoked_at, revoked_by, \
      revoked_why";
 
 impl FromRow for AccessGrant {
@@ -40,19 +40,20 @@ pub fn grant_find(db: &mut Db, id: GrantId) -> Result<Option<AccessGrant>, DbErr
 
 /// Writes the grant of a new entry; what stands there already belonged to no charge.
 pub fn grant_insert(db: &mut Db, grant: &AccessGrant) -> Result<(), DbError> {
-    let insert = sql(
-        "INSERT INTO access_grants (account_id, entry_seq, resource, granted_at, granted_by, expires_at) \
-         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (account_id, entry_seq) DO UPDATE SET resource = excluded.resource, \
+    let insert = sql(format!(
+        "INSERT INTO access_grants ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (account_id, entry_seq) DO UPDATE SET resource = excluded.resource, \
          granted_at = excluded.granted_at, granted_by = excluded.granted_by, expires_at = excluded.expires_at, \
-         revoked_at = NULL, revoked_by = NULL, revoked_why = NULL",
-    )
+         revoked_at = excluded.revoked_at, revoked_by = excluded.revoked_by, revoked_why = excluded.revoked_why"
+    ))
     .bind(grant.id.account.get())
     .bind(grant.id.number)
     .bind(grant.resource.as_str())
     .bind(grant.granted_at.micros())
     .bind(grant.granted_by.as_str())
     .bind(grant.expires_at.map(Timestamp::micros));
-    db.execute(&insert).map(|_| ())
+    db.execute(&bind_deactivation(insert, grant.revoked.as_ref()))
+        .map(|_| ())
 }
 
 /// Notes who ended a grant; `false` when somebody had before.

@@ -83,37 +83,42 @@ fn moved_under_lock() -> DbError {
 fn entry_rows(appends: &[Append]) -> Rows {
     let mut rows = Rows::default();
     for append in appends {
-        for Entry {
-            seq,
-            movement,
-            after,
-            stamp,
-            hash,
-        } in &append.entries
-        {
-            let note = &stamp.note;
-            rows.int(append.account.get())
-                .int(*seq)
-                .int(movement.deltas.balance.get())
-                .int(movement.deltas.held.get())
-                .int(movement.deltas.debt.get())
-                .text(movement.kind.name())
-                .int(after.balance.get())
-                .int(after.held.get())
-                .int(after.debt.get())
-                .int(movement.reverses)
-                .int(stamp.at.micros())
-                .bytes(hash.as_bytes())
-                .text(movement.counter_account.as_str())
-                .text(stamp.actor.as_str())
-                .text(stamp.key.as_ref().map(IdempotencyKey::as_str))
-                .text(note.reference.as_ref().map(Reference::as_str))
-                .text(note.description.as_ref().map(Description::as_str))
-                .text(note.metadata.as_ref().map(Json::as_str))
-                .end();
+        for entry in &append.entries {
+            entry_row(&mut rows, append.account, entry);
         }
     }
     rows
+}
+
+/// One row more for [`Target::Entries`].
+pub(super) fn entry_row(rows: &mut Rows, account: AccountId, entry: &Entry) {
+    let Entry {
+        seq,
+        movement,
+        after,
+        stamp,
+        hash,
+    } = entry;
+    let note = &stamp.note;
+    rows.int(account.get())
+        .int(*seq)
+        .int(movement.deltas.balance.get())
+        .int(movement.deltas.held.get())
+        .int(movement.deltas.debt.get())
+        .text(movement.kind.name())
+        .int(after.balance.get())
+        .int(after.held.get())
+        .int(after.debt.get())
+        .int(movement.reverses)
+        .int(stamp.at.micros())
+        .bytes(hash.as_bytes())
+        .text(movement.counter_account.as_str())
+        .text(stamp.actor.as_str())
+        .text(stamp.key.as_ref().map(IdempotencyKey::as_str))
+        .text(note.reference.as_ref().map(Reference::as_str))
+        .text(note.description.as_ref().map(Description::as_str))
+        .text(note.metadata.as_ref().map(Json::as_str))
+        .end();
 }
 
 fn balances_move(appends: &[Append]) -> Statement<'_> {

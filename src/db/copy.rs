@@ -43,6 +43,7 @@ mod tables {
             reason -> Nullable<Text>,
             first_seq -> Nullable<BigInt>,
             last_seq -> Nullable<BigInt>,
+            subject -> Nullable<BigInt>,
             duration_us -> Nullable<BigInt>,
         }
     }

@@ -2,9 +2,11 @@
 
 use super::connection::Db;
 use super::error::DbError;
+use super::operations::{self, Act};
 use super::purchases::{PURCHASE_COLUMNS, PURCHASE_TABLES};
 use super::statement::{FromRow, sql};
-use super::{gifts, holds, intents, recharges, recurring, suspensions};
+use super::{access, gifts, holds, intents, recharges, recurring, suspensions};
+use crate::domain::access::AccessGrant;
 use crate::domain::account::AccountId;
 use crate::domain::hold::Hold;
 use crate::domain::intent::Intent;
@@ -20,8 +22,11 @@ pub enum Beside {
     Hold(Hold),
     Purchase(Purchase),
     Gift(Gift),
+    Grant(AccessGrant),
     Suspension(Suspension),
     Recurring(Box<RecurringCharge>),
+    /// Told without its id and its run, which are this ledger's own.
+    Act(Act),
     Intent(Intent),
 }
 
@@ -33,8 +38,10 @@ impl Beside {
             Self::Hold(hold) => hold.id.account,
             Self::Purchase(purchase) => purchase.id.account,
             Self::Gift(gift) => gift.id.account,
+            Self::Grant(grant) => grant.id.account,
             Self::Suspension(suspension) => suspension.account,
             Self::Recurring(charge) => charge.id.account,
+            Self::Act(act) => act.account,
             Self::Intent(intent) => intent.account,
         }
     }
@@ -64,6 +71,11 @@ pub fn records_stream<E: From<DbError>>(
     );
     stream(db, purchases, range, Beside::Purchase, each)?;
     stream(db, simple(gifts::COLUMNS, "gifts"), range, Beside::Gift, each)?;
+    let grants = format!(
+        "SELECT {} FROM access_grants WHERE account_id BETWEEN ? AND ? ORDER BY account_id, entry_seq",
+        access::COLUMNS
+    );
+    stream(db, grants, range, Beside::Grant, each)?;
     stream(
         db,
         simple(suspensions::COLUMNS, "suspensions"),
@@ -77,6 +89,12 @@ pub fn records_stream<E: From<DbError>>(
     );
     let boxed = |charge| Beside::Recurring(Box::new(charge));
     stream(db, recurring, range, boxed, each)?;
+    let acts = format!(
+        "SELECT {} FROM operations WHERE account_id BETWEEN ? AND ? ORDER BY account_id, {}",
+        operations::COLUMNS,
+        db.by_bytes("id")
+    );
+    stream(db, acts, range, Beside::Act, each)?;
     let intents = format!(
         "SELECT {} FROM intents WHERE account_id BETWEEN ? AND ? ORDER BY account_id, {}, attempt",
         intents::COLUMNS,

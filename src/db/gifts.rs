@@ -5,7 +5,7 @@ use diesel::deserialize;
 use super::connection::Db;
 use super::entries::{bind_note, read_note};
 use super::error::DbError;
-use super::purchases::{bind_paid, read_deactivation, read_paid};
+use super::purchases::{bind_deactivation, bind_paid, read_deactivation, read_paid};
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::account::AccountId;
 use crate::domain::money::{Amount, Minor};
@@ -40,17 +40,15 @@ pub fn gift_find(db: &mut Db, id: GiftId) -> Result<Option<Gift>, DbError> {
 }
 
 pub fn gift_insert(db: &mut Db, gift: &Gift) -> Result<(), DbError> {
-    let insert = sql(
-        "INSERT INTO gifts (account_id, number, paid, paid_currency, paid_exponent, credits, entry_seq, created_at, \
-         created_by, reference, description, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(gift.id.account.get())
-    .bind(gift.id.number);
+    let insert = sql(format!("INSERT INTO gifts ({COLUMNS}) VALUES (?{})", ", ?".repeat(14)))
+        .bind(gift.id.account.get())
+        .bind(gift.id.number);
     let insert = bind_paid(insert, gift.paid.as_ref())
         .bind(gift.credits.minor().get())
         .bind(gift.entry_seq)
         .bind(gift.created_at.micros())
         .bind(gift.created_by.as_str());
+    let insert = bind_deactivation(insert, gift.deactivated.as_ref());
     db.execute(&bind_note(insert, &gift.note)).map(|_| ())
 }
 

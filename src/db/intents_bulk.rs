@@ -47,6 +47,13 @@ impl End {
         }
     }
 
+    const fn subject(self) -> Option<i64> {
+        match self {
+            Self::Applied(made) => made.subject,
+            Self::Refused(_) | Self::Failed(_) => None,
+        }
+    }
+
     fn entries(self) -> Option<(i64, i64)> {
         match self {
             Self::Applied(made) => made.entries,
@@ -122,6 +129,7 @@ pub fn intents_insert_ended(db: &mut Db, ended: &[Ended<'_>]) -> Result<bool, Db
                     .text(end.reason())
                     .int(end.entries().map(|(first, _)| first))
                     .int(end.entries().map(|(_, last)| last))
+                    .int(end.subject())
                     .int(micros(*took))
                     .end();
             }
@@ -135,13 +143,13 @@ pub fn intents_insert_ended(db: &mut Db, ended: &[Ended<'_>]) -> Result<bool, Db
 }
 
 const ENDED: &str = "account_id, idempotency_key, attempt, operation, payload, actor, created_at, state, reason, \
-     first_seq, last_seq, duration_us";
+     first_seq, last_seq, subject, duration_us";
 
 fn intent_insert_ended(db: &mut Db, ended: &Ended<'_>) -> Result<bool, DbError> {
     known_statement!(
         Insert,
         format!(
-            "INSERT INTO intents ({ENDED}) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+            "INSERT INTO intents ({ENDED}) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
              ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING"
         )
     );
@@ -163,6 +171,7 @@ fn intent_insert_ended(db: &mut Db, ended: &Ended<'_>) -> Result<bool, DbError> 
         .bind(end.reason())
         .bind(entries.map(|(first, _)| first))
         .bind(entries.map(|(_, last)| last))
+        .bind(end.subject())
         .bind(micros(*took));
     Ok(db.execute(&insert)? == 1)
 }

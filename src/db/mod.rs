@@ -43,6 +43,7 @@ pub mod recurring;
 pub mod server;
 pub mod snapshot;
 pub mod reports;
+pub mod restore;
 pub mod suspensions;
 pub mod trial_balance;
 pub mod unit_of_work;

@@ -25,10 +25,14 @@ pub struct NewOperation<'a> {
 /// Records an act, and from where the ledger was opened for it.
 pub fn operation_insert(db: &mut Db, new: &NewOperation<'_>) -> Result<(), DbError> {
     let origin = db.origin().map(str::to_owned);
-    let insert = sql(
-        "INSERT INTO operations (account_id, id, run_id, command, actor, at, before, after, origin) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
+    operation_restore(db, new, origin.as_deref())
+}
+
+/// As [`operation_insert`], of an act that was done elsewhere.
+pub(super) fn operation_restore(db: &mut Db, new: &NewOperation<'_>, origin: Option<&str>) -> Result<(), DbError> {
+    let insert = sql(format!(
+        "INSERT INTO operations ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    ))
     .bind(new.account.get())
     .bind(new.id)
     .bind(new.run_id)
@@ -37,7 +41,7 @@ pub fn operation_insert(db: &mut Db, new: &NewOperation<'_>) -> Result<(), DbErr
     .bind(new.at.micros())
     .bind(new.before)
     .bind(new.after)
-    .bind(origin.as_deref());
+    .bind(origin);
     db.execute(&insert).map(|_| ())
 }
 
@@ -58,6 +62,8 @@ pub struct Act {
     /// `user@host`; `None` where an older version recorded it.
     pub origin: Option<String>,
 }
+
+pub(super) const COLUMNS: &str = "account_id, id, run_id, command, actor, at, before, after, origin";
 
 impl FromRow for Act {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
@@ -87,9 +93,7 @@ pub struct OperationFilter {
 
 /// Newest first; of the same moment, the one recorded last.
 pub fn operations_list(db: &mut Db, filter: &OperationFilter) -> Result<Vec<Act>, DbError> {
-    let mut text = String::from(
-        "SELECT account_id, id, run_id, command, actor, at, before, after, origin FROM operations WHERE 1 = 1",
-    );
+    let mut text = format!("SELECT {COLUMNS} FROM operations WHERE 1 = 1");
     let conditions = [
         (filter.account.is_some(), " AND account_id = ?"),
         (filter.command.is_some(), " AND command = ?"),

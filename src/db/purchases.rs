@@ -54,6 +54,14 @@ pub(super) fn read_deactivation(columns: &mut impl Columns) -> deserialize::Resu
     Ok(at.zip(by).map(|(at, by)| Deactivation { at, by, why }))
 }
 
+/// When, by whom and why, where it has happened.
+pub(super) fn bind_deactivation<'a>(statement: Statement<'a>, how: Option<&'a Deactivation>) -> Statement<'a> {
+    statement
+        .bind(how.map(|how| how.at.micros()))
+        .bind(how.map(|how| how.by.as_str()))
+        .bind(how.and_then(|how| how.why.as_ref()).map(Description::as_str))
+}
+
 fn read_pending(columns: &mut impl Columns) -> deserialize::Result<Option<PendingCredit>> {
     let credits = columns.optional_int()?.map(Minor::new).and_then(Amount::new);
     let due_at = columns.optional_int()?.map(Timestamp::from_micros);
@@ -95,11 +103,12 @@ pub fn purchase_find(db: &mut Db, id: PurchaseId) -> Result<Option<Purchase>, Db
     db.row(&sql(find).bind(id.account.get()).bind(id.number))
 }
 
-/// Writes a new purchase and its credits on their way.
+/// Writes a purchase and its credits on their way.
 pub fn purchase_insert(db: &mut Db, purchase: &Purchase) -> Result<(), DbError> {
     let insert = sql(
         "INSERT INTO purchases (account_id, number, paid, paid_currency, paid_exponent, credits, created_at, \
-         created_by, reference, description, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         created_by, deactivated_at, deactivated_by, deactivated_why, reference, description, metadata) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(purchase.id.account.get())
     .bind(purchase.id.number);
@@ -107,15 +116,22 @@ pub fn purchase_insert(db: &mut Db, purchase: &Purchase) -> Result<(), DbError> 
         .bind(purchase.credits.get())
         .bind(purchase.created_at.micros())
         .bind(purchase.created_by.as_str());
+    let insert = bind_deactivation(insert, purchase.deactivated.as_ref());
     db.execute(&bind_note(insert, &purchase.note))?;
     let Some(pending) = &purchase.pending else {
         return Ok(());
     };
-    let insert = sql("INSERT INTO pending_credits (account_id, number, credits, due_at) VALUES (?, ?, ?, ?)")
-        .bind(purchase.id.account.get())
-        .bind(purchase.id.number)
-        .bind(pending.credits.minor().get())
-        .bind(pending.due_at.micros());
+    let insert = sql(
+        "INSERT INTO pending_credits (account_id, number, credits, due_at, state, settled_at, entry_seq) \
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(purchase.id.account.get())
+    .bind(purchase.id.number)
+    .bind(pending.credits.minor().get())
+    .bind(pending.due_at.micros())
+    .bind(pending.state.name())
+    .bind(pending.settled_at.map(Timestamp::micros))
+    .bind(pending.entry_seq);
     db.execute(&insert).map(|_| ())
 }
 

@@ -6,7 +6,7 @@ use diesel::deserialize;
 use super::connection::Db;
 use super::entries::{bind_note, read_note};
 use super::error::DbError;
-use super::purchases::read_deactivation;
+use super::purchases::{bind_deactivation, read_deactivation};
 use super::snapshot::{ACCOUNT_COLUMNS, read_account};
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::account::{Account, AccountId};
@@ -98,10 +98,12 @@ pub fn recurring_insert(db: &mut Db, charge: &RecurringCharge) -> Result<(), DbE
     let (zone, starts_on) = (schedule.zone.to_string(), charge.starts_on.to_string());
     let ends_on = charge.ends_on.map(|on| on.to_string());
     let next_on = charge.next.map(|due| due.on.to_string());
+    let refused = charge.next.and_then(|due| due.refused);
     let insert = sql(
         "INSERT INTO recurring_charges (account_id, number, amount, service, every, on_day, at_minute, timezone, \
-         starts_on, ends_on, next_on, next_at, try_at, created_at, created_by, idempotency_key, reference, \
-         description, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         starts_on, ends_on, next_on, next_at, try_at, refused_at, refused_times, charged, created_at, created_by, \
+         cancelled_at, cancelled_by, cancelled_why, idempotency_key, reference, description, metadata) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(charge.id.account.get())
     .bind(charge.id.number)
@@ -116,9 +118,13 @@ pub fn recurring_insert(db: &mut Db, charge: &RecurringCharge) -> Result<(), DbE
     .bind(next_on.as_deref())
     .bind(charge.next.map(|due| due.at.micros()))
     .bind(charge.next.map(|due| due.try_at.micros()))
+    .bind(refused.map(|refused| refused.first_at.micros()))
+    .bind(refused.map_or(0, |refused| refused.times))
+    .bind(charge.charged)
     .bind(charge.created_at.micros())
-    .bind(charge.created_by.as_str())
-    .bind(charge.key.as_ref().map(IdempotencyKey::as_str));
+    .bind(charge.created_by.as_str());
+    let insert =
+        bind_deactivation(insert, charge.cancelled.as_ref()).bind(charge.key.as_ref().map(IdempotencyKey::as_str));
     db.execute(&bind_note(insert, &charge.note)).map(|_| ())
 }
 

@@ -13,6 +13,7 @@ pub mod balance;
 pub mod book;
 pub mod calendar;
 pub mod chain;
+pub mod checksum;
 pub mod close;
 pub mod code;
 pub mod currency;

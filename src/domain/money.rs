@@ -40,6 +40,14 @@ impl Minor {
         self.0 > 0
     }
 
+    /// Reads a figure as [`Shown`] writes it: `1500.00`, `-0.01`, `0`.
+    pub fn parse(text: &str, currency: &Currency) -> Result<Self, AmountError> {
+        match text.strip_prefix('-') {
+            None => parse_digits(text, currency),
+            Some(digits) => parse_digits(digits, currency).map(|minor| Self(-minor.0)),
+        }
+    }
+
     pub fn plus(self, other: Self) -> Result<Self, OutOfRange> {
         self.0.checked_add(other.0).map(Self).ok_or(OutOfRange)
     }
@@ -234,6 +242,17 @@ mod tests {
         assert_eq!(SignedAmount::parse("+0.5", &usd()).map(|a| a.minor().get()), Ok(50));
         assert_eq!(SignedAmount::parse("--1", &usd()), Err(AmountError::Malformed));
         assert_eq!(SignedAmount::parse("-0", &usd()), Err(AmountError::Zero));
+    }
+
+    #[test]
+    fn a_figure_is_read_back_as_it_is_shown() {
+        for units in [0, 1, -1, 150_000, -20_050, i64::MAX, -i64::MAX] {
+            let minor = Minor::new(units);
+            assert_eq!(Minor::parse(&usd().show(minor).to_string(), &usd()), Ok(minor));
+        }
+        for text in ["", "-", "--1", "+1", "1e3", "1.5-"] {
+            assert_eq!(Minor::parse(text, &usd()), Err(AmountError::Malformed), "{text:?}");
+        }
     }
 
     #[test]

@@ -12,19 +12,35 @@ pub type Numbered<T> = (u64, Result<T, String>);
 pub struct Lines<R> {
     source: R,
     number: u64,
+    /// In bytes.
+    longest: usize,
 }
 
 impl<R: BufRead> Lines<R> {
     /// A byte-order mark at the beginning is no part of the first line.
-    pub fn of(mut source: R) -> io::Result<Self> {
+    pub fn of(source: R) -> io::Result<Self> {
+        Self::up_to(source, LONGEST_LINE)
+    }
+
+    /// As [`Self::of`], with lines of up to so many bytes.
+    pub fn up_to(mut source: R, longest: usize) -> io::Result<Self> {
         if source.fill_buf()?.starts_with(b"\xEF\xBB\xBF") {
             source.consume(3);
         }
-        Ok(Self { source, number: 0 })
+        Ok(Self {
+            source,
+            number: 0,
+            longest,
+        })
     }
 
     pub const fn source(&self) -> &R {
         &self.source
+    }
+
+    /// The number of the line that was read last.
+    pub const fn number(&self) -> u64 {
+        self.number
     }
 
     /// The next line that is not empty; `None` at the end.
@@ -40,7 +56,7 @@ impl<R: BufRead> Lines<R> {
                 let end = buffer.iter().position(|byte| *byte == b'\n');
                 let piece = &buffer[..end.unwrap_or(buffer.len())];
                 length += piece.len();
-                if length <= LONGEST_LINE {
+                if length <= self.longest {
                     line.extend_from_slice(piece);
                 }
                 let used = piece.len() + usize::from(end.is_some());
@@ -53,8 +69,8 @@ impl<R: BufRead> Lines<R> {
                 return Ok(None);
             }
             self.number += 1;
-            if length > LONGEST_LINE {
-                let reason = format!("the line is longer than {LONGEST_LINE} bytes");
+            if length > self.longest {
+                let reason = format!("the line is longer than {} bytes", self.longest);
                 return Ok(Some((self.number, Err(reason))));
             }
             if !line.trim_ascii().is_empty() {

@@ -1,7 +1,8 @@
-//! Reading what others hand in: files of accounts, callbacks of gateways. With size limits and places of errors.
+//! Reading what others hand in: files of accounts, exports, callbacks of gateways. With size limits and places of errors.
 
 pub mod accounts;
 pub mod callback;
+pub mod export;
 pub mod lines;
 pub mod operations;
 pub mod rows;

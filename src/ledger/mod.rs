@@ -38,6 +38,7 @@ pub mod rebuild;
 pub mod recharge;
 pub mod recurring;
 pub mod report;
+pub mod restore;
 pub mod record;
 pub mod pace;
 mod payload;

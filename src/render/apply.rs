@@ -10,6 +10,7 @@ use super::failure::Failure;
 use super::posting::{PostedFields, posted_fields};
 use super::suspension::suspended;
 use crate::ledger::batch::Done;
+use crate::ledger::export::Exported;
 use crate::ledger::post::Outcome;
 
 /// How many lines came to what.
@@ -22,6 +23,22 @@ pub struct Tally {
     pub failed: u64,
     /// Nothing was kept of what would have been applied.
     pub rolled_back: bool,
+}
+
+/// What a moved ledger holds.
+pub fn imported(restored: &Exported) -> Document {
+    let data = json!({
+        "imported": true,
+        "accounts": restored.accounts,
+        "entries": restored.entries,
+        "digest": restored.digest.to_string(),
+    });
+    let human = vec![Block::Pairs(vec![
+        ("Accounts", restored.accounts.to_string()),
+        ("Entries", restored.entries.to_string()),
+        ("Digest", restored.digest.to_string()),
+    ])];
+    Document::single("apply", data, human)
 }
 
 /// A line of the results.

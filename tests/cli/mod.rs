@@ -5,6 +5,7 @@ mod account;
 mod alert;
 mod apply;
 mod apply_bad_lines;
+mod apply_import;
 mod apply_memory;
 mod audit;
 mod bad_input;

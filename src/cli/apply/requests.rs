@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, stdin};
+use std::io::{self, BufReader, stdin};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -53,15 +53,20 @@ pub fn open_all(paths: &[PathBuf]) -> Result<Vec<Source>, LedgerError> {
     paths.iter().map(open).collect()
 }
 
-/// A file, or standard input, whose first lines can be read.
-fn open(path: &PathBuf) -> Result<Rows<BufReader<File>>, LedgerError> {
-    let unreadable = |error: &dyn std::fmt::Display| invalid(format!("{}: {error}", path.display()));
+/// A file, or standard input.
+pub fn input(path: &Path) -> io::Result<BufReader<File>> {
     let file = if path.as_os_str() == "-" {
         stdin().as_fd().try_clone_to_owned().map(File::from)
     } else {
         File::open(path)
     };
-    let source = BufReader::with_capacity(1 << 18, file.map_err(|error| unreadable(&error))?);
+    Ok(BufReader::with_capacity(1 << 18, file?))
+}
+
+/// The same, whose first lines can be read.
+fn open(path: &Path) -> Result<Rows<BufReader<File>>, LedgerError> {
+    let unreadable = |error: &dyn std::fmt::Display| invalid(format!("{}: {error}", path.display()));
+    let source = input(path).map_err(|error| unreadable(&error))?;
     Rows::of(source, "op").map_err(|error| unreadable(&error))
 }
 

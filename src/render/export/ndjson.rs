@@ -10,6 +10,7 @@ use super::{Shape, Unwritable};
 use crate::domain::account::Account;
 use crate::domain::balance::State;
 use crate::domain::chain::ChainHash;
+use crate::domain::checksum::LinesChecksum;
 use crate::domain::currency::Currency;
 use crate::domain::entry::Entry;
 use crate::domain::money::Shown;
@@ -17,13 +18,16 @@ use crate::domain::text::{Description, IdempotencyKey, Json, Reference, escape_u
 use crate::domain::time::Timestamp;
 use crate::ledger::export::{Exported, Step};
 
-/// Remembers which currencies have been told.
+/// Remembers which currencies have been told, and sums up every line.
 #[derive(Clone, Debug, Default)]
-pub struct Ndjson(HashSet<String>);
+pub struct Ndjson {
+    told: HashSet<String>,
+    checksum: LinesChecksum,
+}
 
 impl Shape for Ndjson {
     fn beginning(&mut self, out: &mut String) {
-        line(
+        self.line(
             &Line::Ledger {
                 schema: "ledger.export/1",
                 entry_form: "ledger.entry/1",
@@ -37,11 +41,11 @@ impl Shape for Ndjson {
             Step::Currency(currency) => self.currency(currency, out),
             Step::Account(account) => {
                 self.currency(&account.currency, out);
-                line(&Line::Account(account_line(account)), out);
+                self.line(&Line::Account(account_line(account)), out);
             }
-            Step::Beside(account, beside) => line(&Line::Beside(record(account, beside)), out),
-            Step::Entry(account, entry) => line(&Line::Entry(entry_line(account, entry)), out),
-            Step::End(account, state) => line(&Line::Balance(balance_line(account, state)), out),
+            Step::Beside(account, beside) => self.line(&Line::Beside(record(account, beside)), out),
+            Step::Entry(account, entry) => self.line(&Line::Entry(entry_line(account, entry)), out),
+            Step::End(account, state) => self.line(&Line::Balance(balance_line(account, state)), out),
         }
         Ok(())
     }
@@ -53,11 +57,13 @@ impl Shape for Ndjson {
             digest,
         } = *exported;
         let digest = Text(digest);
-        line(
+        let lines_sha256 = self.checksum.hex();
+        self.line(
             &Line::End {
                 accounts,
                 entries,
                 digest,
+                lines_sha256,
             },
             out,
         );
@@ -67,18 +73,20 @@ impl Shape for Ndjson {
 impl Ndjson {
     /// A currency stands before the first account that has it.
     fn currency(&mut self, currency: &Currency, out: &mut String) {
-        if self.0.insert(currency.code().to_string()) {
+        if self.told.insert(currency.code().to_string()) {
             let (code, exponent) = (currency.code().as_str(), currency.exponent());
-            line(&Line::Currency { code, exponent }, out);
+            self.line(&Line::Currency { code, exponent }, out);
         }
     }
-}
 
-fn line(line: &Line<'_>, out: &mut String) {
-    // Fails only for maps whose keys are no texts, which none of ours has.
-    let text = serde_json::to_string(line).unwrap_or_default();
-    out.push_str(&escape_unprintable(&text));
-    out.push('\n');
+    fn line(&mut self, line: &Line<'_>, out: &mut String) {
+        // Fails only for maps whose keys are no texts, which none of ours has.
+        let text = serde_json::to_string(line).unwrap_or_default();
+        let text = escape_unprintable(&text);
+        self.checksum.line(text.as_bytes());
+        out.push_str(&text);
+        out.push('\n');
+    }
 }
 
 #[derive(Serialize)]
@@ -99,6 +107,8 @@ enum Line<'a> {
         accounts: u64,
         entries: u64,
         digest: Text<ChainHash>,
+        /// Of all lines before this one, each with its line feed.
+        lines_sha256: String,
     },
     #[serde(untagged)]
     Beside(Record<'a>),
@@ -117,6 +127,8 @@ struct AccountLine<'a> {
     /// The number of the active suspension.
     suspension: Option<i64>,
     closed: bool,
+    /// How often its settings were changed.
+    revision: i64,
     created_at: Text<Timestamp>,
 }
 
@@ -138,6 +150,7 @@ fn account_line(account: &Account) -> AccountLine<'_> {
         locked: account.locked,
         suspension: account.suspension,
         closed: account.closed,
+        revision: account.revision,
         created_at: Text(account.created_at),
     }
 }

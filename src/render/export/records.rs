@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::posting::Text;
+use crate::domain::access::AccessGrant;
 use crate::domain::account::Account;
 use crate::domain::entry::Note;
 use crate::domain::hold::Hold;
@@ -16,6 +17,7 @@ use crate::domain::suspension::Suspension;
 use crate::domain::text::{Actor, Description, IdempotencyKey, Json, Reference, Service};
 use crate::domain::time::Timestamp;
 use crate::ledger::export::Beside;
+use crate::ledger::operations::Act;
 
 /// A line: whose it is, and the fields of its kind.
 #[derive(Serialize)]
@@ -35,8 +37,10 @@ enum Fields<'a> {
     Hold(HoldFields<'a>),
     Purchase(PurchaseFields<'a>),
     Gift(GiftFields<'a>),
+    Grant(GrantFields<'a>),
     Suspension(SuspensionFields<'a>),
     Recurring(Box<RecurringFields<'a>>),
+    Act(ActFields<'a>),
     Intent(IntentFields<'a>),
 }
 
@@ -46,11 +50,13 @@ pub fn record<'a>(account: &'a Account, beside: &'a Beside) -> Record<'a> {
         Beside::Hold(hold) => ("hold", Fields::Hold(hold_fields(account, hold))),
         Beside::Purchase(purchase) => ("purchase", Fields::Purchase(purchase_fields(account, purchase))),
         Beside::Gift(gift) => ("gift", Fields::Gift(gift_fields(account, gift))),
+        Beside::Grant(grant) => ("grant", Fields::Grant(grant_fields(grant))),
         Beside::Suspension(suspension) => ("suspension", Fields::Suspension(suspension_fields(account, suspension))),
         Beside::Recurring(charge) => (
             "recurring",
             Fields::Recurring(Box::new(recurring_fields(account, charge))),
         ),
+        Beside::Act(act) => ("act", Fields::Act(act_fields(act))),
         Beside::Intent(intent) => ("intent", Fields::Intent(intent_fields(intent))),
     };
     Record {
@@ -240,6 +246,28 @@ fn gift_fields<'a>(account: &Account, gift: &'a Gift) -> GiftFields<'a> {
 }
 
 #[derive(Serialize)]
+struct GrantFields<'a> {
+    /// Of the charge that paid for it.
+    entry: i64,
+    resource: &'a str,
+    granted_at: Text<Timestamp>,
+    granted_by: &'a str,
+    expires_at: Option<Text<Timestamp>>,
+    revoked: Option<DeactivationFields<'a>>,
+}
+
+fn grant_fields(grant: &AccessGrant) -> GrantFields<'_> {
+    GrantFields {
+        entry: grant.id.number,
+        resource: grant.resource.as_str(),
+        granted_at: Text(grant.granted_at),
+        granted_by: grant.granted_by.as_str(),
+        expires_at: grant.expires_at.map(Text),
+        revoked: grant.revoked.as_ref().map(deactivation_fields),
+    }
+}
+
+#[derive(Serialize)]
 struct SuspensionFields<'a> {
     number: i64,
     reason: &'a str,
@@ -316,6 +344,29 @@ fn recurring_fields<'a>(account: &Account, charge: &'a RecurringCharge) -> Recur
         cancelled: charge.cancelled.as_ref().map(deactivation_fields),
         idempotency_key: charge.key.as_ref().map(IdempotencyKey::as_str),
         note: note_fields(&charge.note),
+    }
+}
+
+#[derive(Serialize)]
+struct ActFields<'a> {
+    command: &'a str,
+    actor: &'a str,
+    at: Text<Timestamp>,
+    /// JSON, as it is stored.
+    before: Option<&'a str>,
+    after: Option<&'a str>,
+    origin: Option<&'a str>,
+}
+
+/// Without its id and its run, which are random: the same history gives the same lines.
+fn act_fields(act: &Act) -> ActFields<'_> {
+    ActFields {
+        command: &act.command,
+        actor: act.actor.as_str(),
+        at: Text(act.at),
+        before: act.before.as_deref(),
+        after: act.after.as_deref(),
+        origin: act.origin.as_deref(),
     }
 }
 
