@@ -15,6 +15,7 @@ use rusqlite::{Batch, Connection, Row};
 use tempfile::TempDir;
 
 use super::command::Ledger;
+use super::layout::Layout;
 use super::postgres;
 
 const SQLITE_FILE: &str = "ledger.db";
@@ -192,7 +193,13 @@ fn postgres_template() -> &'static str {
     static TEMPLATE: OnceLock<String> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
         let database = TestDatabase::unmigrated(Engine::Postgres);
+        if let Some(sql) = Layout::chosen().of_server() {
+            database.sql(sql);
+        }
         migrate(&database);
+        if let Some(sql) = Layout::chosen().of_ledger() {
+            database.sql(sql);
+        }
         match database.place {
             Place::Postgres(name) => name,
             Place::Sqlite(file) => unreachable!("{}", file.display()),
