@@ -88,6 +88,14 @@ impl TestDatabase {
         }
     }
 
+    /// Migrated on a PostgreSQL that is taken for a Citus cluster; see `citus.sql`.
+    pub fn on_citus_stub() -> Self {
+        let database = Self::unmigrated(Engine::Postgres);
+        database.sql(include_str!("citus.sql"));
+        migrate(&database);
+        database
+    }
+
     fn in_new_directory() -> Self {
         let home = temporary_directory();
         let file = home.path().join(SQLITE_FILE);

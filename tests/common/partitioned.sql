@@ -1,6 +1,5 @@
 -- Makes every table that is led by an account a table of hash partitions, with the same columns, checks, keys, foreign
 -- keys, indexes, triggers and views, each under its own name: what a server that shards by account makes of them.
--- Only for a ledger that is migrated and empty.
 CREATE SCHEMA partitions;
 
 DO $$
@@ -43,6 +42,7 @@ BEGIN
                 plain.relname || '_' || part, plain.relname, part, 'WITH (' || plain.options || ')'
             );
         END LOOP;
+        EXECUTE format('INSERT INTO %I SELECT * FROM plain', plain.relname);
         DROP TABLE plain CASCADE;
     END LOOP;
 
