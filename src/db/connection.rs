@@ -11,6 +11,8 @@ use super::url::DatabaseUrl;
 
 pub struct Db {
     pub(super) connection: Connection,
+    /// Whether a unit of work is under way, which is repeated as a whole.
+    pub(super) in_transaction: bool,
     url: DatabaseUrl,
     lock_timeout: Duration,
     /// From where the ledger is administered: `user@host`.
@@ -33,6 +35,7 @@ impl Db {
         let connection = retried_open(url, lock_timeout)?;
         let mut db = Self {
             connection,
+            in_transaction: false,
             url: url.clone(),
             lock_timeout,
             origin: None,
@@ -137,18 +140,25 @@ impl Db {
         self.patiently(|connection| connection.row(statement))
     }
 
-    /// SQLite locks readers out for a moment while another process recovers or folds in the log: the statement has
-    /// done nothing then and is repeated. On PostgreSQL a lock that timed out has ended its transaction.
+    /// Repeats a statement that has done nothing. SQLite locks readers out for a moment while another process recovers
+    /// or folds in the log. On PostgreSQL a statement outside of a transaction is one by itself, which may have failed
+    /// for the sake of another; within one, the whole of it is to be repeated.
     fn patiently<T>(&mut self, mut run: impl FnMut(&mut Connection) -> Result<T, DbError>) -> Result<T, DbError> {
+        let (is_sqlite, is_alone) = (self.is_sqlite(), !self.in_transaction);
+        let may_be_repeated = |error: &DbError| match error {
+            DbError::Busy(_) => is_sqlite,
+            DbError::Retry(_) => !is_sqlite && is_alone,
+            _ => false,
+        };
         let first = run(&mut self.connection);
-        if !matches!(first, Err(DbError::Busy(_))) || !self.is_sqlite() {
+        if !matches!(&first, Err(error) if may_be_repeated(error)) {
             return first;
         }
         let deadline = Instant::now() + self.lock_timeout;
         loop {
             std::thread::sleep(Duration::from_micros(fastrand::u64(500..3_000)));
             match run(&mut self.connection) {
-                Err(DbError::Busy(_)) if Instant::now() < deadline => {}
+                Err(error) if may_be_repeated(&error) && Instant::now() < deadline => {}
                 result => return result,
             }
         }

@@ -8,14 +8,68 @@ use super::error::DbError;
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::time::Timestamp;
 
-/// `SQLite 3.51.3`, `PostgreSQL 15.8`.
+/// `SQLite 3.51.3`, `PostgreSQL 15.8`, `Citus 13.2-1 on 4 nodes, PostgreSQL 17.6`.
 pub fn version(db: &mut Db) -> Result<String, DbError> {
     let (name, select) = match db.engine() {
         Engine::Sqlite => ("SQLite", "SELECT sqlite_version()"),
         Engine::Postgres => ("PostgreSQL", "SELECT current_setting('server_version')"),
     };
     let version: Option<String> = db.row(&sql(select))?;
-    Ok(format!("{name} {}", version.unwrap_or_default()))
+    let server = format!("{name} {}", version.unwrap_or_default());
+    let Some(citus) = citus_version(db)? else {
+        return Ok(server);
+    };
+    let nodes: Option<i64> = db.row(&sql(
+        "SELECT COUNT(*) FROM pg_dist_node WHERE noderole = 'primary' AND isactive AND shouldhaveshards",
+    ))?;
+    Ok(format!("Citus {citus} on {} nodes, {server}", nodes.unwrap_or(0)))
+}
+
+/// The version of Citus; `None` where the tables are all on this server.
+fn citus_version(db: &mut Db) -> Result<Option<String>, DbError> {
+    if db.is_sqlite() {
+        return Ok(None);
+    }
+    db.row(&sql("SELECT extversion FROM pg_extension WHERE extname = 'citus'"))
+}
+
+/// A table of a cluster that is not where it should be.
+#[derive(Clone, Debug)]
+pub struct Misplaced {
+    pub table: String,
+    /// What belongs to an account, as opposed to a small list that belongs on every node.
+    pub is_growing: bool,
+    /// Spread over the nodes already, but not by the account or not along with the balance rows.
+    pub is_distributed: bool,
+}
+
+impl FromRow for Misplaced {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            table: columns.text()?,
+            is_growing: columns.boolean()?,
+            is_distributed: columns.boolean()?,
+        })
+    }
+}
+
+/// The tables that would have statements of one account go to several nodes; `None` where there is no cluster.
+pub fn misplaced_tables(db: &mut Db) -> Result<Option<Vec<Misplaced>>, DbError> {
+    if citus_version(db)?.is_none() {
+        return Ok(None);
+    }
+    let misplaced = db.rows(&sql(
+        "SELECT CAST(c.relname AS TEXT), a.attname IS NOT NULL, p.logicalrelid IS NOT NULL \
+         FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'account_id' \
+         LEFT JOIN pg_dist_partition p ON p.logicalrelid = c.oid \
+         WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND c.relname NOT LIKE '\\_\\_%' \
+         AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') \
+         AND CASE WHEN a.attname IS NULL THEN p.partmethod = 'n' ELSE p.partmethod = 'h' \
+         AND column_to_column_name(p.logicalrelid, p.partkey) = 'account_id' AND p.colocationid = \
+         (SELECT colocationid FROM pg_dist_partition WHERE logicalrelid = to_regclass('balances')) END IS NOT TRUE \
+         ORDER BY c.relname",
+    ))?;
+    Ok(Some(misplaced))
 }
 
 /// The server's time; `None` where the database has no clock of its own.

@@ -34,7 +34,7 @@ where
     E: From<DbError>,
 {
     db.connection.begin_read()?;
-    let result = work(db);
+    let result = within(db, work);
     let ended = db.connection.script("ROLLBACK");
     let value = result?;
     ended?;
@@ -97,7 +97,7 @@ where
     E: From<DbError>,
 {
     db.connection.begin_write(durability)?;
-    let result = work(db).and_then(|value| {
+    let result = within(db, work).and_then(|value| {
         db.connection.commit()?;
         Ok(value)
     });
@@ -106,6 +106,13 @@ where
         let _ = db.connection.script("ROLLBACK");
     }
     result
+}
+
+fn within<T>(db: &mut Db, work: impl FnOnce(&mut Db) -> T) -> T {
+    db.in_transaction = true;
+    let done = work(db);
+    db.in_transaction = false;
+    done
 }
 
 /// Short and random, growing to a few milliseconds: whoever waits longest is not the least likely to win.

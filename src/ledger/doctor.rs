@@ -13,7 +13,7 @@ use super::job::in_force;
 use crate::db::jobs::{leases_held, run_latest};
 use crate::db::metrics::open_alerts;
 use crate::db::migrate::MigrationStatus;
-use crate::db::server::{self, Rights};
+use crate::db::server::{self, Misplaced, Rights};
 use crate::db::{DatabaseUrl, Db, DbError, Schema};
 use crate::domain::alert::Severity;
 use crate::domain::code::{Code, Exit};
@@ -131,11 +131,12 @@ fn not_opened(error: DbError, seen: &mut Examination) {
 /// Every check for itself: one that fails stops no other.
 fn look_inside(db: &mut Db, patient: &Patient, seen: &mut Examination) {
     type Check = fn(&mut Db, &Patient, &mut Examination) -> Result<(), LedgerError>;
-    let checks: [(&'static str, Check); 8] = [
+    let checks: [(&'static str, Check); 9] = [
         ("database", look_at_the_server),
         ("durability", look_at_durability),
         ("clock", look_at_the_clock),
         ("role", look_at_the_role),
+        ("layout", look_at_the_layout),
         ("leases", look_at_leases),
         ("attempts", look_at_attempts),
         ("alerts", look_at_alerts),
@@ -240,6 +241,44 @@ fn look_at_the_role(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<
         }
     };
     seen.ok("role", format!("{role} {what}"));
+    Ok(())
+}
+
+/// Whether a cluster keeps what belongs to an account together.
+fn look_at_the_layout(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<(), LedgerError> {
+    let Some(misplaced) = server::misplaced_tables(db)? else {
+        return Ok(());
+    };
+    for Misplaced {
+        table,
+        is_growing,
+        is_distributed,
+    } in &misplaced
+    {
+        // The others are held against the balances, which are colocated with nothing else.
+        let with = if table == "balances" { "none" } else { "balances" };
+        let (message, remedy) = match (is_growing, is_distributed) {
+            (false, _) => (
+                "is a small list and not on every node",
+                format!("SELECT create_reference_table('{table}')"),
+            ),
+            (true, false) => (
+                "grows with use and is on one node alone",
+                format!("SELECT create_distributed_table('{table}', 'account_id', colocate_with => '{with}')"),
+            ),
+            (true, true) => (
+                "is not distributed by account_id along with the balances",
+                format!(
+                    "SELECT alter_distributed_table('{table}', distribution_column => 'account_id', \
+                     colocate_with => '{with}')"
+                ),
+            ),
+        };
+        seen.warn("layout", format!("{table} {message}"), &remedy);
+    }
+    if misplaced.is_empty() {
+        seen.ok("layout", "what belongs to an account is on one node");
+    }
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use rusqlite::{Batch, Connection, Row};
 use tempfile::TempDir;
 
 use super::command::Ledger;
+use super::layout::Layout;
 use super::postgres;
 
 const SQLITE_FILE: &str = "ledger.db";
@@ -85,6 +86,14 @@ impl TestDatabase {
                 Self::on_shared_server(name)
             }
         }
+    }
+
+    /// Migrated on a PostgreSQL that is taken for a Citus cluster; see `citus.sql`.
+    pub fn on_citus_stub() -> Self {
+        let database = Self::unmigrated(Engine::Postgres);
+        database.sql(include_str!("citus.sql"));
+        migrate(&database);
+        database
     }
 
     fn in_new_directory() -> Self {
@@ -192,7 +201,13 @@ fn postgres_template() -> &'static str {
     static TEMPLATE: OnceLock<String> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
         let database = TestDatabase::unmigrated(Engine::Postgres);
+        if let Some(sql) = Layout::chosen().of_server() {
+            database.sql(sql);
+        }
         migrate(&database);
+        if let Some(sql) = Layout::chosen().of_ledger() {
+            database.sql(sql);
+        }
         match database.place {
             Place::Postgres(name) => name,
             Place::Sqlite(file) => unreachable!("{}", file.display()),

@@ -192,3 +192,41 @@ fn a_careless_server_and_a_clock_that_is_wrong() {
     ));
     one_finding(&db.ledger(), 1, ["warning", "clock", "-3600 s away", "synchronise"]);
 }
+
+#[test]
+fn a_cluster_whose_tables_are_not_where_they_should_be() {
+    let db = TestDatabase::on_citus_stub();
+    let shown = db.ledger().run_words("doctor").stdout;
+    assert!(shown.contains("Citus 13.2-1 on 2 nodes, PostgreSQL 1"), "{shown}");
+    assert!(
+        shown.contains("layout      what belongs to an account is on one node"),
+        "{shown}"
+    );
+    db.sql(
+        "DELETE FROM citus_stub.pg_dist_partition WHERE logicalrelid IN ('holds'::regclass, 'jobs'::regclass); \
+         UPDATE citus_stub.pg_dist_partition SET colocationid = 3 WHERE logicalrelid = 'gifts'::regclass; \
+         UPDATE citus_stub.pg_dist_partition SET partkey = 'number' WHERE logicalrelid = 'purchases'::regclass",
+    );
+    let found = findings(&db.ledger().run_words("doctor --format json"));
+    let layout: Vec<String> = found
+        .into_iter()
+        .filter(|[_, check, ..]| check == "layout")
+        .map(|[level, _, message, remedy]| format!("{level}: {message} -> {remedy}"))
+        .collect();
+    insta::assert_snapshot!(layout.join("\n"), @r"
+    warning: gifts is not distributed by account_id along with the balances -> SELECT alter_distributed_table('gifts', distribution_column => 'account_id', colocate_with => 'balances')
+    warning: holds grows with use and is on one node alone -> SELECT create_distributed_table('holds', 'account_id', colocate_with => 'balances')
+    warning: jobs is a small list and not on every node -> SELECT create_reference_table('jobs')
+    warning: purchases is not distributed by account_id along with the balances -> SELECT alter_distributed_table('purchases', distribution_column => 'account_id', colocate_with => 'balances')
+    ");
+}
+
+#[test]
+fn a_single_server_has_no_layout_to_look_at() {
+    let shown = TestDatabase::fresh(Engine::Postgres)
+        .ledger()
+        .run_words("doctor")
+        .stdout;
+    assert!(shown.contains("PostgreSQL") && !shown.contains("Citus"), "{shown}");
+    assert!(!shown.contains("layout"), "{shown}");
+}

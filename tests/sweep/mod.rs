@@ -141,7 +141,7 @@ impl Sweep {
                 .sql("DROP TRIGGER entries_no_update; DROP TRIGGER entries_no_delete; DROP TRIGGER entries_no_replace"),
             Engine::Postgres => db.sql(
                 "DO $$ DECLARE c record; BEGIN FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint \
-                 WHERE contype IN ('c', 'f') AND connamespace = 'public'::regnamespace LOOP \
+                 WHERE contype IN ('c', 'f') AND conparentid = 0 AND connamespace = 'public'::regnamespace LOOP \
                  EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.t, c.conname); END LOOP; END $$",
             ),
         };
