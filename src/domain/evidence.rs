@@ -192,16 +192,20 @@ impl<'a> Asked<'a> {
 
     /// Whether the field is that text or, of metadata, that JSON; both may be missing.
     pub(super) fn says(&self, name: &str, stored: Option<&str>) -> bool {
+        if name == "metadata" {
+            return self.says_json(name, stored);
+        }
         match self.fields.get(name) {
-            Some(Value::String(text)) if name != "metadata" => stored == Some(text.as_str()),
-            Some(value) => stored.and_then(|text| serde_json::from_str(text).ok()).as_ref() == Some(value),
+            Some(value) => stored.is_some() && stored == value.as_str(),
             None => stored.is_none(),
         }
     }
 
     pub(super) fn says_json(&self, name: &str, stored: Option<&str>) -> bool {
         let stored: Option<Value> = stored.and_then(|text| serde_json::from_str(text).ok());
-        self.fields.get(name) == stored.as_ref()
+        // A payload leaves out what is null.
+        let said = |value: &&Value| !value.is_null();
+        self.fields.get(name).filter(said) == stored.as_ref().filter(said)
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {

@@ -109,7 +109,8 @@ pub enum Outcome {
     Suspended(Refusal, Box<Suspension>),
 }
 
-/// How often a lost connection is replaced before the outcome is called unknown.
+/// How often at least, and as long as one waits for a lock, a lost connection is replaced before the outcome is called
+/// unknown.
 const RECONNECTS: u32 = 10;
 
 /// Carries out a request, exactly once per key.
@@ -131,7 +132,8 @@ pub fn post(ledger: &mut Ledger, request: &Request) -> Result<Answer, LedgerErro
             Err(LedgerError::Db(cause)) if cause.leaves_open() => {
                 // The commit may have happened. The next round finds out by the key, on a fresh connection.
                 attempt.lost += 1;
-                let final_word = attempt.lost > RECONNECTS || matches!(cause, DbError::Storage(_));
+                let patient = attempt.lost <= RECONNECTS || attempt.started.elapsed() < ledger.lock_timeout();
+                let final_word = !patient || matches!(cause, DbError::Storage(_));
                 if final_word || ledger.db.reconnect().is_err() {
                     return Err(LedgerError::Unknown {
                         key: key.to_string(),

@@ -100,6 +100,21 @@ on_both_engines! {
         assert_eq!(json(&db, "verify-sync --deep --user-id 6").expect_code(0).data()["checked"], 1);
     }
 
+    fn what_looks_odd_and_is_right_is_no_finding(db: TestDatabase) {
+        two_accounts(&db);
+        // Responses and metadata that say nothing, and an attempt that was settled after a crash.
+        json(&db, "recharge --user-id 5 --amount 1 --method momo --gateway-response null --metadata null").expect_code(0);
+        json(&db, "charge --user-id 5 --amount 1 --service vps --metadata null").expect_code(0);
+        db.sql(
+            "INSERT INTO intents (account_id, idempotency_key, attempt, operation, payload, actor, created_at) \
+             SELECT account_id, 'left', 1, operation, payload, actor, created_at FROM intents \
+             WHERE operation = 'charge' AND account_id = 1 LIMIT 1",
+        );
+        json(&db, "intents resolve --older-than 0s").expect_code(0);
+        let (code, report) = deep(&db);
+        assert_eq!(code, 0, "{report:#}");
+    }
+
     fn what_was_done_to_the_entries_is_told_apart(db: TestDatabase) {
         two_accounts(&db);
         db.sql("CREATE TABLE kept AS SELECT * FROM entries");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Attempt, Raise, assert_exactly_once, funded_account};
 use crate::common::Ledger;
-use crate::common::effort::{Effort, Tally, seed};
+use crate::common::effort::{Effort, Tally, smoke_seed};
 use crate::common::postgres::Server;
 
 const DONE: i32 = 0;
@@ -72,5 +72,5 @@ pub fn crashed(seed: u64, effort: Effort) -> Tally {
 
 #[test]
 fn what_a_crashed_server_acknowledged_is_there_after_its_recovery() {
-    crashed(seed(), Effort::Rounds(50));
+    crashed(smoke_seed(), Effort::Rounds(50));
 }

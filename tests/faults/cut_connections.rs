@@ -7,7 +7,7 @@ use std::time::Duration;
 use ledger::ledger::post::{Outcome, post};
 
 use super::{Attempt, Raise, assert_exactly_once, funded_account, open};
-use crate::common::effort::{Effort, Tally, seed};
+use crate::common::effort::{Effort, Tally, smoke_seed};
 use crate::common::{Engine, TestDatabase};
 
 const CUT: &str = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
@@ -50,5 +50,5 @@ pub fn cut(seed: u64, effort: Effort) -> Tally {
 
 #[test]
 fn an_operation_survives_a_cut_connection_and_is_applied_once() {
-    cut(seed(), Effort::Rounds(60));
+    cut(smoke_seed(), Effort::Rounds(60));
 }

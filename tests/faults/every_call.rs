@@ -3,7 +3,7 @@
 
 use super::scene::{ACTS, Act, LATER, assert_same, essence, prove, scene};
 use super::strace::{Blow, Point, count, lasting_calls, strike};
-use crate::common::effort::{Effort, SEED_VARIABLE, Tally, seed};
+use crate::common::effort::{Effort, SEED_VARIABLE, Tally, smoke_seed};
 use crate::common::{Engine, TestDatabase};
 
 const KILLED: i32 = 128 + 9;
@@ -134,15 +134,15 @@ pub fn failed(seed: u64, effort: Effort) -> Tally {
 
 #[test]
 fn a_command_killed_at_any_call_is_all_or_nothing_on_sqlite() {
-    killed(Engine::Sqlite, seed(), Effort::Rounds(36)).assert_clean();
+    killed(Engine::Sqlite, smoke_seed(), Effort::Rounds(36)).assert_clean();
 }
 
 #[test]
 fn a_command_killed_at_any_call_is_all_or_nothing_on_postgres() {
-    killed(Engine::Postgres, seed(), Effort::Rounds(24)).assert_clean();
+    killed(Engine::Postgres, smoke_seed(), Effort::Rounds(24)).assert_clean();
 }
 
 #[test]
 fn a_command_whose_disk_fails_acknowledges_nothing_that_is_not_there() {
-    failed(seed(), Effort::Rounds(18)).assert_clean();
+    failed(smoke_seed(), Effort::Rounds(18)).assert_clean();
 }

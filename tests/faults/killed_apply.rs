@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::common::effort::{Effort, Tally, seed};
+use crate::common::effort::{Effort, Tally, smoke_seed};
 use crate::common::postgres::Server;
 use crate::common::{Engine, Ledger, Output, TestDatabase, on_both_engines};
 
@@ -141,7 +141,7 @@ pub fn killed(engine: Engine, seed: u64, effort: Effort) -> Tally {
 
 on_both_engines! {
     fn a_file_whose_run_is_killed_again_and_again_is_completed_once(database: TestDatabase) {
-        killed(database.engine, seed(), Effort::Rounds(25));
+        killed(database.engine, smoke_seed(), Effort::Rounds(25));
     }
 
     fn an_interrupted_run_stops_between_two_chunks_and_the_next_goes_on(database: TestDatabase) {

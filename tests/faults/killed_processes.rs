@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{Attempt, assert_exactly_once, funded_account};
-use crate::common::effort::{Effort, Tally, seed};
+use crate::common::effort::{Effort, Tally, smoke_seed};
 use crate::common::{Engine, Output, TestDatabase, on_both_engines};
 
 const AT_ONCE: usize = 3;
@@ -60,6 +60,6 @@ pub fn killed(engine: Engine, seed: u64, effort: Effort) -> Tally {
 
 on_both_engines! {
     fn a_process_killed_at_any_moment_leaves_all_or_nothing(database: TestDatabase) {
-        killed(database.engine, seed(), Effort::Rounds(120));
+        killed(database.engine, smoke_seed(), Effort::Rounds(120));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::relay::{Cut, Relay};
 use super::scene::{ACTS, Act, LATER, assert_same, essence, prove, scene};
-use crate::common::effort::{Effort, SEED_VARIABLE, Tally, seed};
+use crate::common::effort::{Effort, SEED_VARIABLE, Tally, smoke_seed};
 use crate::common::{Engine, Ledger, TestDatabase, postgres};
 
 const NOT_REACHABLE: i32 = 4;
@@ -95,5 +95,5 @@ pub fn lost(seed: u64, effort: Effort) -> Tally {
 
 #[test]
 fn an_answer_that_is_lost_on_the_way_is_found_out() {
-    lost(seed(), Effort::Rounds(30)).assert_clean();
+    lost(smoke_seed(), Effort::Rounds(30)).assert_clean();
 }

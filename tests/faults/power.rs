@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::disk::{Disk, copy_ledger};
 use super::strace::{Blow, Point, strike_ledger};
 use super::{Attempt, Raise, assert_exactly_once, funded_account, keys_written};
-use crate::common::effort::{Effort, SEED_VARIABLE, Tally, seed};
+use crate::common::effort::{Effort, SEED_VARIABLE, Tally, smoke_seed};
 use crate::common::postgres::Server;
 use crate::common::{Engine, Ledger, Output, TestDatabase};
 
@@ -167,8 +167,8 @@ pub fn of_postgres(seed: u64, effort: Effort) -> Tally {
 #[test]
 fn what_was_acknowledged_is_on_the_disk_when_the_power_goes() {
     if Disk::can_be_made("power loss") {
-        of_sqlite(seed(), Effort::Rounds(6)).assert_clean();
-        of_postgres(seed(), Effort::Rounds(2)).assert_clean();
+        of_sqlite(smoke_seed(), Effort::Rounds(6)).assert_clean();
+        of_postgres(smoke_seed(), Effort::Rounds(2)).assert_clean();
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::scene::prove;
 use super::strace::{Blow, Point, count, lasting_calls, strike};
-use crate::common::effort::{Effort, SEED_VARIABLE, Tally, seed};
+use crate::common::effort::{Effort, SEED_VARIABLE, Tally, smoke_seed};
 use crate::common::{Engine, TestDatabase};
 
 const KILLED: i32 = 128 + 9;
@@ -123,10 +123,10 @@ pub fn killed(engine: Engine, seed: u64, effort: Effort) -> Tally {
 
 #[test]
 fn an_upgrade_killed_on_the_way_is_done_or_not_on_sqlite() {
-    killed(Engine::Sqlite, seed(), Effort::Rounds(12)).assert_clean();
+    killed(Engine::Sqlite, smoke_seed(), Effort::Rounds(12)).assert_clean();
 }
 
 #[test]
 fn an_upgrade_killed_on_the_way_is_done_or_not_on_postgres() {
-    killed(Engine::Postgres, seed(), Effort::Rounds(4)).assert_clean();
+    killed(Engine::Postgres, smoke_seed(), Effort::Rounds(4)).assert_clean();
 }
