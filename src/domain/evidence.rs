@@ -201,9 +201,12 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// Whether the field is that JSON; a payload leaves out what is null.
     pub(super) fn says_json(&self, name: &str, stored: Option<&str>) -> bool {
-        let stored: Option<Value> = stored.and_then(|text| serde_json::from_str(text).ok());
-        // A payload leaves out what is null.
+        let stored: Option<Value> = match stored.map(serde_json::from_str).transpose() {
+            Ok(stored) => stored,
+            Err(_) => return false,
+        };
         let said = |value: &&Value| !value.is_null();
         self.fields.get(name).filter(said) == stored.as_ref().filter(said)
     }
