@@ -1,14 +1,12 @@
 //! Every command, ended or failed at every call by which it writes or speaks: all of it is there or nothing, nobody is
 //! told that something was done which was not, and the same command again completes it once.
 
-use super::scene::{ACTS, Act, LATER, assert_same, essence, prove, scene};
+use super::scene::{Act, LATER, assert_same, disturb, essence, prove, scene};
 use super::strace::{Blow, Point, count, lasting_calls, strike};
-use crate::common::effort::{Effort, SEED_VARIABLE, Tally, smoke_seed};
+use crate::common::effort::{Effort, Tally, smoke_seed};
 use crate::common::{Engine, TestDatabase};
 
 const KILLED: i32 = 128 + 9;
-/// At how many points of each act a short campaign looks.
-const FEW: usize = 3;
 
 /// An act, what stands before it and after it.
 struct Known {
@@ -85,35 +83,14 @@ impl Known {
     }
 }
 
-/// Deals those blows at every point in turn, in an order that the seed decides, until it is enough.
+/// Deals those blows at every point of every act.
 fn campaign(engine: Engine, calls: &[&'static str], blows: &[Blow], seed: u64, effort: Effort) -> Tally {
     let scene = scene(engine);
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut acts: Vec<Act> = ACTS.to_vec();
-    random.shuffle(&mut acts);
-    let mut tally = Tally {
-        of: Some(0),
-        ..Tally::default()
-    };
-    for act in acts {
-        if !effort.wants_more(tally.rounds) {
-            break;
-        }
-        let (known, mut points) = Known::learn(act, &scene, calls, blows);
-        tally.of = tally.of.map(|of| of + points.len());
-        random.shuffle(&mut points);
-        if let Effort::Rounds(_) = effort {
-            points.truncate(FEW);
-        }
-        for point in points {
-            if !effort.wants_more(tally.rounds) {
-                break;
-            }
-            let name = || format!("{} at {point:?} on {engine}, with {SEED_VARIABLE}={seed}", act.line);
-            tally.round(name, || known.check(&scene, point));
-        }
-    }
-    tally
+    disturb(
+        (engine, seed, effort),
+        |act| Known::learn(act, &scene, calls, blows),
+        |known, point| known.check(&scene, point),
+    )
 }
 
 pub fn killed(engine: Engine, seed: u64, effort: Effort) -> Tally {

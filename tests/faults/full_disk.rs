@@ -7,10 +7,8 @@ use super::{Attempt, assert_exactly_once, funded_account};
 use crate::common::effort::{Effort, SEED_VARIABLE, Tally, smoke_seed};
 use crate::common::{Engine, TestDatabase};
 
-/// Nothing is free for long on this one: every round leaves somewhat more room than the one before.
-const SMALLEST: usize = 700;
-const STEP: usize = 36;
-const STEPS: usize = 40;
+/// Kilobytes: a new ledger fits into the least, and the most is full after some charges.
+const SIZES: std::ops::Range<usize> = 700..860;
 const FULL: i32 = 4;
 
 fn fill(kilobytes: usize) {
@@ -51,7 +49,7 @@ pub fn filled(seed: u64, effort: Effort) -> Tally {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut tally = Tally::default();
     while effort.wants_more(tally.rounds) {
-        let kilobytes = SMALLEST + STEP * random.usize(..STEPS) / 9;
+        let kilobytes = random.usize(SIZES);
         tally.round(
             || format!("{kilobytes} kB, with {SEED_VARIABLE}={seed}"),
             || fill(kilobytes),

@@ -2,13 +2,11 @@
 //! finds out what became of the commit, and everybody else is told that the server is gone.
 
 use super::relay::{Cut, Relay};
-use super::scene::{ACTS, Act, LATER, assert_same, essence, prove, scene};
-use crate::common::effort::{Effort, SEED_VARIABLE, Tally, smoke_seed};
+use super::scene::{Act, LATER, assert_same, disturb, essence, prove, scene};
+use crate::common::effort::{Effort, Tally, smoke_seed};
 use crate::common::{Engine, Ledger, TestDatabase, postgres};
 
 const NOT_REACHABLE: i32 = 4;
-/// At how many points of each act a short campaign looks.
-const FEW: usize = 3;
 
 fn behind(relay: &Relay, stage: &TestDatabase) -> Ledger {
     let direct = postgres::shared().directory().display().to_string();
@@ -63,34 +61,15 @@ fn check(act: &Act, scene: &TestDatabase, (before, after): (&str, &str), (cut, a
 
 pub fn lost(seed: u64, effort: Effort) -> Tally {
     let scene = scene(Engine::Postgres);
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut acts: Vec<&Act> = ACTS.iter().collect();
-    random.shuffle(&mut acts);
-    let mut tally = Tally {
-        of: Some(0),
-        ..Tally::default()
-    };
-    for act in acts {
-        if !effort.wants_more(tally.rounds) {
-            break;
-        }
-        let (before, after, messages) = learn(act, &scene);
-        let points = (1..=messages).flat_map(|at| [(Cut::Request, at), (Cut::Reply, at)]);
-        let mut points: Vec<_> = points.collect();
-        tally.of = tally.of.map(|of| of + points.len());
-        random.shuffle(&mut points);
-        if let Effort::Rounds(_) = effort {
-            points.truncate(FEW);
-        }
-        for point in points {
-            if !effort.wants_more(tally.rounds) {
-                break;
-            }
-            let name = || format!("{} at {point:?}, with {SEED_VARIABLE}={seed}", act.line);
-            tally.round(name, || check(act, &scene, (&before, &after), point));
-        }
-    }
-    tally
+    disturb(
+        (Engine::Postgres, seed, effort),
+        |act| {
+            let (before, after, messages) = learn(&act, &scene);
+            let points = (1..=messages).flat_map(|at| [(Cut::Request, at), (Cut::Reply, at)]);
+            ((act, before, after), points.collect())
+        },
+        |(act, before, after), point| check(act, &scene, (before, after), point),
+    )
 }
 
 #[test]

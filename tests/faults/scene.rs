@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::common::effort::{Effort, SEED_VARIABLE, Tally};
 use crate::common::{Engine, Ledger, Output, TestDatabase};
 
 /// When the commands are given: credits are due by then, and one hold and one recharge have run out.
@@ -270,6 +271,42 @@ fn masked(field: &str) -> &str {
 #[track_caller]
 pub fn prove(ledger: &Ledger) {
     ledger.run_words("verify-sync --deep -q").expect_code(0);
+}
+
+/// At how many points of each act a short campaign looks.
+const FEW: usize = 3;
+
+/// Goes through the acts and the points at which each can be disturbed, in an order that the seed decides, until it is
+/// enough. An act is learned before its points are known.
+pub fn disturb<K, P: std::fmt::Debug + Copy>(
+    (engine, seed, effort): (Engine, u64, Effort),
+    learn: impl Fn(Act) -> (K, Vec<P>),
+    check: impl Fn(&K, P),
+) -> Tally {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut acts: Vec<Act> = ACTS.to_vec();
+    random.shuffle(&mut acts);
+    let (mut tally, mut of) = (Tally::default(), 0);
+    for act in acts {
+        if !effort.wants_more(tally.rounds) {
+            break;
+        }
+        let (known, mut points) = learn(act);
+        of += points.len();
+        random.shuffle(&mut points);
+        if let Effort::Rounds(_) = effort {
+            points.truncate(FEW);
+        }
+        for point in points {
+            if !effort.wants_more(tally.rounds) {
+                break;
+            }
+            let name = || format!("{} at {point:?} on {engine}, with {SEED_VARIABLE}={seed}", act.line);
+            tally.round(name, || check(&known, point));
+        }
+    }
+    tally.of = Some(of);
+    tally
 }
 
 /// Fails with the lines alone in which two essences differ.
