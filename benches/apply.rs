@@ -29,7 +29,7 @@ use rusqlite::{Connection, params};
 use server::Server;
 
 /// Lines to a transaction of the floor on SQLite: as many as `apply` takes at most.
-const CHUNK: usize = 32_768;
+const CHUNK: usize = 65_536;
 
 const OPENING: i64 = 1_000_000_000;
 

@@ -221,7 +221,7 @@ impl Connection {
     /// a log that is folded in less often, so that a page which several of them change is written back once.
     pub fn begin_bulk(&mut self) -> Result<(), DbError> {
         match self.engine() {
-            Engine::Sqlite => self.script("PRAGMA cache_size = -112000; PRAGMA wal_autocheckpoint = 65536"),
+            Engine::Sqlite => self.script("PRAGMA cache_size = -80000; PRAGMA wal_autocheckpoint = 65536"),
             Engine::Postgres => Ok(()),
         }
     }

@@ -1,5 +1,7 @@
 //! Many accounts at once: the same locks, guards and rows as one at a time, in as few statements as each engine allows.
 
+use std::sync::Arc;
+
 use super::backend::Engine;
 use super::balances::balance_move;
 use super::connection::Db;
@@ -18,8 +20,15 @@ use crate::domain::text::{Description, IdempotencyKey, Json, Reference};
 pub struct Append {
     pub account: AccountId,
     pub before: State,
-    pub entries: Vec<Entry>,
+    /// What each operation has made; none is empty.
+    pub postings: Vec<Arc<[Entry]>>,
     pub after: State,
+}
+
+impl Append {
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.postings.iter().flat_map(|posting| posting.iter())
+    }
 }
 
 /// An account of many; a damaged one is an error of its own.
@@ -57,7 +66,7 @@ pub fn append_many(db: &mut Db, appends: &[Append]) -> Result<(), DbError> {
     match db.engine() {
         Engine::Sqlite => {
             for append in appends {
-                for entry in &append.entries {
+                for entry in append.entries() {
                     entry_insert(db, append.account, entry)?;
                 }
                 if !balance_move(db, append.account, &append.before, &append.after)? {
@@ -83,7 +92,7 @@ fn moved_under_lock() -> DbError {
 fn entry_rows(appends: &[Append]) -> Rows {
     let mut rows = Rows::default();
     for append in appends {
-        for entry in &append.entries {
+        for entry in append.entries() {
             entry_row(&mut rows, append.account, entry);
         }
     }

@@ -1,5 +1,7 @@
 //! An account as a decision sees it: settings, figures, and whether the two copies agree.
 
+use std::sync::Arc;
+
 use diesel::deserialize;
 
 use super::backend::Engine;
@@ -18,7 +20,7 @@ use crate::domain::time::Timestamp;
 /// An account with its balance row, as one statement read them.
 #[derive(Clone, Debug)]
 pub struct Located {
-    pub account: Account,
+    pub account: Arc<Account>,
     pub state: State,
 }
 
@@ -116,7 +118,10 @@ impl SnapshotRow {
         if !repeats {
             return Err(drifted("the balance row does not match the last entry"));
         }
-        Ok(Located { account, state })
+        Ok(Located {
+            account: Arc::new(account),
+            state,
+        })
     }
 }
 

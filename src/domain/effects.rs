@@ -1,5 +1,7 @@
 //! What follows from a decision: the writes, the entries in their chain, and a second look at both.
 
+use std::sync::Arc;
+
 use super::access::GrantId;
 use super::balance::{self, Figures, State};
 use super::entry::{Entry, Movement, Stamp};
@@ -136,7 +138,7 @@ pub enum GrantWrite {
 /// The entries of an applied operation, and the account's state with them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posting {
-    pub entries: Vec<Entry>,
+    pub entries: Arc<[Entry]>,
     pub state: State,
 }
 
@@ -146,16 +148,17 @@ pub fn seal(snapshot: &Snapshot, effects: &Effects, stamp: &Stamp) -> Result<Pos
         snapshot.account.user_id.as_str(),
         snapshot.account.currency.code().as_str(),
     );
-    let mut posting = Posting {
-        entries: Vec::with_capacity(effects.movements.len()),
-        state: snapshot.state,
-    };
+    let mut entries = Vec::with_capacity(effects.movements.len());
+    let mut state = snapshot.state;
     for movement in &effects.movements {
-        let (entry, state) = balance::append(&posting.state, account, movement.clone(), stamp)?;
-        posting.entries.push(entry);
-        posting.state = state;
+        let (entry, after) = balance::append(&state, account, movement.clone(), stamp)?;
+        entries.push(entry);
+        state = after;
     }
-    Ok(posting)
+    Ok(Posting {
+        entries: entries.into(),
+        state,
+    })
 }
 
 /// Holds the finished posting against what was asked, independently of how it was decided.

@@ -239,7 +239,7 @@ mod tests {
             ..State::default()
         };
         Posting {
-            entries: Vec::new(),
+            entries: [].into(),
             state,
         }
     }

@@ -1,5 +1,7 @@
 //! What a decision sees.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 
 use super::access::AccessGrant;
@@ -34,7 +36,7 @@ pub const RATE_SPAN: TimeDelta = TimeDelta::minutes(1);
 /// All that a decision needs to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    pub account: Account,
+    pub account: Arc<Account>,
     pub state: State,
     /// The active suspension, where the operation may end it.
     pub suspension: Option<Suspension>,

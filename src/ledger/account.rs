@@ -200,7 +200,7 @@ pub fn change(
             figures,
             last_seq: located.state.last_seq,
         };
-        if after == before {
+        if after == *before {
             return Ok(Changed::Already(seen(after)));
         }
         accounts::settings_update(db, &after)?;

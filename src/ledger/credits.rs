@@ -219,7 +219,7 @@ fn decide_all(
     let mut append = Append {
         account: account.id,
         before: state,
-        entries: Vec::with_capacity(due.len()),
+        postings: Vec::with_capacity(due.len()),
         after: state,
     };
     let mut snapshot = Snapshot {
@@ -248,7 +248,7 @@ fn decide_all(
                 let events = Event::of_posting(&snapshot.account, &snapshot.state.figures, &posting, None);
                 let seal = |event: &Event| sealed_event(snapshot.account.id, event, now);
                 brought.events.extend(events.iter().map(seal));
-                append.entries.extend(posting.entries);
+                append.postings.push(posting.entries);
                 snapshot.state = posting.state;
             }
             Verdict::Already => {}
@@ -258,5 +258,5 @@ fn decide_all(
         }
     }
     append.after = snapshot.state;
-    Ok((!append.entries.is_empty()).then_some(append))
+    Ok((!append.postings.is_empty()).then_some(append))
 }

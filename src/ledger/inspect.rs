@@ -107,7 +107,7 @@ pub fn could_pay(
         let Located { account, mut state } =
             snapshot::look(db, id)?.ok_or_else(|| LedgerError::NotFound(format!("account {id} does not exist")))?;
         let view = AccountView {
-            account: account.clone(),
+            account: Account::clone(&account),
             figures: state.figures,
             last_seq: state.last_seq,
         };

@@ -19,7 +19,7 @@ impl Pace {
         Self {
             size: Self::FIRST.min(largest),
             largest,
-            target: Duration::from_millis(1_250).min(lock_timeout / 4),
+            target: Duration::from_millis(2_500).min(lock_timeout / 2),
         }
     }
 

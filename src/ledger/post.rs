@@ -1,5 +1,7 @@
 //! The one door to the money: record the attempt, look the key up, decide, write, settle.
 
+use std::sync::Arc;
+
 use super::Ledger;
 use super::clock::{Stopwatch, unique_name};
 use super::error::LedgerError;
@@ -41,19 +43,19 @@ pub struct Request {
 /// An operation that has been applied, now or before.
 #[derive(Clone, Debug)]
 pub struct Posted {
-    pub account: Account,
-    pub entries: Vec<Entry>,
+    pub account: Arc<Account>,
+    pub entries: Arc<[Entry]>,
     /// The figures right after it; where it made no entry, as they are.
     pub figures: Figures,
     /// The recharge or hold that it made or moved.
-    pub record: Option<Record>,
+    pub record: Option<Box<Record>>,
     /// The suspension that it ended.
-    pub resumed: Option<Suspension>,
+    pub resumed: Option<Box<Suspension>>,
 }
 
 impl Posted {
     /// Nothing but entries.
-    pub(super) fn plain(account: Account, posting: Posting) -> Self {
+    pub(super) fn plain(account: Arc<Account>, posting: Posting) -> Self {
         Self {
             account,
             entries: posting.entries,
@@ -356,9 +358,9 @@ impl Attempt<'_> {
                 let figures = snapshot.state.figures;
                 let posted = Posted {
                     account: snapshot.account,
-                    entries: Vec::new(),
+                    entries: Arc::default(),
                     figures,
-                    record: Record::of(snapshot.found),
+                    record: Record::of(snapshot.found).map(Box::new),
                     resumed: None,
                 };
                 self.settle(db, id, attempt, &posted)?;
@@ -384,7 +386,7 @@ impl Attempt<'_> {
         let posting = sealed(&snapshot, &self.request.operation, effects, &stamp)?;
         let id = snapshot.account.id;
         if effects.is_plain()
-            && let [entry] = posting.entries.as_slice()
+            && let [entry] = &*posting.entries
         {
             let before = Located {
                 account: snapshot.account,
@@ -408,16 +410,19 @@ impl Attempt<'_> {
         append(db, id, &snapshot.state, &posting.entries, &posting.state)
             .map_err(|error| beyond_the_row(error, &snapshot.account))?;
         let record = match &effects.record {
-            Some(change) => Some(record::write(db, id, change, &posting, (&stamp, &self.request.note))?),
+            Some(change) => {
+                let written = record::write(db, id, change, &posting, (&stamp, &self.request.note))?;
+                Some(Box::new(written))
+            }
             None => None,
         };
-        let recharge = record.as_ref().and_then(Record::as_recharge);
+        let recharge = record.as_deref().and_then(Record::as_recharge);
         let events = Event::of_posting(&snapshot.account, &snapshot.state.figures, &posting, recharge);
         outbox::tell(db, id, &events, stamp.at)?;
         let (account, resumed) = match effects.resumes {
             Some(number) => {
                 let (account, ended) = suspension::end(db, &snapshot.account, number, &stamp.actor, stamp.at)?;
-                (account, Some(ended))
+                (Arc::new(account), Some(Box::new(ended)))
             }
             None => (snapshot.account, None),
         };
@@ -436,7 +441,7 @@ impl Attempt<'_> {
         let ends = posted.entries.first().zip(posted.entries.last());
         let made = Made {
             entries: ends.map(|(first, last)| (first.seq, last.seq)),
-            subject: posted.record.as_ref().map(Record::number),
+            subject: posted.record.as_deref().map(Record::number),
         };
         Ok(settle(db, id, self.key, attempt, made, self.started.elapsed())?)
     }
@@ -453,10 +458,10 @@ impl Attempt<'_> {
             let summed = entries::entries_summed_through(db, account.id, last.seq)?;
             figures = summed.map_or(figures, |summed| summed.figures);
         }
-        let record = record::recall(db, account.id, self.request.operation.subject(), intent.subject)?;
+        let record = record::recall(db, account.id, self.request.operation.subject(), intent.subject)?.map(Box::new);
         Ok(Posted {
             account,
-            entries,
+            entries: entries.into(),
             figures,
             record,
             resumed: None,

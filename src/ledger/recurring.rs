@@ -2,6 +2,8 @@
 
 pub mod run;
 
+use std::sync::Arc;
+
 use chrono::NaiveDate;
 use serde_json::{Value, json};
 
@@ -164,7 +166,7 @@ fn known_by(key: &IdempotencyKey, known: RecurringCharge, account: Account, aske
 fn locked(db: &mut Db, id: AccountId) -> Result<Account, LedgerError> {
     let located = snapshot::lock(db, id)?;
     let located = located.ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
-    Ok(located.account)
+    Ok(Arc::unwrap_or_clone(located.account))
 }
 
 #[derive(Clone, Debug)]

@@ -179,7 +179,7 @@ impl Seeded {
         match (expected, answer?.outcome) {
             (Expected::Applied(entries), Outcome::Applied(posted)) if posted.entries.len() as u64 == entries => {
                 self.entries += entries;
-                for entry in &posted.entries {
+                for entry in posted.entries.iter() {
                     *self.by_kind.entry(entry.movement.kind).or_default() += 1;
                 }
                 Ok(())

@@ -1,5 +1,7 @@
 //! Suspensions: stopping an account, letting it go on, and the log of both.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::Ledger;
@@ -136,7 +138,7 @@ pub fn suspend(
     write(&mut ledger.db, "suspend", |db| {
         let located =
             snapshot::lock(db, id)?.ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
-        let account = located.account;
+        let account = Arc::unwrap_or_clone(located.account);
         if account.closed {
             return Ok(Suspended::Refused(Refusal::AccountClosed));
         }
@@ -164,7 +166,7 @@ pub fn resume(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) ->
     write(&mut ledger.db, "resume", |db| {
         let located =
             snapshot::lock(db, id)?.ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
-        let account = located.account;
+        let account = Arc::unwrap_or_clone(located.account);
         let Some(number) = account.suspension else {
             return Ok(Resumed::NotSuspended(account));
         };

@@ -33,7 +33,7 @@ pub fn posted_fields<'a>(posted: &'a Posted, already: bool, key: &'a Idempotency
     let currency = &account.currency;
     let figures = &posted.figures;
     let (mut recharge, mut hold, mut purchase, mut gift, mut access) = (None, None, None, None, None);
-    match &posted.record {
+    match posted.record.as_deref() {
         None => {}
         Some(Record::Recharge(record)) => recharge = Some(recharge_fields(account, record)),
         Some(Record::Hold(record)) => hold = Some(hold_fields(account, record)),
@@ -41,7 +41,7 @@ pub fn posted_fields<'a>(posted: &'a Posted, already: bool, key: &'a Idempotency
         Some(Record::Gift(record)) => gift = Some(gift_fields(account, record)),
         Some(Record::Grant(record)) => access = Some(grant_fields(account, record)),
     }
-    let resumed = posted.resumed.as_ref();
+    let resumed = posted.resumed.as_deref();
     PostedFields {
         outcome: if already { "already_applied" } else { "applied" },
         user_id: account.user_id.as_str(),
@@ -99,13 +99,13 @@ pub struct PostedFields<'a> {
 }
 
 fn told(posted: &Posted, already: bool, key: &IdempotencyKey) -> Vec<Block> {
-    let Account { user_id, currency, .. } = &posted.account;
+    let Account { user_id, currency, .. } = &*posted.account;
     let show = |minor| format!("{} {}", currency.show(minor), currency.code());
     let mut lines = Vec::new();
     if already {
         lines.push(Block::Line("Already applied; nothing was written.".into()));
     }
-    for entry in &posted.entries {
+    for entry in posted.entries.iter() {
         lines.push(Block::Line(format!(
             "Entry {} of user {user_id}: {} {} ({})",
             entry.seq,
@@ -119,7 +119,7 @@ fn told(posted: &Posted, already: bool, key: &IdempotencyKey) -> Vec<Block> {
         lines.push(Block::Line(format!("The account is resumed after {duration}.")));
     }
     let mut pairs = Vec::new();
-    match &posted.record {
+    match posted.record.as_deref() {
         None => {}
         Some(Record::Recharge(recharge)) => {
             pairs.push(("Recharge", format!("{} {}", recharge.id, recharge.status.name())));

@@ -211,10 +211,10 @@ impl World {
             prop_assert_eq!(&made, model.entries_of_key(name, key), "what {} made", said);
             if answer == Answer::Applied {
                 prop_assert_eq!(words::figures(&posted.figures), model.figures(name), "{}", said);
-                compare_record(posted.record.as_ref(), model, name)?;
+                compare_record(posted.record.as_deref(), model, name)?;
                 let resumed = suspended_before.filter(|_| model.active_suspension(name).is_none());
                 let expected = resumed.map(|number| model.suspensions(name)[number - 1].clone());
-                prop_assert_eq!(posted.resumed.as_ref().map(words::suspension), expected, "{}", said);
+                prop_assert_eq!(posted.resumed.as_deref().map(words::suspension), expected, "{}", said);
             }
         }
         if model.exists(name) {

@@ -4,6 +4,7 @@
 //! out on the database, after what its account has waiting.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::{Came, Item, Stopped, attempt_of, intent};
 use crate::db::bulk::{Append, append_many, lock_many};
@@ -44,7 +45,7 @@ struct Working<'a> {
     located: Located,
     /// What the database has.
     before: State,
-    entries: Vec<Entry>,
+    postings: Vec<Arc<[Entry]>>,
     ended: Vec<Ended<'a>>,
     events: Vec<NewEvent>,
 }
@@ -54,7 +55,7 @@ impl Working<'_> {
         Self {
             before: located.state,
             located,
-            entries: Vec::new(),
+            postings: Vec::new(),
             ended: Vec::new(),
             events: Vec::new(),
         }
@@ -64,11 +65,11 @@ impl Working<'_> {
         let append = Append {
             account: self.located.account.id,
             before: self.before,
-            entries: std::mem::take(&mut self.entries),
+            postings: std::mem::take(&mut self.postings),
             after: self.located.state,
         };
         self.before = self.located.state;
-        (!append.entries.is_empty()).then_some(append)
+        (!append.postings.is_empty()).then_some(append)
     }
 }
 
@@ -232,7 +233,9 @@ fn in_memory<'a>(
         Verdict::Apply(effects) if effects.is_plain() => {
             let posting = sealed(&snapshot, operation, &effects, &attempt.stamp(actor, now))?;
             let events = Event::of_posting(account, &state.figures, &posting, None);
-            working.entries.extend(posting.entries.iter().cloned());
+            if !posting.entries.is_empty() {
+                working.postings.push(Arc::clone(&posting.entries));
+            }
             working.located.state = posting.state;
             let ends = posting.entries.first().zip(posting.entries.last());
             let made = Made {
