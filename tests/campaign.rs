@@ -35,6 +35,9 @@ struct Arguments {
     /// How long in all
     #[arg(long, default_value_t = 10)]
     minutes: u64,
+    /// How many rounds of each fault instead, whatever time they take
+    #[arg(long, conflicts_with = "minutes")]
+    rounds: Option<usize>,
     /// Repeats a campaign
     #[arg(long)]
     seed: Option<u64>,
@@ -130,11 +133,16 @@ fn main() -> ExitCode {
             println!("{name:28} NOT TRIED: needs root");
             continue;
         }
-        // What one leaves of its time goes to the others.
-        let left = end.saturating_duration_since(Instant::now());
-        let share = left / (chosen.len() - at) as u32;
+        let effort = arguments.rounds.map_or_else(
+            || {
+                // What one leaves of its time goes to the others.
+                let left = end.saturating_duration_since(Instant::now());
+                Effort::lasting(left / (chosen.len() - at) as u32)
+            },
+            Effort::Rounds,
+        );
         let started = Instant::now();
-        let done = std::panic::catch_unwind(|| campaign(seed, Effort::lasting(share)));
+        let done = std::panic::catch_unwind(|| campaign(seed, effort));
         let seconds = started.elapsed().as_secs();
         match done {
             Ok(tally) => {
