@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use diesel::connection::{DefaultLoadingMode, SimpleConnection};
 use diesel::pg::PgRowByRowLoadingMode;
-use diesel::{Connection as _, PgConnection, RunQueryDsl, SqliteConnection};
+use diesel::{Connection as _, PgConnection, RunQueryDsl, SqliteConnection, deserialize};
 
 use super::copy::{Rows, Target, copy};
 use super::error::DbError;
-use super::statement::{FromRow, Kind, Loaded, Statement, sql};
+use super::statement::{Columns, FromRow, Kind, Loaded, Statement, sql};
 use super::url::DatabaseUrl;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,10 @@ pub enum Connection {
         connection: SqliteConnection,
         durability: Durability,
     },
-    Postgres(PgConnection),
+    Postgres {
+        connection: PgConnection,
+        is_sharded: bool,
+    },
 }
 
 impl Connection {
@@ -88,15 +91,21 @@ impl Connection {
     pub const fn engine(&self) -> Engine {
         match self {
             Self::Sqlite { .. } => Engine::Sqlite,
-            Self::Postgres(_) => Engine::Postgres,
+            Self::Postgres { .. } => Engine::Postgres,
         }
+    }
+
+    /// Whether the rows of one account may be on another server than those of the next. A statement then has to name
+    /// its account for every table that has one, and to change one table only.
+    pub const fn is_sharded(&self) -> bool {
+        matches!(self, Self::Postgres { is_sharded: true, .. })
     }
 
     /// Runs a statement; how many rows it touched.
     pub fn execute(&mut self, statement: &Statement<'_, impl Kind>) -> Result<usize, DbError> {
         let done = match self {
             Self::Sqlite { connection, .. } => statement.execute(connection),
-            Self::Postgres(connection) => statement.execute(connection),
+            Self::Postgres { connection, .. } => statement.execute(connection),
         };
         Ok(done?)
     }
@@ -104,7 +113,7 @@ impl Connection {
     pub fn rows<T: FromRow>(&mut self, statement: &Statement<'_, impl Kind>) -> Result<Vec<T>, DbError> {
         let loaded: Vec<Loaded<T>> = match self {
             Self::Sqlite { connection, .. } => statement.load(connection),
-            Self::Postgres(connection) => statement.load(connection),
+            Self::Postgres { connection, .. } => statement.load(connection),
         }?;
         Ok(loaded.into_iter().map(|Loaded(row)| row).collect())
     }
@@ -128,7 +137,7 @@ impl Connection {
                     each(row.map_err(DbError::from)?.0)?;
                 }
             }
-            Self::Postgres(connection) => {
+            Self::Postgres { connection, .. } => {
                 let rows = statement
                     .load_iter::<Loaded<T>, PgRowByRowLoadingMode>(connection)
                     .map_err(DbError::from)?;
@@ -160,7 +169,7 @@ impl Connection {
         let fetch = sql("FETCH 10000 FROM portions");
         loop {
             let mut rows = 0;
-            if let Self::Postgres(connection) = self {
+            if let Self::Postgres { connection, .. } = self {
                 let portion = fetch
                     .load_iter::<Loaded<T>, DefaultLoadingMode>(connection)
                     .map_err(DbError::from)?;
@@ -180,7 +189,7 @@ impl Connection {
     pub fn copy(&mut self, target: Target, rows: &Rows) -> Result<usize, DbError> {
         match self {
             Self::Sqlite { .. } => Err(DbError::Configuration("SQLite has no COPY".into())),
-            Self::Postgres(connection) => Ok(copy(connection, target, rows)?),
+            Self::Postgres { connection, .. } => Ok(copy(connection, target, rows)?),
         }
     }
 
@@ -188,7 +197,7 @@ impl Connection {
     pub fn script(&mut self, text: &str) -> Result<(), DbError> {
         match self {
             Self::Sqlite { connection, .. } => connection.batch_execute(text),
-            Self::Postgres(connection) => connection.batch_execute(text),
+            Self::Postgres { connection, .. } => connection.batch_execute(text),
         }?;
         Ok(())
     }
@@ -212,8 +221,8 @@ impl Connection {
         }
         match (&mut *self, durability) {
             (Self::Sqlite { .. }, _) => self.execute(&sql("BEGIN IMMEDIATE")).map(|_| ()),
-            (Self::Postgres(_), Durability::Full) => self.script("BEGIN"),
-            (Self::Postgres(_), Durability::Relaxed) => self.script("BEGIN; SET LOCAL synchronous_commit = off"),
+            (Self::Postgres { .. }, Durability::Full) => self.script("BEGIN"),
+            (Self::Postgres { .. }, Durability::Relaxed) => self.script("BEGIN; SET LOCAL synchronous_commit = off"),
         }
     }
 
@@ -339,19 +348,44 @@ fn open_postgres(address: &str, url: &DatabaseUrl, lock_timeout: Duration) -> Re
         "SET lock_timeout = {}; SET client_min_messages = warning",
         lock_timeout.as_millis().max(1)
     ))?;
-    let mut opened = Connection::Postgres(connection);
-    let setting = |opened: &mut Connection, name: &'static str| -> Result<Option<String>, DbError> {
-        opened.row(&sql("SELECT current_setting(?)").bind(name))
+    let settings = sql(
+        "SELECT current_setting('fsync'), current_setting('synchronous_commit'), \
+         EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus') \
+         OR COALESCE(current_setting('ledger.sharded', true), '') = 'on'",
+    );
+    let settings = settings.load::<Loaded<ServerSettings>>(&mut connection)?.pop();
+    let Some(Loaded(settings)) = settings else {
+        return Err(DbError::Lost("the server did not tell its settings".into()));
     };
-    if setting(&mut opened, "fsync")?.as_deref() == Some("off") {
+    if settings.fsync == "off" {
         return Err(DbError::Configuration(
             "the server runs with fsync = off and would lose money in a crash; set fsync = on".into(),
         ));
     }
-    if setting(&mut opened, "synchronous_commit")?.as_deref() == Some("off") {
+    if settings.synchronous_commit == "off" {
         log::warn!("the server runs with synchronous_commit = off: a crash can lose the last acknowledged operations");
     }
-    Ok(opened)
+    Ok(Connection::Postgres {
+        connection,
+        is_sharded: settings.is_sharded,
+    })
+}
+
+/// What a server has to be asked before anything is written to it.
+struct ServerSettings {
+    fsync: String,
+    synchronous_commit: String,
+    is_sharded: bool,
+}
+
+impl FromRow for ServerSettings {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            fsync: columns.text()?,
+            synchronous_commit: columns.text()?,
+            is_sharded: columns.boolean()?,
+        })
+    }
 }
 
 /// The reason without what may hold a password: the driver may repeat the address it could not parse.

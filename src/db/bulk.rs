@@ -48,8 +48,7 @@ pub fn lock_many(db: &mut Db, ids: &[AccountId]) -> Result<Vec<Locked>, DbError>
             .collect(),
         Engine::Postgres => {
             let column = || Column::Ints(ids.iter().map(|id| Some(id.get())).collect());
-            let lock = "SELECT account_id FROM balances WHERE account_id = ANY(?) ORDER BY account_id FOR UPDATE";
-            let _: Vec<i64> = db.rows(&sql(lock).bind(column()))?;
+            lock_on_servers(db, column())?;
             let select = format!(
                 "SELECT {} FROM {} WHERE a.id = ANY(?) ORDER BY a.id",
                 snapshot::COLUMNS,
@@ -59,6 +58,19 @@ pub fn lock_many(db: &mut Db, ids: &[AccountId]) -> Result<Vec<Locked>, DbError>
             Ok(rows.into_iter().map(|row| (row.account_id(), row.checked())).collect())
         }
     }
+}
+
+/// In the order of the ids, where one server has them all. Several would lock for each other in any order, and none of
+/// them does so by SELECT; whom they find waiting in a circle, they let try again.
+fn lock_on_servers(db: &mut Db, ids: Column<'_>) -> Result<(), DbError> {
+    if db.connection.is_sharded() {
+        let lock = "UPDATE balances SET last_seq = last_seq WHERE account_id = ANY(?)";
+        db.execute(&sql(lock).bind(ids))?;
+    } else {
+        let lock = "SELECT account_id FROM balances WHERE account_id = ANY(?) ORDER BY account_id FOR UPDATE";
+        let _: Vec<i64> = db.rows(&sql(lock).bind(ids))?;
+    }
+    Ok(())
 }
 
 /// Appends entries and moves balance rows of accounts whose locks are held.

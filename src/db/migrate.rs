@@ -54,7 +54,7 @@ pub fn up(db: &mut Db) -> Result<Vec<String>, DbError> {
             "CREATE TABLE IF NOT EXISTS __diesel_schema_migrations \
              (version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)",
         )?;
-        if matches!(db.connection, Connection::Postgres(_)) {
+        if matches!(db.connection, Connection::Postgres { .. }) {
             db.connection
                 .script("LOCK TABLE __diesel_schema_migrations IN EXCLUSIVE MODE")?;
         }
@@ -98,7 +98,7 @@ fn run_pending(db: &mut Db) -> Result<(), DbError> {
     }
     match &mut db.connection {
         Connection::Sqlite { connection, .. } => run!(connection, SQLITE, Sqlite),
-        Connection::Postgres(connection) => run!(connection, POSTGRES, Pg),
+        Connection::Postgres { connection, .. } => run!(connection, POSTGRES, Pg),
     }
     for version in known(db)?.iter().filter(|version| !applied.contains(version)) {
         db.execute(&sql("INSERT INTO __diesel_schema_migrations (version) VALUES (?)").bind(version.as_str()))?;
@@ -120,7 +120,7 @@ fn known(db: &Db) -> Result<Vec<String>, DbError> {
     }
     let mut versions: Vec<String> = match db.connection {
         Connection::Sqlite { .. } => versions!(SQLITE, Sqlite),
-        Connection::Postgres(_) => versions!(POSTGRES, Pg),
+        Connection::Postgres { .. } => versions!(POSTGRES, Pg),
     };
     versions.sort();
     Ok(versions)

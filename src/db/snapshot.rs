@@ -53,11 +53,24 @@ fn by_id(engine: Engine) -> String {
     format!("SELECT {COLUMNS} FROM {} WHERE a.id = ?", joins(engine))
 }
 
+/// The number once for each table, so that each is looked up on the one server that has this account.
+fn by_id_in_every_table() -> String {
+    format!(
+        "SELECT {COLUMNS} FROM accounts a LEFT JOIN balances b ON b.account_id = a.id AND b.account_id = ? \
+         LEFT JOIN entries l ON l.account_id = b.account_id AND l.account_id = ? AND l.seq = b.last_seq WHERE a.id = ?"
+    )
+}
+
 /// The account of that user and currency, or `None`.
 pub fn find(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Option<Located>, DbError> {
     known_statement!(Sqlite, by_name(Engine::Sqlite));
     known_statement!(Postgres, by_name(Engine::Postgres));
+    known_statement!(Id, "SELECT id FROM accounts WHERE user_id = ? AND currency = ?");
     let (user_id, currency) = (user_id.as_str(), currency.as_str());
+    if db.connection.is_sharded() {
+        let id: Option<i64> = db.row(&known::<Id>().bind(user_id).bind(currency))?;
+        return id.map_or(Ok(None), |id| look(db, AccountId::new(id)));
+    }
     match db.engine() {
         Engine::Sqlite => checked(db, &known::<Sqlite>().bind(user_id).bind(currency)),
         Engine::Postgres => checked(db, &known::<Postgres>().bind(user_id).bind(currency)),
@@ -74,6 +87,11 @@ pub fn lock(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
 pub fn look(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
     known_statement!(Sqlite, by_id(Engine::Sqlite));
     known_statement!(Postgres, by_id(Engine::Postgres));
+    known_statement!(Sharded, by_id_in_every_table());
+    if db.connection.is_sharded() {
+        let id = id.get();
+        return checked(db, &known::<Sharded>().bind(id).bind(id).bind(id));
+    }
     match db.engine() {
         Engine::Sqlite => checked(db, &known::<Sqlite>().bind(id.get())),
         Engine::Postgres => checked(db, &known::<Postgres>().bind(id.get())),

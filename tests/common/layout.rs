@@ -12,7 +12,7 @@ pub enum Layout {
     Plain,
     /// Every transaction that does not say otherwise is serialisable.
     Serializable,
-    /// Every growing table is split by the hash of its account.
+    /// Every growing table is split by the hash of its account, and the ledger is told so.
     Partitioned,
 }
 
@@ -29,7 +29,11 @@ impl Layout {
 
     /// What the server is told, for all of its databases.
     pub fn of_server(self) -> Option<&'static str> {
-        (self == Self::Serializable).then_some("ALTER ROLE ALL SET default_transaction_isolation = 'serializable'")
+        match self {
+            Self::Plain => None,
+            Self::Serializable => Some("ALTER ROLE ALL SET default_transaction_isolation = 'serializable'"),
+            Self::Partitioned => Some("ALTER ROLE ALL SET ledger.sharded = 'on'"),
+        }
     }
 
     /// What becomes of a ledger that has just been migrated.

@@ -1,6 +1,7 @@
 //! The schema: the same on both engines, keyed by account, and refusing what must never be written.
 
 mod distribution;
+mod routing;
 
 use std::collections::BTreeSet;
 use std::fs;
