@@ -150,7 +150,7 @@ impl Demo<'_> {
 
     fn verify(&self, ledger: &mut Ledger, fix: bool) -> anyhow::Result<Report> {
         let request = Verify {
-            scope: Scope::All,
+            scope: Scope::ALL,
             depth: Depth::Whole,
             fix,
             max_fixes: None,

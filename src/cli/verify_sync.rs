@@ -1,5 +1,6 @@
 //! `ledger verify-sync`
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -36,7 +37,8 @@ use crate::render;
     ledger verify-sync --fix --max-fixes 10 --max-delta 1000
     ledger verify-sync --deep
     ledger verify-sync --deep --anchor /mnt/elsewhere/ledger.anchors
-    ledger verify-sync --user-id 5 --format json"))]
+    ledger verify-sync --user-id 5 --format json
+    ledger verify-sync --accounts 500001-"))]
 pub struct VerifySyncArgs {
     #[command(flatten)]
     scope: ScopeArgs,
@@ -55,7 +57,7 @@ pub struct VerifySyncArgs {
     #[arg(long, value_name = "AMOUNT", requires = "fix", allow_hyphen_values = true)]
     max_delta: Option<String>,
     /// Hold the ledger against every anchor in this file, and add today's; see docs/anchors.md
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["rebuild", "user_id"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rebuild", "user_id", "accounts"])]
     anchor: Option<PathBuf>,
     /// Do not copy a SQLite ledger before repairing it
     #[arg(long)]
@@ -68,6 +70,14 @@ pub struct ScopeArgs {
     /// Only this user: in --currency if given, else in every currency
     #[arg(long, value_name = "ID")]
     user_id: Option<String>,
+    /// Only the accounts with these numbers, such as 1-500000 or 500001-; several parts may run at once
+    #[arg(
+        long,
+        value_name = "FIRST-LAST",
+        conflicts_with = "user_id",
+        allow_hyphen_values = true
+    )]
+    accounts: Option<String>,
 }
 
 /// How much of the journal.
@@ -93,8 +103,11 @@ impl DepthArgs {
 
 impl ScopeArgs {
     pub fn parse(&self, context: &Context<'_>) -> Result<Scope, LedgerError> {
+        if let Some(range) = &self.accounts {
+            return Ok(Scope::Accounts(account_range(range)?));
+        }
         let Some(user_id) = &self.user_id else {
-            return Ok(Scope::All);
+            return Ok(Scope::ALL);
         };
         let user_id = UserId::parse(user_id).map_err(invalid)?;
         Ok(Scope::User {
@@ -102,6 +115,25 @@ impl ScopeArgs {
             currency: context.given_currency()?,
         })
     }
+}
+
+/// `FIRST-LAST`, of which either may be left out: then there is no account before or after.
+fn account_range(text: &str) -> Result<RangeInclusive<i64>, LedgerError> {
+    let wrong = || {
+        let message = "--accounts is the first and the last number of an account, such as 1-500000, 500001- or -500000";
+        LedgerError::invalid(Code::InvalidInput, message)
+    };
+    let number = |text: &str, missing: i64| match text {
+        "" => Ok(missing),
+        text if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().map_err(|_| wrong()),
+        _ => Err(wrong()),
+    };
+    let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+    let range = number(first, i64::MIN)?..=number(last, i64::MAX)?;
+    if text == "-" || range.is_empty() {
+        return Err(wrong());
+    }
+    Ok(range)
 }
 
 pub fn run(context: &Context<'_>, args: &VerifySyncArgs) -> anyhow::Result<Exit> {

@@ -78,16 +78,17 @@ pub fn export(
                 })?;
             }
         }
-        Scope::All => {
+        Scope::Accounts(range) => {
             for currency in accounts::currencies(&mut ledger.db)? {
                 (walk.each)(Step::Currency(&currency))?;
             }
             progress.begin(accounts::accounts_count(&mut ledger.db)?.unsigned_abs());
-            let mut after = 0;
+            let mut after = range.start().max(&1) - 1;
             loop {
                 interrupt::check()?;
                 let last = read(&mut ledger.db, |db| -> Result<Option<i64>, LedgerError> {
-                    let page = accounts::accounts_page(db, after, PAGE)?;
+                    let mut page = accounts::accounts_page(db, after, PAGE)?;
+                    page.retain(|listed| range.contains(&listed.account.id.get()));
                     let last = page.last().map(|listed| listed.account.id.get());
                     walk.page(db, &page, after + 1)?;
                     progress.advance(page.len() as u64);

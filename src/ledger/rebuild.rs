@@ -1,7 +1,7 @@
 //! `rebuild`: every balance row recomputed from scratch, entry by entry.
 
 use super::error::LedgerError;
-use super::job::{self, Overlap};
+use super::job;
 use super::progress::Progress;
 use super::repair::{Repair, repair};
 use super::scan::{Extent, scan};
@@ -20,11 +20,7 @@ pub fn rebuild(
     progress: &dyn Progress,
 ) -> Result<Report, LedgerError> {
     // A verify may run beside it: each repair looks again under its account's lock.
-    let overlap = match scope {
-        Scope::All => Overlap::Refused,
-        Scope::User { .. } => Overlap::Allowed,
-    };
-    job::run(ledger, JOB, overlap, |ledger, run| {
+    job::run(ledger, JOB, scope.overlap(), |ledger, run| {
         let before = scan(ledger, run, Extent::whole(scope), &super::progress::Unwatched)?;
         let mut findings = before.findings;
         let copy = if backup && !findings.is_empty() {
@@ -65,18 +61,23 @@ pub fn rebuild(
 
 fn ids_in_scope(ledger: &mut Ledger, scope: &Scope) -> Result<Vec<AccountId>, LedgerError> {
     const PAGE: i64 = 10_000;
-    if let Scope::User { user_id, currency } = scope {
-        let found = accounts::accounts_of_user(&mut ledger.db, user_id, currency.as_ref())?;
-        return Ok(found.into_iter().map(|listed| listed.account.id).collect());
-    }
+    let range = match scope {
+        Scope::Accounts(range) => range,
+        Scope::User { user_id, currency } => {
+            let found = accounts::accounts_of_user(&mut ledger.db, user_id, currency.as_ref())?;
+            return Ok(found.into_iter().map(|listed| listed.account.id).collect());
+        }
+    };
     let mut ids: Vec<AccountId> = Vec::new();
     loop {
-        let after = ids.last().map_or(i64::MIN, |id| id.get());
+        let after = ids.last().map_or(range.start().saturating_sub(1), |id| id.get());
         let page = accounts::accounts_page(&mut ledger.db, after, PAGE)?;
-        if page.is_empty() {
+        let found = ids.len();
+        let page = page.into_iter().map(|listed| listed.account.id);
+        ids.extend(page.take_while(|id| range.contains(&id.get())));
+        if ids.len() == found {
             return Ok(ids);
         }
-        ids.extend(page.into_iter().map(|listed| listed.account.id));
     }
 }
 

@@ -6,6 +6,7 @@
 //! must still be there.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::deep::{Depths, read_depths};
@@ -104,7 +105,7 @@ pub(super) fn scan(
                 scan.add(look.page(&mut ledger.db, (id, id), &|| {})?);
             }
         }
-        Scope::All => scan.all(ledger, run, &look, progress)?,
+        Scope::Accounts(range) => scan.accounts(ledger, run, (&look, range), progress)?,
     }
     Ok(scan)
 }
@@ -181,14 +182,15 @@ impl Look {
 }
 
 impl Scan {
-    fn all(
+    fn accounts(
         &mut self,
         ledger: &mut Ledger,
         run: &mut Run,
-        look: &Look,
+        (look, range): (&Look, &RangeInclusive<i64>),
         progress: &dyn Progress,
     ) -> Result<(), LedgerError> {
         let accounts = accounts::accounts_count(&mut ledger.db)?;
+        let accounts = accounts.min(range.end().saturating_sub(*range.start()).saturating_add(1));
         if look.depth == Depth::Deep {
             progress.counts("entries");
             progress.begin(entries_expected(&mut ledger.db)?.unsigned_abs());
@@ -206,21 +208,25 @@ impl Scan {
             Some(_) => most.min(accounts / 2 + 1),
             None => most,
         };
-        let mut after = i64::MIN;
+        // The last page of all has no end: what belongs to no account may have any id.
+        let last = *range.end();
+        let page_end = |db: &mut Db, first: i64| -> Result<Option<i64>, DbError> {
+            let end = page_end(db, first.saturating_sub(1), size)?;
+            Ok(end.filter(|end| *end < last))
+        };
+        let mut first = *range.start();
         loop {
             interrupt::check()?;
             run.keep(ledger)?;
-            let first = after.saturating_add(1);
-            let middle = page_end(&mut ledger.db, after, size)?;
+            let middle = page_end(&mut ledger.db, first)?;
             let (pages, end) = match (&mut second, middle) {
                 (Some(second), Some(middle)) => {
-                    let end = page_end(&mut ledger.db, middle, size)?;
-                    let parts = [(first, middle), (middle.saturating_add(1), end.unwrap_or(i64::MAX))];
+                    let end = page_end(&mut ledger.db, middle + 1)?;
+                    let parts = [(first, middle), (middle + 1, end.unwrap_or(last))];
                     (Vec::from(look.halves((&mut ledger.db, second), parts, &told)?), end)
                 }
-                // The last page has no end: what belongs to no account may have any id.
                 (_, end) => (
-                    vec![look.page(&mut ledger.db, (first, end.unwrap_or(i64::MAX)), &told)?],
+                    vec![look.page(&mut ledger.db, (first, end.unwrap_or(last)), &told)?],
                     end,
                 ),
             };
@@ -232,7 +238,7 @@ impl Scan {
             }
             told();
             match end {
-                Some(end) => after = end,
+                Some(end) => first = end + 1,
                 None => break,
             }
         }

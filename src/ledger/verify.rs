@@ -3,6 +3,7 @@
 //! [`scan`] finds the accounts that differ; only those are folded entry by entry, to tell damage of the row from damage
 //! of the journal.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -29,11 +30,25 @@ pub const JOB: &str = "verify-sync";
 /// Which accounts are looked at.
 #[derive(Clone, Debug)]
 pub enum Scope {
-    All,
+    /// By their numbers, which they have in the order of their creation.
+    Accounts(RangeInclusive<i64>),
     User {
         user_id: UserId,
         currency: Option<CurrencyCode>,
     },
+}
+
+impl Scope {
+    /// Also those that should not be there, of whatever number.
+    pub const ALL: Self = Self::Accounts(i64::MIN..=i64::MAX);
+
+    /// Parts of the ledger may be looked at at once, all of it only by one.
+    pub(super) fn overlap(&self) -> Overlap {
+        match self {
+            Self::Accounts(range) if *range == (i64::MIN..=i64::MAX) => Overlap::Refused,
+            Self::Accounts(_) | Self::User { .. } => Overlap::Allowed,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -147,11 +162,7 @@ impl Report {
 }
 
 pub fn verify(ledger: &mut Ledger, request: &Verify, progress: &dyn Progress) -> Result<Report, LedgerError> {
-    let overlap = match request.scope {
-        Scope::All => Overlap::Refused,
-        Scope::User { .. } => Overlap::Allowed,
-    };
-    job::run(ledger, JOB, overlap, |ledger, run| {
+    job::run(ledger, JOB, request.scope.overlap(), |ledger, run| {
         let report = verify_run(ledger, run, request, progress)?;
         verify_alerts::tell(ledger, &request.scope, &report.findings)?;
         let record = report.record();

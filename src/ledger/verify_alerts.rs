@@ -17,15 +17,18 @@ const BROKEN: &str = "verify:broken";
 /// Opens alerts for what is still wrong, and closes those of the accounts in scope that are right again.
 pub(super) fn tell(ledger: &mut Ledger, scope: &Scope, findings: &[Finding]) -> Result<(), LedgerError> {
     let causes: Vec<Cause> = findings.iter().filter(|finding| !finding.fixed).map(cause).collect();
-    let looked_at: Option<Vec<AccountId>> = match scope {
-        Scope::All => None,
+    let of_user: Vec<AccountId> = match scope {
+        Scope::Accounts(_) => Vec::new(),
         Scope::User { user_id, currency } => {
             let found = accounts::accounts_of_user(&mut ledger.db, user_id, currency.as_ref())?;
-            Some(found.into_iter().map(|listed| listed.account.id).collect())
+            found.into_iter().map(|listed| listed.account.id).collect()
         }
     };
     reconcile_where(ledger, FAMILY, &causes, |ledger, alert| {
-        let in_scope = |id: AccountId| looked_at.as_ref().is_none_or(|ids| ids.contains(&id));
+        let in_scope = |id: AccountId| match scope {
+            Scope::Accounts(range) => range.contains(&id.get()),
+            Scope::User { .. } => of_user.contains(&id),
+        };
         match alert.account {
             Some(id) if in_scope(id) => is_sound(ledger, id, alert),
             _ => Ok(false),

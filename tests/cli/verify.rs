@@ -1,7 +1,7 @@
 //! `verify-sync` and `rebuild`: what is wrong is found, named, and mended from the entries.
 
 use super::{balance, charge, digest, with_balance};
-use crate::common::{TestDatabase, on_both_engines};
+use crate::common::{Engine, TestDatabase, on_both_engines};
 
 /// An entry written and the balance row not: the row is put back to what it was before the charge.
 fn crash_between_entry_and_row(db: &TestDatabase) {
@@ -22,6 +22,20 @@ fn report(db: &TestDatabase, words: &str) -> (i32, serde_json::Value) {
 
 fn all_rows(db: &TestDatabase) -> String {
     db.sql("SELECT * FROM balances ORDER BY account_id")
+}
+
+/// A balance row of an account that there is not.
+fn invent_row(db: &TestDatabase) {
+    db.sql(match db.engine {
+        Engine::Sqlite => {
+            "PRAGMA foreign_keys = OFF; \
+             INSERT INTO balances (account_id, balance, chain_head) VALUES (99, 5, zeroblob(32))"
+        }
+        Engine::Postgres => {
+            "ALTER TABLE balances DROP CONSTRAINT balances_account_id_fkey; \
+             INSERT INTO balances (account_id, balance, chain_head) VALUES (99, 5, decode(repeat('00', 32), 'hex'))"
+        }
+    });
 }
 
 /// Three accounts with some history, one of them locked.
@@ -80,10 +94,7 @@ on_both_engines! {
         let (good, before) = (all_rows(&db), digest(&db));
         db.sql("UPDATE balances SET balance = 77, held = 3, total_spent = 5 WHERE account_id = 1");
         db.sql("DELETE FROM balances WHERE account_id = 3");
-        match db.engine {
-            crate::common::Engine::Sqlite => db.sql("PRAGMA foreign_keys = OFF; INSERT INTO balances (account_id, balance, chain_head) VALUES (99, 5, zeroblob(32))"),
-            crate::common::Engine::Postgres => db.sql("ALTER TABLE balances DROP CONSTRAINT balances_account_id_fkey; INSERT INTO balances (account_id, balance, chain_head) VALUES (99, 5, decode(repeat('00', 32), 'hex'))"),
-        };
+        invent_row(&db);
         assert_eq!(report(&db, "verify-sync").0, 1);
         let (code, rebuilt) = report(&db, "rebuild");
         assert_eq!((code, rebuilt["fixed"].as_u64()), (0, Some(3)));
@@ -106,6 +117,32 @@ on_both_engines! {
         db.ledger().run_words("verify-sync --user-id 404").expect_code(1);
     }
 
+    fn parts_of_the_ledger_are_looked_at_and_mended_apart(db: TestDatabase) {
+        three_accounts(&db);
+        let right = all_rows(&db);
+        db.sql("UPDATE balances SET held = held + 1");
+        // As many as there are, each in one part.
+        for (range, found) in [("1-2", 2), ("-2", 2), ("3-3", 1), ("3-", 1), ("4-", 0), ("1-", 3)] {
+            let (code, report) = report(&db, &format!("verify-sync --accounts {range}"));
+            assert_eq!(report["checked"], found, "{range}");
+            assert_eq!((code, report["needs_attention"].as_u64()), (i32::from(found > 0), Some(found)), "{range}");
+        }
+        assert_eq!(report(&db, "verify-sync --accounts 3- --fix").1["fixed"], 1);
+        assert_eq!(report(&db, "verify-sync").1["needs_attention"], 2);
+        assert_eq!(report(&db, "rebuild --accounts -2").1["fixed"], 2);
+        assert_eq!(all_rows(&db), right);
+        // Alerts of the others are left to the parts that they are in.
+        assert_eq!(db.sql("SELECT COUNT(*) FROM alerts WHERE closed_at IS NULL"), "0");
+        // What belongs to no account is in one of the parts too.
+invent_row(&db);
+        assert_eq!(report(&db, "verify-sync --accounts 1-3").0, 0);
+        assert_eq!(report(&db, "verify-sync --accounts 4-").0, 1);
+        for wrong in ["5", "-", "5-4", "a-b", "1-2-3", "--1", "1-99999999999999999999"] {
+            let refused = db.ledger().run(&["verify-sync", "--accounts", wrong, "--format", "json"]);
+            assert_eq!(refused.expect_code(2).error_code(), "invalid_input", "{wrong}");
+        }
+    }
+
     fn repairs_stop_at_the_limits_given(db: TestDatabase) {
         three_accounts(&db);
         db.sql("UPDATE balances SET balance = balance - 1500 WHERE account_id IN (2, 3)");
@@ -123,8 +160,8 @@ on_both_engines! {
         charge(&db, "2", "b").expect_code(0);
         charge(&db, "3", "c").expect_code(0);
         match db.engine {
-            crate::common::Engine::Sqlite => db.sql("DROP TRIGGER entries_no_update"),
-            crate::common::Engine::Postgres => db.sql("ALTER TABLE entries DISABLE TRIGGER ALL"),
+            Engine::Sqlite => db.sql("DROP TRIGGER entries_no_update"),
+            Engine::Postgres => db.sql("ALTER TABLE entries DISABLE TRIGGER ALL"),
         };
         db.sql("UPDATE entries SET balance_delta = -1 , balance_after = balance_after + 199 WHERE account_id = 1 AND seq = 3");
         let before = all_rows(&db);
@@ -141,8 +178,8 @@ on_both_engines! {
     fn rebuild_names_an_edited_text_that_no_sum_shows(db: TestDatabase) {
         three_accounts(&db);
         match db.engine {
-            crate::common::Engine::Sqlite => db.sql("DROP TRIGGER entries_no_update"),
-            crate::common::Engine::Postgres => db.sql("ALTER TABLE entries DISABLE TRIGGER ALL"),
+            Engine::Sqlite => db.sql("DROP TRIGGER entries_no_update"),
+            Engine::Postgres => db.sql("ALTER TABLE entries DISABLE TRIGGER ALL"),
         };
         db.sql("UPDATE entries SET description = 'edited' WHERE account_id = 1 AND seq = 2");
         let before = all_rows(&db);
@@ -165,8 +202,8 @@ on_both_engines! {
         three_accounts(&db);
         charge(&db, "2", "b").expect_code(0);
         match db.engine {
-            crate::common::Engine::Sqlite => db.sql("DROP TRIGGER entries_no_delete"),
-            crate::common::Engine::Postgres => db.sql("ALTER TABLE entries DISABLE TRIGGER ALL"),
+            Engine::Sqlite => db.sql("DROP TRIGGER entries_no_delete"),
+            Engine::Postgres => db.sql("ALTER TABLE entries DISABLE TRIGGER ALL"),
         };
         db.sql("DELETE FROM entries WHERE account_id = 1 AND seq = 2");
         let (code, found) = report(&db, "verify-sync");
@@ -213,7 +250,7 @@ fn charge_user_7(db: &TestDatabase) -> String {
 
 #[test]
 fn sqlite_is_copied_before_it_is_repaired() {
-    let db = TestDatabase::fresh(crate::common::Engine::Sqlite);
+    let db = TestDatabase::fresh(Engine::Sqlite);
     three_accounts(&db);
     db.sql("UPDATE balances SET balance = 1 WHERE account_id = 1");
     let (_, fixed) = report(&db, "verify-sync --fix");

@@ -53,6 +53,11 @@ on_both_engines! {
         ledger.run(&["verify-sync", "--lock-timeout", "200ms"]).expect_code(0);
     }
 
+    fn a_part_of_the_ledger_waits_for_nobody(database: TestDatabase) {
+        leave_lease(&database, "elsewhere:4711:99");
+        database.ledger().run_words("verify-sync --accounts 1-").expect_code(0);
+    }
+
     fn a_lease_of_another_host_that_has_run_out_is_taken_over(database: TestDatabase) {
         leave_lease(&database, "elsewhere:4711:99");
         database.sql("UPDATE jobs SET lease_until = 1000000");

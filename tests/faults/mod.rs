@@ -184,7 +184,7 @@ fn assert_exactly_once(url: &str, sql: impl Fn(&str) -> String, attempts: &[Atte
 /// Every balance is what its entries come to.
 fn proven_digest(ledger: &mut ledger::ledger::Ledger) -> String {
     let request = Verify {
-        scope: Scope::All,
+        scope: Scope::ALL,
         depth: Depth::Whole,
         fix: false,
         max_fixes: None,

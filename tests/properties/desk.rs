@@ -174,7 +174,7 @@ impl Desk {
 
     pub fn verify(&mut self, depth: Depth) -> Report {
         let request = Verify {
-            scope: Scope::All,
+            scope: Scope::ALL,
             depth,
             fix: false,
             max_fixes: None,

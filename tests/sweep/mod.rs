@@ -166,7 +166,7 @@ impl Sweep {
 
     fn findings(&mut self) -> Result<Vec<Finding>, LedgerError> {
         let request = Verify {
-            scope: Scope::All,
+            scope: Scope::ALL,
             depth: Depth::Deep,
             fix: false,
             max_fixes: None,
