@@ -65,10 +65,16 @@ impl Db {
     pub fn another(&self) -> Result<Self, DbError> {
         let mut other = Self::open(&self.url, self.lock_timeout, Schema::Expected)?;
         other.origin.clone_from(&self.origin);
-        if other.is_sqlite() {
-            other.connection.script("PRAGMA cache_size = -8000")?;
-        }
+        other.read_once()?;
         Ok(other)
+    }
+
+    /// Keeps fewer pages in memory: whoever reads each of them once has no use for them afterwards.
+    pub fn read_once(&mut self) -> Result<(), DbError> {
+        if self.is_sqlite() {
+            self.connection.script("PRAGMA cache_size = -8000")?;
+        }
+        Ok(())
     }
 
     /// Replaces a broken connection, waiting for a server that is just starting again.

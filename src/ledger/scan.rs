@@ -197,6 +197,7 @@ impl Scan {
         } else {
             progress.begin(accounts.unsigned_abs());
         }
+        ledger.db.read_once()?;
         let told = || progress.advance(look.read.swap(0, Ordering::Relaxed));
         let mut second = if look.on_two_connections(&ledger.db) && accounts >= WORTH_A_CONNECTION {
             Some(ledger.db.another()?)
