@@ -1,0 +1,69 @@
+//! What is asked of an account, and what is answered.
+
+use std::sync::Arc;
+
+use crate::domain::account::Account;
+use crate::domain::balance::Figures;
+use crate::domain::currency::Currency;
+use crate::domain::effects::Posting;
+use crate::domain::entry::{Entry, Note};
+use crate::domain::operation::Operation;
+use crate::domain::refusal::Refusal;
+use crate::domain::suspension::Suspension;
+use crate::domain::text::{IdempotencyKey, UserId};
+use crate::ledger::record::Record;
+
+/// An operation asked of an account, validated.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub user_id: UserId,
+    pub currency: Currency,
+    pub operation: Operation,
+    pub note: Note,
+    /// Made up where the caller has none.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// An operation that has been applied, now or before.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    pub account: Arc<Account>,
+    pub entries: Arc<[Entry]>,
+    /// The figures right after it; where it made no entry, as they are.
+    pub figures: Figures,
+    /// The recharge or hold that it made or moved.
+    pub record: Option<Box<Record>>,
+    /// The suspension that it ended.
+    pub resumed: Option<Box<Suspension>>,
+}
+
+impl Posted {
+    /// Nothing but entries.
+    pub(in crate::ledger) fn plain(account: Arc<Account>, posting: Posting) -> Self {
+        Self {
+            account,
+            entries: posting.entries,
+            figures: posting.state.figures,
+            record: None,
+            resumed: None,
+        }
+    }
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub key: IdempotencyKey,
+    pub currency: Currency,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Applied(Box<Posted>),
+    /// The same key, or a recharge that is there already: nothing was written.
+    AlreadyApplied(Box<Posted>),
+    Refused(Refusal),
+    /// Refused, and the account suspended for it.
+    Suspended(Refusal, Box<Suspension>),
+}
