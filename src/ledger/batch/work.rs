@@ -6,7 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{Came, Item, Stopped, attempt_of, intent};
+use super::item::{Came, Item};
+use super::transaction::Stopped;
 use crate::db::bulk::{Append, append_many, lock_many};
 use crate::db::intents::{Made, intent_find, intent_insert};
 use crate::db::intents_bulk::{End, Ended, intents_end, intents_insert_ended};
@@ -119,7 +120,7 @@ impl<'a> Work<'a> {
                 if self.keys == Keys::TakenForNew && item.comes_first {
                     self.failed.push(Ended {
                         account: id,
-                        new: intent(item, self.actor, self.now),
+                        new: item.intent(self.actor, self.now),
                         end: End::Failed(damage.code().name()),
                         took: std::time::Duration::ZERO,
                     });
@@ -148,7 +149,7 @@ impl<'a> Work<'a> {
             Keys::TakenForNew => (item.comes_first, 0),
             Keys::Recorded { lost } | Keys::RecordedEarlier { lost } => (item.is_ours, lost),
         };
-        let (attempt, new) = (attempt_of(item, lost), intent(item, self.actor, self.now));
+        let (attempt, new) = (item.attempt(lost), item.intent(self.actor, self.now));
         if self.keys == Keys::TakenForNew && item.comes_first && !intent_insert(db, id, &new, 1)? {
             return Err(Stopped::KeyKnown);
         }
@@ -219,7 +220,7 @@ fn in_memory<'a>(
     actor: &'a Actor,
     now: Timestamp,
 ) -> Result<Option<Outcome>, LedgerError> {
-    let attempt = attempt_of(item, 0);
+    let attempt = item.attempt(0);
     let Located { account, state } = &working.located;
     let snapshot = Snapshot {
         account: account.clone(),
@@ -269,7 +270,7 @@ fn in_memory<'a>(
     working.events.extend(kept);
     working.ended.push(Ended {
         account: id,
-        new: intent(item, actor, now),
+        new: item.intent(actor, now),
         end,
         took: attempt.started.elapsed(),
     });

@@ -1,0 +1,152 @@
+//! The transactions of a batch: one on keys that are taken for new, two where they are looked up first.
+
+use std::time::Duration;
+
+use super::Keep;
+use super::item::{Came, Item};
+use super::whole::Whole;
+use super::work::{Keys, Work};
+use crate::db::intents::NewIntent;
+use crate::db::intents_bulk::intents_insert;
+use crate::db::unit_of_work::{Transient, write, write_relaxed};
+use crate::db::{Db, DbError};
+use crate::domain::account::AccountId;
+use crate::domain::text::Actor;
+use crate::domain::time::Timestamp;
+use crate::ledger::Ledger;
+use crate::ledger::clock::Stopwatch;
+use crate::ledger::error::LedgerError;
+use crate::ledger::post::Outcome;
+
+/// Why a transaction of many was not kept.
+pub(super) enum Stopped {
+    /// A key that was taken for new is not.
+    KeyKnown,
+    /// On purpose, with what would have happened.
+    RolledBack(Vec<Came>),
+    Broken(LedgerError),
+}
+
+impl<E: Into<LedgerError>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Broken(error.into())
+    }
+}
+
+impl Transient for Stopped {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Broken(error) if error.is_transient())
+    }
+
+    fn still_busy(self, waited: Duration) -> Self {
+        match self {
+            Self::Broken(error) => Self::Broken(error.still_busy(waited)),
+            other => other,
+        }
+    }
+}
+
+/// Carries out all on keys that are taken for new.
+pub(super) fn in_one_go(
+    ledger: &mut Ledger,
+    items: &[Item<'_>],
+    whole: &Whole,
+    now: Timestamp,
+) -> Result<Vec<Came>, Stopped> {
+    let (actor, started) = (ledger.actor.clone(), Stopwatch::start());
+    whole.record(ledger, now)?;
+    let done = write(&mut ledger.db, "batch", |db| {
+        let outcomes = Work::new(&actor, now, Keys::TakenForNew).carry_out_all(db, items)?;
+        whole.carried_out(db, started)?;
+        Ok(outcomes)
+    });
+    if matches!(done, Err(Stopped::KeyKnown)) {
+        whole.given_up(ledger, started);
+    }
+    done
+}
+
+/// Records the attempts and carries them out; that they were made survives whatever happens to them.
+pub(super) fn carefully(
+    ledger: &mut Ledger,
+    items: &mut [Item<'_>],
+    now: Timestamp,
+    lost: u32,
+) -> Result<Vec<Came>, LedgerError> {
+    let actor = ledger.actor.clone();
+    let recorded = write_relaxed(&mut ledger.db, "intents", |db| record(db, items, &actor, now))?;
+    learn(items, recorded);
+    let items = &*items;
+    let mut keys = Keys::Recorded { lost };
+    let done = write(&mut ledger.db, "batch", |db| {
+        // Somebody else may have settled a key after it was recorded: a second try looks every key up.
+        let keys = std::mem::replace(&mut keys, Keys::RecordedEarlier { lost });
+        Work::new(&actor, now, keys).carry_out_all(db, items)
+    });
+    let outcomes = done.map_err(|stopped| match stopped {
+        Stopped::Broken(error) => error,
+        Stopped::KeyKnown | Stopped::RolledBack(_) => DbError::Retry("a key has appeared meanwhile".into()).into(),
+    })?;
+    for (item, outcome) in items.iter().zip(&outcomes) {
+        if let (Err(error), Some(account)) = (outcome, item.account) {
+            item.attempt(lost).record_failure(ledger, account, error);
+        }
+    }
+    Ok(outcomes)
+}
+
+pub(super) fn in_one_transaction(
+    ledger: &mut Ledger,
+    items: &mut [Item<'_>],
+    now: Timestamp,
+    keep: Keep,
+) -> Result<(Vec<Came>, bool), LedgerError> {
+    let actor = ledger.actor.clone();
+    let mut keys = Keys::TakenForNew;
+    loop {
+        let done = write(&mut ledger.db, "batch", |db| {
+            if keys != Keys::TakenForNew {
+                let recorded = record(db, items, &actor, now)?;
+                learn(items, recorded);
+            }
+            let outcomes = Work::new(&actor, now, keys).carry_out_all(db, items)?;
+            let refused = |outcome: &Came| !matches!(outcome, Ok(Outcome::Applied(_) | Outcome::AlreadyApplied(_)));
+            if keep == Keep::Nothing || outcomes.iter().any(refused) {
+                return Err(Stopped::RolledBack(outcomes));
+            }
+            Ok(outcomes)
+        });
+        match done {
+            Ok(outcomes) => return Ok((outcomes, true)),
+            Err(Stopped::RolledBack(outcomes)) => return Ok((outcomes, false)),
+            Err(Stopped::Broken(error)) => return Err(error),
+            Err(Stopped::KeyKnown) => keys = Keys::Recorded { lost: 0 },
+        }
+    }
+}
+
+/// Records every attempt before any effect; for each with an account, whether it was the first of its key.
+///
+/// A key that was only refused or failed may be tried again: each try is a record of its own.
+fn record(db: &mut Db, items: &[Item<'_>], actor: &Actor, now: Timestamp) -> Result<Vec<bool>, DbError> {
+    let with_account = || items.iter().filter_map(|item| Some((item, item.account?)));
+    let attempts: Vec<(AccountId, NewIntent<'_>)> = with_account()
+        .map(|(item, account)| (account, item.intent(actor, now)))
+        .collect();
+    let fresh = intents_insert(db, &attempts)?;
+    for ((item, account), _) in with_account()
+        .zip(&fresh)
+        .filter(|((item, _), fresh)| !**fresh && !item.is_ours)
+    {
+        item.attempt(0).record_again_in(db, account, &item.intent(actor, now))?;
+    }
+    Ok(fresh)
+}
+
+fn learn(items: &mut [Item<'_>], recorded: Vec<bool>) {
+    let with_account = items.iter_mut().filter(|item| item.account.is_some());
+    for (item, fresh) in with_account.zip(recorded) {
+        item.is_new = fresh;
+        item.is_ours |= fresh;
+    }
+}
