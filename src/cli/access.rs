@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::arguments::{ListArgs, UserArg};
 use super::context::{Context, invalid};
 use super::help;
+use super::values::optional;
 use crate::domain::code::Exit;
 use crate::domain::text::Resource;
 use crate::ledger::access::{self, GrantQuery};
@@ -69,12 +70,7 @@ fn check(context: &Context<'_>, args: &CheckArgs) -> anyhow::Result<Exit> {
 fn list(context: &Context<'_>, args: &AccessListArgs) -> anyhow::Result<Exit> {
     let query = GrantQuery {
         account: args.list.account(context)?,
-        resource: args
-            .resource
-            .as_deref()
-            .map(Resource::parse)
-            .transpose()
-            .map_err(invalid)?,
+        resource: optional(args.resource.as_deref(), Resource::parse)?,
         active: args.active,
         limit: args.list.limit(),
     };

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::arguments::{UserArg, amount, threshold};
+use super::arguments::UserArg;
 use super::context::{Context, invalid};
 use super::help;
+use super::values::{amount, threshold};
 use crate::domain::account::Limits;
 use crate::domain::code::Exit;
 use crate::domain::currency::CurrencyCode;

@@ -1,20 +1,15 @@
-//! Groups of arguments that several commands share, and how their texts are read.
+//! Groups of arguments that several commands share.
 
-use std::time::Duration;
-
-use chrono::{Datelike, NaiveDate, TimeDelta};
 use clap::Args;
 
 use super::context::{Context, invalid};
-use crate::domain::code::{Code, Exit};
+use super::values::{amount, json, optional};
+use crate::domain::code::Exit;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::entry::Note;
-use crate::domain::money::{Amount, AmountError, Minor};
+use crate::domain::money::Amount;
 use crate::domain::operation::Operation;
-use crate::domain::text::{Description, IdempotencyKey, Json, Reference, UserId};
-use crate::domain::time::Timestamp;
-use crate::domain::worth::{self, PerCredit};
-use crate::input;
+use crate::domain::text::{Description, IdempotencyKey, Reference, UserId};
 use crate::ledger::LedgerError;
 use crate::ledger::post::{Request, post};
 
@@ -49,18 +44,8 @@ pub struct NoteArgs {
 impl NoteArgs {
     pub fn parse(&self) -> Result<Note, LedgerError> {
         Ok(Note {
-            reference: self
-                .reference
-                .as_deref()
-                .map(Reference::parse)
-                .transpose()
-                .map_err(invalid)?,
-            description: self
-                .description
-                .as_deref()
-                .map(Description::parse)
-                .transpose()
-                .map_err(invalid)?,
+            reference: optional(self.reference.as_deref(), Reference::parse)?,
+            description: optional(self.description.as_deref(), Description::parse)?,
             metadata: json(self.metadata.as_deref(), "--metadata")?,
         })
     }
@@ -189,77 +174,6 @@ pub struct KeyArg {
 
 impl KeyArg {
     pub fn parse(&self) -> Result<Option<IdempotencyKey>, LedgerError> {
-        self.idempotency_key
-            .as_deref()
-            .map(IdempotencyKey::parse)
-            .transpose()
-            .map_err(invalid)
+        optional(self.idempotency_key.as_deref(), IdempotencyKey::parse)
     }
-}
-
-pub fn amount_error(error: AmountError) -> LedgerError {
-    LedgerError::invalid(Code::InvalidAmount, error)
-}
-
-pub fn amount(text: &str, currency: &Currency) -> Result<Amount, LedgerError> {
-    Amount::parse(text, currency).map_err(amount_error)
-}
-
-/// An amount that may also be zero: a threshold.
-pub fn threshold(text: &str, currency: &Currency) -> Result<Minor, LedgerError> {
-    match Amount::parse(text, currency) {
-        Ok(amount) => Ok(amount.minor()),
-        Err(AmountError::Zero) => Ok(Minor::ZERO),
-        Err(error) => Err(amount_error(error)),
-    }
-}
-
-pub fn json(text: Option<&str>, what: &'static str) -> Result<Option<Json>, LedgerError> {
-    text.map(|text| Json::parse(text, what)).transpose().map_err(invalid)
-}
-
-pub fn time(text: Option<&str>, what: &'static str) -> Result<Option<Timestamp>, LedgerError> {
-    text.map(Timestamp::parse)
-        .transpose()
-        .map_err(|error| invalid(format!("{what}: {error}")))
-}
-
-/// Reads 2026-03-01.
-pub fn date(text: Option<&str>, what: &str) -> Result<Option<NaiveDate>, LedgerError> {
-    let parse = |text: &str| {
-        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
-        date.filter(|date| text.len() == 10 && (1970..=9999).contains(&date.year()))
-    };
-    text.map(|text| parse(text).ok_or_else(|| invalid(format!("{what} is a day such as 2026-03-01"))))
-        .transpose()
-}
-
-/// Reads 500ms, 30s, 20m, 48h or 7d.
-pub fn span(text: &str, what: &'static str) -> Result<Duration, LedgerError> {
-    input::span(text).ok_or_else(|| invalid(format!("{what} is a number with its unit: 500ms, 30s, 20m, 48h or 7d")))
-}
-
-/// A number of hours, such as 48 or 0.
-pub fn pending_span(hours: &str) -> Result<TimeDelta, LedgerError> {
-    worth::pending_span(hours).ok_or_else(|| invalid("--pending-hours is a whole number of hours, such as 48"))
-}
-
-/// What one credit costs; `what` is the option's name.
-pub fn per_credit(text: &str, what: &str) -> Result<PerCredit, LedgerError> {
-    PerCredit::parse(text).ok_or_else(|| invalid(format!("{what} is an amount above zero")))
-}
-
-/// A span of at least a moment, from now on.
-pub fn expiry(text: Option<&str>) -> Result<Option<TimeDelta>, LedgerError> {
-    lifetime(text, "--expires-in")
-}
-
-/// As [`expiry`], of the option with that name.
-pub fn lifetime(text: Option<&str>, what: &'static str) -> Result<Option<TimeDelta>, LedgerError> {
-    let Some(text) = text else { return Ok(None) };
-    let span = span(text, what)?;
-    if span.is_zero() {
-        return Err(invalid(format!("{what} must be longer than nothing")));
-    }
-    TimeDelta::from_std(span).map(Some).map_err(invalid)
 }

@@ -2,8 +2,8 @@
 
 use clap::{Args, value_parser};
 
-use super::arguments::time;
 use super::context::Context;
+use super::values::time;
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::domain::pattern::Thresholds;

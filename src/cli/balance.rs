@@ -3,9 +3,10 @@
 use clap::Args;
 use serde_json::json;
 
-use super::arguments::{UserArg, amount, time};
+use super::arguments::UserArg;
 use super::context::Context;
 use super::help;
+use super::values::{amount, time};
 use crate::domain::code::Exit;
 use crate::domain::money::Minor;
 use crate::domain::text::UserId;

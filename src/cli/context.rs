@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::discreet_log;
+use super::values::{optional, span};
 use crate::domain::code::{Code, Exit};
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::text::Actor;
@@ -160,7 +161,7 @@ impl<'a> Context<'a> {
     }
 
     pub fn lock_timeout(&self) -> Result<Duration, LedgerError> {
-        super::arguments::span(&self.global.lock_timeout, "--lock-timeout")
+        span(&self.global.lock_timeout, "--lock-timeout")
     }
 
     /// Who is told of this run, if anybody is.
@@ -194,12 +195,7 @@ impl<'a> Context<'a> {
 
     /// The currency as asked for, where none means every one.
     pub fn given_currency(&self) -> Result<Option<CurrencyCode>, LedgerError> {
-        self.global
-            .currency
-            .as_deref()
-            .map(CurrencyCode::parse)
-            .transpose()
-            .map_err(invalid)
+        optional(self.global.currency.as_deref(), CurrencyCode::parse)
     }
 
     /// The currency that amounts are read in.

@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use clap::{Args, value_parser};
 
-use super::arguments::lifetime;
 use super::context::{Context, invalid};
+use super::values::lifetime;
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::domain::text::UserId;

@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::arguments::{UserArg, time};
-use super::context::{Context, invalid};
+use super::arguments::UserArg;
+use super::context::Context;
 use super::help;
+use super::values::{one_of, optional, time};
 use crate::domain::code::Exit;
 use crate::domain::entry::{CounterAccount, EntryKind};
 use crate::domain::text::Service;
@@ -42,19 +43,8 @@ pub struct HistoryArgs {
 
 pub fn run(context: &Context<'_>, args: &HistoryArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
-    let kind = match args.kind.as_deref() {
-        None => None,
-        Some(name) => Some(EntryKind::parse(name).ok_or_else(|| {
-            let names: Vec<&str> = EntryKind::ALL.iter().map(|kind| kind.name()).collect();
-            invalid(format!("--kind is one of {}", names.join(", ")))
-        })?),
-    };
-    let service = args
-        .service
-        .as_deref()
-        .map(Service::parse)
-        .transpose()
-        .map_err(invalid)?;
+    let kind = one_of(args.kind.as_deref(), "--kind", EntryKind::ALL, EntryKind::name)?;
+    let service = optional(args.service.as_deref(), Service::parse)?;
     let filter = HistoryFilter {
         since: time(args.since.as_deref(), "--since")?,
         until: time(args.until.as_deref(), "--until")?,

@@ -2,17 +2,18 @@
 
 use clap::Args;
 
-use super::arguments::{ListArgs, MoneyArgs, PartArgs, Reason, amount, expiry};
+use super::arguments::{ListArgs, MoneyArgs, PartArgs, Reason};
 use super::context::{Context, invalid};
 use super::help;
+use super::values::{amount, expiry, one_of, optional};
 use crate::domain::code::Exit;
 use crate::domain::hold::{HoldId, HoldStatus};
 use crate::domain::money::Amount;
 use crate::domain::operation::Operation;
 use crate::domain::text::Service;
+use crate::ledger::expiry as expiring;
 use crate::ledger::hold::{self, HoldQuery};
 use crate::ledger::post::post;
-use crate::ledger::{LedgerError, expiry as expiring};
 use crate::render;
 
 /// Set money aside until it is committed, refunded or expires
@@ -76,10 +77,9 @@ pub struct ExpireHoldsArgs {}
 pub fn run_freeze(context: &Context<'_>, args: &FreezeArgs) -> anyhow::Result<Exit> {
     let expires_in = expiry(args.expires_in.as_deref())?;
     args.money.post(context, "freeze", Reason::Optional, |text, currency| {
-        let service = args.service.as_deref().map(Service::parse).transpose();
         Ok(Operation::Freeze {
             amount: amount(text, currency)?,
-            service: service.map_err(invalid)?,
+            service: optional(args.service.as_deref(), Service::parse)?,
             expires_in,
         })
     })
@@ -116,10 +116,9 @@ pub fn end(
 }
 
 pub fn run_list(context: &Context<'_>, args: &HoldsArgs) -> anyhow::Result<Exit> {
-    let status = args.status.as_deref().map(status).transpose()?;
     let query = HoldQuery {
         account: args.list.account(context)?,
-        status,
+        status: one_of(args.status.as_deref(), "--status", &HoldStatus::ALL, HoldStatus::name)?,
         limit: args.list.limit(),
     };
     let mut ledger = context.ledger()?;
@@ -127,10 +126,6 @@ pub fn run_list(context: &Context<'_>, args: &HoldsArgs) -> anyhow::Result<Exit>
     let document = render::hold::holds(&views, ledger.now());
     ledger.leave_open();
     context.done(&document)
-}
-
-fn status(name: &str) -> Result<HoldStatus, LedgerError> {
-    HoldStatus::parse(name).ok_or_else(|| invalid("--status is one of open, committed, refunded, expired"))
 }
 
 pub fn run_expire(context: &Context<'_>, _args: &ExpireHoldsArgs) -> anyhow::Result<Exit> {

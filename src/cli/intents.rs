@@ -3,8 +3,9 @@
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 
-use super::arguments::{ListArgs, UserArg, span, time};
+use super::arguments::{ListArgs, UserArg};
 use super::context::{Context, invalid};
+use super::values::{one_of, span, time};
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::domain::currency::CurrencyCode;
@@ -149,22 +150,13 @@ pub fn run(context: &Context<'_>, command: &IntentsCommand) -> anyhow::Result<Ex
 }
 
 fn run_list(context: &Context<'_>, args: &IntentsListArgs) -> anyhow::Result<Exit> {
-    let state = match args.state.as_deref() {
-        None => None,
-        Some(name) => Some(IntentState::parse(name).ok_or_else(|| {
-            let names = IntentState::ALL.map(IntentState::name);
-            invalid(format!("--state is one of {}", names.join(", ")))
-        })?),
-    };
-    if let Some(operation) = &args.operation
-        && !intents::OPERATIONS.contains(&operation.as_str())
-    {
-        return Err(invalid(format!("--operation is one of {}", intents::OPERATIONS.join(", "))).into());
-    }
+    let operation = one_of(args.operation.as_deref(), "--operation", intents::OPERATIONS, |name| {
+        name
+    })?;
     let query = IntentQuery {
         account: args.list.account(context)?,
-        state,
-        operation: args.operation.clone(),
+        state: one_of(args.state.as_deref(), "--state", &IntentState::ALL, IntentState::name)?,
+        operation: operation.map(str::to_owned),
         since: time(args.since.as_deref(), "--since")?,
         until: time(args.until.as_deref(), "--until")?,
         older_than: args.older_than.as_deref().map(age).transpose()?,

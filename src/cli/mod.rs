@@ -46,6 +46,7 @@ mod seed;
 mod signals;
 mod suspension;
 mod trial_balance;
+mod values;
 mod verify_sync;
 
 use std::process::ExitCode;

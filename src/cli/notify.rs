@@ -5,8 +5,9 @@ mod settings;
 use clap::{Args, Subcommand};
 
 use self::settings::{ChannelArgs, RetryArgs};
-use super::arguments::{ListArgs, lifetime, span};
-use super::context::{Context, invalid};
+use super::arguments::ListArgs;
+use super::context::Context;
+use super::values::{lifetime, optional, span};
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::domain::delivery::DeliveryState;
@@ -141,12 +142,7 @@ fn list(context: &Context<'_>, args: &NotifyListArgs) -> anyhow::Result<Exit> {
 }
 
 fn resend(context: &Context<'_>, args: &ResendArgs) -> anyhow::Result<Exit> {
-    let id = args
-        .id
-        .as_deref()
-        .map(str::parse::<EventId>)
-        .transpose()
-        .map_err(invalid)?;
+    let id = optional(args.id.as_deref(), str::parse::<EventId>)?;
     let mut ledger = context.ledger()?;
     let resent = match id {
         Some(id) => review::resend(&mut ledger, id)?,

@@ -2,9 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{ListArgs, time};
+use super::arguments::ListArgs;
 use super::context::Context;
 use super::help;
+use super::values::time;
 use crate::domain::code::Exit;
 use crate::ledger::operations::{self, ActQuery};
 use crate::render;

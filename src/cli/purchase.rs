@@ -2,9 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg, amount, pending_span, per_credit};
+use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg};
 use super::context::{Context, invalid};
 use super::refund::IfSpentArg;
+use super::values::{amount, one_of, optional, pending_span, per_credit};
 use super::{help, signals};
 use crate::domain::account::AccountId;
 use crate::domain::code::Exit;
@@ -85,12 +86,11 @@ pub struct TermsArgs {
 
 impl TermsArgs {
     pub fn parse(&self) -> Result<Terms, LedgerError> {
-        let paid_in = self.paid_in.as_deref().map(CurrencyCode::parse);
         Ok(Terms {
             purchase_per_credit: per_credit(&self.purchase_per_credit, "--purchase-per-credit")?,
             gift_per_credit: per_credit(&self.gift_per_credit, "--gift-per-credit")?,
             pending_for: pending_span(&self.pending_hours)?,
-            paid_in: paid_in.transpose().map_err(invalid)?,
+            paid_in: optional(self.paid_in.as_deref(), CurrencyCode::parse)?,
         })
     }
 }
@@ -343,12 +343,9 @@ impl TakeBackArgs {
 }
 
 fn list(context: &Context<'_>, args: &PurchaseListArgs) -> anyhow::Result<Exit> {
-    let state = |name: &str| {
-        CreditState::parse(name).ok_or_else(|| invalid("--state is one of pending, inactive, transferred, taken_back"))
-    };
     let query = PurchaseQuery {
         account: args.list.account(context)?,
-        state: args.state.as_deref().map(state).transpose()?,
+        state: one_of(args.state.as_deref(), "--state", &CreditState::ALL, CreditState::name)?,
         limit: args.list.limit(),
     };
     let mut ledger = context.ledger()?;

@@ -2,10 +2,11 @@
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{KeyArg, ListArgs, NoteArgs, amount, expiry, json};
+use super::arguments::{KeyArg, ListArgs, NoteArgs};
 use super::callback::{self, CallbackArgs};
 use super::context::{Context, invalid};
 use super::help;
+use super::values::{amount, expiry, json, one_of};
 use crate::domain::code::{Code, Exit};
 use crate::domain::operation::{Operation, Settle};
 use crate::domain::recharge::{RechargeId, RechargeStatus};
@@ -165,16 +166,14 @@ fn advance(context: &Context<'_>, args: &StepArgs, to: RechargeStatus) -> anyhow
 }
 
 fn list(context: &Context<'_>, args: &RechargeListArgs) -> anyhow::Result<Exit> {
-    let status =
-        match args.status.as_deref() {
-            None => None,
-            Some(name) => Some(RechargeStatus::parse(name).ok_or_else(|| {
-                invalid("--status is one of pending, processing, completed, failed, cancelled, expired")
-            })?),
-        };
     let query = RechargeQuery {
         account: args.list.account(context)?,
-        status,
+        status: one_of(
+            args.status.as_deref(),
+            "--status",
+            &RechargeStatus::ALL,
+            RechargeStatus::name,
+        )?,
         limit: args.list.limit(),
     };
     let mut ledger = context.ledger()?;

@@ -3,8 +3,9 @@
 use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 
-use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg, amount, date, span};
+use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg};
 use super::context::{Context, invalid};
+use super::values::{amount, date, one_of, span};
 use super::{help, signals};
 use crate::domain::calendar::{Every, MonthDay, Schedule, Zone, minute_of_day};
 use crate::domain::code::Exit;
@@ -209,11 +210,14 @@ fn add(context: &Context<'_>, args: &AddArgs) -> anyhow::Result<Exit> {
 }
 
 fn list(context: &Context<'_>, args: &RecurringListArgs) -> anyhow::Result<Exit> {
-    let state =
-        |name: &str| RecurringState::parse(name).ok_or_else(|| invalid("--state is one of active, ended, cancelled"));
     let query = RecurringQuery {
         account: args.list.account(context)?,
-        state: args.state.as_deref().map(state).transpose()?,
+        state: one_of(
+            args.state.as_deref(),
+            "--state",
+            &RecurringState::ALL,
+            RecurringState::name,
+        )?,
         limit: args.list.limit(),
     };
     let mut ledger = context.ledger()?;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::arguments::date;
 use super::context::{Context, invalid};
+use super::values::date;
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::domain::period::{Step, midnight};

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::arguments::time;
 use super::context::Context;
+use super::values::time;
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::ledger::trial_balance::trial_balance;
