@@ -3,13 +3,14 @@
 use clap::Args;
 
 use super::context::{Context, invalid};
-use super::values::{amount, json, optional};
+use super::values::{amount, json, optional, time};
 use crate::domain::code::Exit;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::entry::Note;
 use crate::domain::money::Amount;
 use crate::domain::operation::Operation;
 use crate::domain::text::{Description, IdempotencyKey, Reference, UserId};
+use crate::domain::time::Timestamp;
 use crate::ledger::LedgerError;
 use crate::ledger::post::{Request, post};
 
@@ -141,12 +142,27 @@ impl PartArgs {
     }
 }
 
-/// The account that a list is limited to, if any.
+/// The account that something is limited to, if any.
 #[derive(Clone, Debug, Args)]
-pub struct ListArgs {
+pub struct OwnerArg {
     /// Only this user's, in --currency
     #[arg(long, value_name = "ID")]
     user_id: Option<String>,
+}
+
+impl OwnerArg {
+    pub fn account(&self, context: &Context<'_>) -> Result<Option<(UserId, CurrencyCode)>, LedgerError> {
+        let Some(user_id) = &self.user_id else { return Ok(None) };
+        let user_id = UserId::parse(user_id).map_err(invalid)?;
+        Ok(Some((user_id, context.currency_code()?)))
+    }
+}
+
+/// What a list shows: whose, and how many.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    owner: OwnerArg,
     /// Most to show
     #[arg(long, default_value_t = 50)]
     limit: u32,
@@ -154,13 +170,32 @@ pub struct ListArgs {
 
 impl ListArgs {
     pub fn account(&self, context: &Context<'_>) -> Result<Option<(UserId, CurrencyCode)>, LedgerError> {
-        let Some(user_id) = &self.user_id else { return Ok(None) };
-        let user_id = UserId::parse(user_id).map_err(invalid)?;
-        Ok(Some((user_id, context.currency_code()?)))
+        self.owner.account(context)
     }
 
     pub fn limit(&self) -> i64 {
         i64::from(self.limit)
+    }
+}
+
+/// The time that a list is limited to, if any.
+#[derive(Clone, Debug, Args)]
+pub struct SpanArgs {
+    /// From this moment on (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before this moment (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl SpanArgs {
+    pub fn since(&self) -> Result<Option<Timestamp>, LedgerError> {
+        time(self.since.as_deref(), "--since")
+    }
+
+    pub fn until(&self) -> Result<Option<Timestamp>, LedgerError> {
+        time(self.until.as_deref(), "--until")
     }
 }
 

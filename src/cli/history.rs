@@ -2,10 +2,10 @@
 
 use clap::Args;
 
-use super::arguments::UserArg;
+use super::arguments::{SpanArgs, UserArg};
 use super::context::Context;
 use super::help;
-use super::values::{one_of, optional, time};
+use super::values::{one_of, optional};
 use crate::domain::code::Exit;
 use crate::domain::entry::{CounterAccount, EntryKind};
 use crate::domain::text::Service;
@@ -24,12 +24,8 @@ pub struct HistoryArgs {
     /// Most to show
     #[arg(long, default_value_t = 20)]
     limit: u32,
-    /// From this moment on (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Before this moment (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    span: SpanArgs,
     /// recharge, service_fee, refund, adjustment, penalty, freeze, commit, release, credit, gift, clawback, debt_recovery
     #[arg(long)]
     kind: Option<String>,
@@ -46,8 +42,8 @@ pub fn run(context: &Context<'_>, args: &HistoryArgs) -> anyhow::Result<Exit> {
     let kind = one_of(args.kind.as_deref(), "--kind", EntryKind::ALL, EntryKind::name)?;
     let service = optional(args.service.as_deref(), Service::parse)?;
     let filter = HistoryFilter {
-        since: time(args.since.as_deref(), "--since")?,
-        until: time(args.until.as_deref(), "--until")?,
+        since: args.span.since()?,
+        until: args.span.until()?,
         kind,
         counter_account: service.as_ref().map(CounterAccount::service),
         before: args.before,

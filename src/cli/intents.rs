@@ -3,14 +3,13 @@
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 
-use super::arguments::{ListArgs, UserArg};
+use super::arguments::{ListArgs, OwnerArg, SpanArgs, UserArg};
 use super::context::{Context, invalid};
-use super::values::{one_of, span, time};
+use super::values::{one_of, span};
 use super::{help, signals};
 use crate::domain::code::Exit;
-use crate::domain::currency::CurrencyCode;
 use crate::domain::intent::IntentState;
-use crate::domain::text::{IdempotencyKey, UserId};
+use crate::domain::text::IdempotencyKey;
 use crate::ledger::LedgerError;
 use crate::ledger::intents::{self, Choice, IntentQuery, Replays};
 use crate::render;
@@ -38,12 +37,8 @@ pub struct IntentsListArgs {
     /// charge, recharge, freeze ...: as `apply` calls them
     #[arg(long)]
     operation: Option<String>,
-    /// From this moment on (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Before this moment (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    span: SpanArgs,
     /// Made at least so long ago: 30s, 10m, 48h
     #[arg(long, value_name = "SPAN")]
     older_than: Option<String>,
@@ -72,9 +67,8 @@ pub struct ResolveArgs {
     /// Only this idempotency key
     #[arg(requires = "user_id")]
     key: Option<String>,
-    /// Only this user's, in --currency
-    #[arg(long, value_name = "ID")]
-    user_id: Option<String>,
+    #[command(flatten)]
+    owner: OwnerArg,
     #[command(flatten)]
     age: AgeArg,
 }
@@ -92,9 +86,8 @@ pub struct ReplayArgs {
     /// Only this idempotency key
     #[arg(requires = "user_id", required_unless_present_any = ["failed", "stranded"])]
     key: Option<String>,
-    /// Only this user's, in --currency
-    #[arg(long, value_name = "ID")]
-    user_id: Option<String>,
+    #[command(flatten)]
+    owner: OwnerArg,
     /// All that failed
     #[arg(long, conflicts_with_all = ["key", "stranded"])]
     failed: bool,
@@ -127,13 +120,6 @@ fn key(text: &str) -> Result<IdempotencyKey, LedgerError> {
     IdempotencyKey::parse(text).map_err(invalid)
 }
 
-/// The account that `--user-id` and `--currency` name, if any.
-fn account(context: &Context<'_>, user_id: Option<&str>) -> Result<Option<(UserId, CurrencyCode)>, LedgerError> {
-    let Some(user_id) = user_id else { return Ok(None) };
-    let user_id = UserId::parse(user_id).map_err(invalid)?;
-    Ok(Some((user_id, context.currency_code()?)))
-}
-
 pub fn run(context: &Context<'_>, command: &IntentsCommand) -> anyhow::Result<Exit> {
     match command {
         IntentsCommand::List(args) => run_list(context, args),
@@ -157,8 +143,8 @@ fn run_list(context: &Context<'_>, args: &IntentsListArgs) -> anyhow::Result<Exi
         account: args.list.account(context)?,
         state: one_of(args.state.as_deref(), "--state", &IntentState::ALL, IntentState::name)?,
         operation: operation.map(str::to_owned),
-        since: time(args.since.as_deref(), "--since")?,
-        until: time(args.until.as_deref(), "--until")?,
+        since: args.span.since()?,
+        until: args.span.until()?,
         older_than: args.older_than.as_deref().map(age).transpose()?,
         limit: args.list.limit(),
     };
@@ -169,7 +155,7 @@ fn run_list(context: &Context<'_>, args: &IntentsListArgs) -> anyhow::Result<Exi
 }
 
 fn run_resolve(context: &Context<'_>, args: &ResolveArgs) -> anyhow::Result<Exit> {
-    let account = account(context, args.user_id.as_deref())?;
+    let account = args.owner.account(context)?;
     let choice = match (&args.key, account) {
         (Some(text), Some((user_id, currency))) => Choice::Key(user_id, currency, key(text)?),
         (_, account) => Choice::All(account),
@@ -184,7 +170,7 @@ fn run_resolve(context: &Context<'_>, args: &ResolveArgs) -> anyhow::Result<Exit
 }
 
 fn run_replay(context: &Context<'_>, args: &ReplayArgs) -> anyhow::Result<Exit> {
-    let account = account(context, args.user_id.as_deref())?;
+    let account = args.owner.account(context)?;
     let age = args.age.parse()?;
     if let (Some(text), Some((user_id, currency))) = (&args.key, &account) {
         let key = key(text)?;

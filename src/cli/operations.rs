@@ -2,10 +2,9 @@
 
 use clap::{Args, Subcommand};
 
-use super::arguments::ListArgs;
+use super::arguments::{ListArgs, SpanArgs};
 use super::context::Context;
 use super::help;
-use super::values::time;
 use crate::domain::code::Exit;
 use crate::ledger::operations::{self, ActQuery};
 use crate::render;
@@ -30,12 +29,8 @@ pub struct OperationsListArgs {
     /// Only this command: "account lock", "verify-sync --fix"
     #[arg(long)]
     command: Option<String>,
-    /// From this moment on (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Before this moment (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    span: SpanArgs,
 }
 
 pub fn run(context: &Context<'_>, command: &OperationsCommand) -> anyhow::Result<Exit> {
@@ -43,8 +38,8 @@ pub fn run(context: &Context<'_>, command: &OperationsCommand) -> anyhow::Result
     let query = ActQuery {
         account: args.list.account(context)?,
         command: args.command.clone(),
-        since: time(args.since.as_deref(), "--since")?,
-        until: time(args.until.as_deref(), "--until")?,
+        since: args.span.since()?,
+        until: args.span.until()?,
         limit: args.list.limit(),
     };
     let mut ledger = context.ledger()?;
