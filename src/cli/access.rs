@@ -60,9 +60,7 @@ fn check(context: &Context<'_>, args: &CheckArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
     let resource = Resource::parse(&args.resource).map_err(invalid)?;
     let currency = context.given_currency()?;
-    let mut ledger = context.ledger()?;
-    let checked = access::check(&mut ledger, &user_id, currency.as_ref(), &resource)?;
-    ledger.leave_open();
+    let checked = context.with_ledger(|ledger| access::check(ledger, &user_id, currency.as_ref(), &resource))?;
     let exit = if checked.allowed() { Exit::Done } else { Exit::No };
     context.ended(&render::access::checked(&checked), exit)
 }
@@ -74,8 +72,6 @@ fn list(context: &Context<'_>, args: &AccessListArgs) -> anyhow::Result<Exit> {
         active: args.active,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let views = access::list(&mut ledger, &query)?;
-    ledger.leave_open();
+    let views = context.with_ledger(|ledger| access::list(ledger, &query))?;
     context.done(&render::access::grants(&views))
 }

@@ -12,7 +12,7 @@ use crate::domain::operation::Operation;
 use crate::domain::text::{Description, IdempotencyKey, Reference, UserId};
 use crate::domain::time::Timestamp;
 use crate::ledger::LedgerError;
-use crate::ledger::post::{Request, post};
+use crate::ledger::post::Request;
 
 /// Whose account.
 #[derive(Clone, Debug, Args)]
@@ -96,19 +96,16 @@ impl MoneyArgs {
             Reason::Optional => self.note.parse()?,
             Reason::Required => self.note.with_reason()?,
         };
-        let mut ledger = context.ledger()?;
-        let currency = context.currency(&mut ledger)?;
-        let operation = operation(&self.amount, &currency)?;
-        let request = Request {
-            user_id,
-            currency,
-            operation,
-            note,
-            key,
-        };
-        let answer = post(&mut ledger, &request)?;
-        ledger.leave_open();
-        context.answered(command, &answer)
+        context.post(command, |ledger| {
+            let currency = context.currency(ledger)?;
+            Ok(Request {
+                user_id,
+                operation: operation(&self.amount, &currency)?,
+                currency,
+                note,
+                key,
+            })
+        })
     }
 }
 

@@ -75,8 +75,6 @@ pub fn run(context: &Context<'_>, args: &AuditArgs) -> anyhow::Result<Exit> {
         },
     };
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let report = audit::audit(&mut ledger, &request, &context.progress())?;
-    ledger.leave_open();
+    let report = context.with_ledger(|ledger| audit::audit(ledger, &request, &context.progress()))?;
     context.ended(&render::audit::report(&report), report.exit())
 }

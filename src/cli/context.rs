@@ -12,7 +12,7 @@ use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
 use crate::ledger::DatabaseUrl;
 use crate::ledger::ping::Monitor;
-use crate::ledger::post::{Answer, Outcome};
+use crate::ledger::post::{Answer, Outcome, Request, post};
 use crate::ledger::{Clock, Ledger, LedgerError, currency};
 use crate::render::failure::Failure;
 use crate::render::progress::Bar;
@@ -154,6 +154,27 @@ impl<'a> Context<'a> {
             self.actor()?,
             self.lock_timeout()?,
         )
+    }
+
+    /// Does `work` on the ledger; see [`Ledger::leave_open`] for how it ends.
+    pub fn with_ledger<T>(&self, work: impl FnOnce(&mut Ledger) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        let mut ledger = self.ledger()?;
+        let done = work(&mut ledger)?;
+        ledger.leave_open();
+        Ok(done)
+    }
+
+    /// Posts what is requested, and shows the answer.
+    pub fn post(
+        &self,
+        command: &'static str,
+        request: impl FnOnce(&mut Ledger) -> Result<Request, LedgerError>,
+    ) -> anyhow::Result<Exit> {
+        let answer = self.with_ledger(|ledger| {
+            let request = request(ledger)?;
+            post(ledger, &request)
+        })?;
+        self.answered(command, &answer)
     }
 
     pub fn database_url(&self) -> Result<DatabaseUrl, LedgerError> {

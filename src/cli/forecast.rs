@@ -44,8 +44,6 @@ pub fn run(context: &Context<'_>, args: &ForecastArgs) -> anyhow::Result<Exit> {
         limit: usize::try_from(args.limit)?,
     };
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let report = forecast::forecast(&mut ledger, &query, &context.progress())?;
-    ledger.leave_open();
+    let report = context.with_ledger(|ledger| forecast::forecast(ledger, &query, &context.progress()))?;
     context.ended(&render::forecast::report(&report), report.exit())
 }

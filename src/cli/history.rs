@@ -49,8 +49,7 @@ pub fn run(context: &Context<'_>, args: &HistoryArgs) -> anyhow::Result<Exit> {
         before: args.before,
         limit: i64::from(args.limit),
     };
-    let mut ledger = context.ledger()?;
-    let history = inspect::history(&mut ledger, &user_id, &context.currency_code()?, &filter)?;
-    ledger.leave_open();
+    let history =
+        context.with_ledger(|ledger| inspect::history(ledger, &user_id, &context.currency_code()?, &filter))?;
     context.done(&render::inspect::history(&history))
 }

@@ -13,7 +13,6 @@ use crate::domain::operation::Operation;
 use crate::domain::text::Service;
 use crate::ledger::expiry as expiring;
 use crate::ledger::hold::{self, HoldQuery};
-use crate::ledger::post::post;
 use crate::render;
 
 /// Set money aside until it is committed, refunded or expires
@@ -105,14 +104,12 @@ pub fn end(
     operation: impl FnOnce(i64, Option<Amount>) -> Operation,
 ) -> anyhow::Result<Exit> {
     let id: HoldId = hold.parse().map_err(invalid)?;
-    let mut ledger = context.ledger()?;
-    let account = hold::account_of(&mut ledger, id)?;
-    let request = part.request((account.user_id, account.currency), |amount| {
-        operation(id.number, amount)
-    })?;
-    let answer = post(&mut ledger, &request)?;
-    ledger.leave_open();
-    context.answered(command, &answer)
+    context.post(command, |ledger| {
+        let account = hold::account_of(ledger, id)?;
+        part.request((account.user_id, account.currency), |amount| {
+            operation(id.number, amount)
+        })
+    })
 }
 
 pub fn run_list(context: &Context<'_>, args: &HoldsArgs) -> anyhow::Result<Exit> {
@@ -121,17 +118,12 @@ pub fn run_list(context: &Context<'_>, args: &HoldsArgs) -> anyhow::Result<Exit>
         status: one_of(args.status.as_deref(), "--status", &HoldStatus::ALL, HoldStatus::name)?,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let views = hold::list(&mut ledger, &query)?;
-    let document = render::hold::holds(&views, ledger.now());
-    ledger.leave_open();
-    context.done(&document)
+    let (views, now) = context.with_ledger(|ledger| Ok((hold::list(ledger, &query)?, ledger.now())))?;
+    context.done(&render::hold::holds(&views, now))
 }
 
 pub fn run_expire(context: &Context<'_>, _args: &ExpireHoldsArgs) -> anyhow::Result<Exit> {
     super::signals::long_work();
-    let mut ledger = context.ledger()?;
-    let done = expiring::expire_holds(&mut ledger)?;
-    ledger.leave_open();
+    let done = context.with_ledger(expiring::expire_holds)?;
     context.ended(&render::recharge::expired("expire-holds", "holds", &done), done.exit())
 }

@@ -125,9 +125,8 @@ pub fn run(context: &Context<'_>, command: &IntentsCommand) -> anyhow::Result<Ex
         IntentsCommand::List(args) => run_list(context, args),
         IntentsCommand::Show(args) => {
             let (user_id, key) = (args.user.parse()?, key(&args.key)?);
-            let mut ledger = context.ledger()?;
-            let history = intents::show(&mut ledger, &user_id, &context.currency_code()?, &key)?;
-            ledger.leave_open();
+            let history =
+                context.with_ledger(|ledger| intents::show(ledger, &user_id, &context.currency_code()?, &key))?;
             context.done(&render::intents::show(&history))
         }
         IntentsCommand::Resolve(args) => run_resolve(context, args),
@@ -148,9 +147,7 @@ fn run_list(context: &Context<'_>, args: &IntentsListArgs) -> anyhow::Result<Exi
         older_than: args.older_than.as_deref().map(age).transpose()?,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let views = intents::list(&mut ledger, &query)?;
-    ledger.leave_open();
+    let views = context.with_ledger(|ledger| intents::list(ledger, &query))?;
     context.done(&render::intents::list(&views))
 }
 
@@ -162,9 +159,7 @@ fn run_resolve(context: &Context<'_>, args: &ResolveArgs) -> anyhow::Result<Exit
     };
     let age = args.age.parse()?;
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let resolution = intents::resolve(&mut ledger, &choice, age)?;
-    ledger.leave_open();
+    let resolution = context.with_ledger(|ledger| intents::resolve(ledger, &choice, age))?;
     let (document, exit) = render::intents::resolved(&resolution);
     context.ended(&document, exit)
 }
@@ -174,9 +169,7 @@ fn run_replay(context: &Context<'_>, args: &ReplayArgs) -> anyhow::Result<Exit> 
     let age = args.age.parse()?;
     if let (Some(text), Some((user_id, currency))) = (&args.key, &account) {
         let key = key(text)?;
-        let mut ledger = context.ledger()?;
-        let answer = intents::replay_key(&mut ledger, (user_id, currency, &key), age)?;
-        ledger.leave_open();
+        let answer = context.with_ledger(|ledger| intents::replay_key(ledger, (user_id, currency, &key), age))?;
         return context.answered("intents-replay", &answer);
     }
     let which = if args.failed {
@@ -185,9 +178,7 @@ fn run_replay(context: &Context<'_>, args: &ReplayArgs) -> anyhow::Result<Exit> 
         Replays::Stranded
     };
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let replayed = intents::replay(&mut ledger, account, which, age)?;
-    ledger.leave_open();
+    let replayed = context.with_ledger(|ledger| intents::replay(ledger, account, which, age))?;
     let (document, exit) = render::intents::replayed(&replayed);
     context.ended(&document, exit)
 }

@@ -42,8 +42,6 @@ pub fn run(context: &Context<'_>, command: &OperationsCommand) -> anyhow::Result
         until: args.span.until()?,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let views = operations::list(&mut ledger, &query)?;
-    ledger.leave_open();
+    let views = context.with_ledger(|ledger| operations::list(ledger, &query))?;
     context.done(&render::operations::operations(&views))
 }
