@@ -22,7 +22,7 @@ const END: &str = "2026-01-01T00:00:00Z";
 /// begin again with a new database then.
 #[derive(Debug, Args)]
 #[command(after_help = help::job("\
-    ledger seed --accounts 1000 --entries 100000 --database-url test.db
+    ledger seed --accounts 100 --entries 10000 --database-url test.db
     ledger seed --accounts 50 --entries 2000 --rng-seed 7 --days 30 --format json
     ledger seed --accounts 50 --entries 2000 --into-existing --user-prefix test-"))]
 pub struct SeedArgs {
