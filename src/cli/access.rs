@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::arguments::{ListArgs, UserArg};
 use super::context::{Context, invalid};
 use super::help;
+use super::values::optional;
 use crate::domain::code::Exit;
 use crate::domain::text::Resource;
 use crate::ledger::access::{self, GrantQuery};
@@ -59,9 +60,7 @@ fn check(context: &Context<'_>, args: &CheckArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
     let resource = Resource::parse(&args.resource).map_err(invalid)?;
     let currency = context.given_currency()?;
-    let mut ledger = context.ledger()?;
-    let checked = access::check(&mut ledger, &user_id, currency.as_ref(), &resource)?;
-    ledger.leave_open();
+    let checked = context.with_ledger(|ledger| access::check(ledger, &user_id, currency.as_ref(), &resource))?;
     let exit = if checked.allowed() { Exit::Done } else { Exit::No };
     context.ended(&render::access::checked(&checked), exit)
 }
@@ -69,17 +68,10 @@ fn check(context: &Context<'_>, args: &CheckArgs) -> anyhow::Result<Exit> {
 fn list(context: &Context<'_>, args: &AccessListArgs) -> anyhow::Result<Exit> {
     let query = GrantQuery {
         account: args.list.account(context)?,
-        resource: args
-            .resource
-            .as_deref()
-            .map(Resource::parse)
-            .transpose()
-            .map_err(invalid)?,
+        resource: optional(args.resource.as_deref(), Resource::parse)?,
         active: args.active,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let views = access::list(&mut ledger, &query)?;
-    ledger.leave_open();
+    let views = context.with_ledger(|ledger| access::list(ledger, &query))?;
     context.done(&render::access::grants(&views))
 }

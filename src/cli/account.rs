@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::arguments::{UserArg, amount, threshold};
+use super::arguments::UserArg;
 use super::context::{Context, invalid};
 use super::help;
+use super::values::{amount, threshold};
 use crate::domain::account::Limits;
 use crate::domain::code::Exit;
 use crate::domain::currency::CurrencyCode;
@@ -155,20 +156,17 @@ pub fn run(context: &Context<'_>, command: &AccountCommand) -> anyhow::Result<Ex
 
 fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
-    let mut ledger = context.ledger()?;
-    let currency = context.currency(&mut ledger)?;
-    let low_balance_threshold = match &args.low_balance_threshold {
-        Some(text) => Some(threshold(text, &currency)?),
-        None => None,
-    };
-    let request = Create {
-        user_id,
-        currency,
-        low_balance_threshold,
-        limits: Limits::default(),
-    };
-    let (view, created) = account::create(&mut ledger, &request)?;
-    ledger.leave_open();
+    let (view, created) = context.with_ledger(|ledger| {
+        let currency = context.currency(ledger)?;
+        let given = args.low_balance_threshold.as_deref();
+        let request = Create {
+            user_id,
+            low_balance_threshold: given.map(|text| threshold(text, &currency)).transpose()?,
+            currency,
+            limits: Limits::default(),
+        };
+        account::create(ledger, &request)
+    })?;
     let headline = if created {
         "Account created."
     } else {
@@ -185,22 +183,18 @@ fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<Exit> {
 
 fn show(context: &Context<'_>, args: &ShowArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
-    let mut ledger = context.ledger()?;
-    let view = account::find(&mut ledger, &user_id, &context.currency_code()?)?;
-    ledger.leave_open();
+    let view = context.with_ledger(|ledger| account::find(ledger, &user_id, &context.currency_code()?))?;
     context.done(&render::account::account("account-show", &view, &[], None))
 }
 
 fn list(context: &Context<'_>, args: &ListArgs) -> anyhow::Result<Exit> {
     let currency = args.only_currency.then(|| context.currency_code()).transpose()?;
-    let mut ledger = context.ledger()?;
     let filter = AccountFilter {
         currency,
         after: args.after,
         limit: args.limit,
     };
-    let views = account::list(&mut ledger, &filter)?;
-    ledger.leave_open();
+    let views = context.with_ledger(|ledger| account::list(ledger, &filter))?;
     context.done(&render::account::accounts(&views))
 }
 
@@ -212,10 +206,11 @@ fn change(
     change: Change,
 ) -> anyhow::Result<Exit> {
     let user_id = user.parse()?;
-    let mut ledger = context.ledger()?;
-    let currency = context.currency(&mut ledger)?;
-    let changed = account::change(&mut ledger, &user_id, currency.code(), &change, reason)?;
-    ledger.leave_open();
+    let (changed, currency) = context.with_ledger(|ledger| {
+        let currency = context.currency(ledger)?;
+        let changed = account::change(ledger, &user_id, currency.code(), &change, reason)?;
+        Ok((changed, currency))
+    })?;
     let (view, done) = match changed {
         Changed::Done(view) => (view, true),
         Changed::Already(view) => (view, false),
@@ -233,9 +228,7 @@ fn change(
 }
 
 fn set(context: &Context<'_>, args: &SetArgs) -> anyhow::Result<Exit> {
-    let mut ledger = context.ledger()?;
-    let currency = context.currency(&mut ledger)?;
-    ledger.leave_open();
+    let currency = context.with_ledger(|ledger| context.currency(ledger))?;
     let settings = Settings {
         low_balance_threshold: setting(args.low_balance_threshold.as_deref(), |text| threshold(text, &currency))?,
         charges_per_minute: setting(args.charges_per_minute.as_deref(), |text| {
@@ -273,18 +266,18 @@ fn import_file(context: &Context<'_>, args: &ImportArgs) -> anyhow::Result<Exit>
     };
     let lines = lines.map_err(|error| unreadable(&error))?;
     super::signals::long_work();
-    let mut ledger = context.ledger()?;
-    let default = context.currency_code()?;
-    let mut requests = Vec::with_capacity(lines.len());
     let mut refused = Vec::new();
-    for (number, line) in lines {
-        match line.and_then(|line| request(&mut ledger, &line, &default)) {
-            Ok(request) => requests.push(request),
-            Err(reason) => refused.push((number, reason)),
+    let imported = context.with_ledger(|ledger| {
+        let default = context.currency_code()?;
+        let mut requests = Vec::with_capacity(lines.len());
+        for (number, line) in lines {
+            match line.and_then(|line| request(ledger, &line, &default)) {
+                Ok(request) => requests.push(request),
+                Err(reason) => refused.push((number, reason)),
+            }
         }
-    }
-    let imported = import::import(&mut ledger, &requests)?;
-    ledger.leave_open();
+        import::import(ledger, &requests)
+    })?;
     let exit = if refused.is_empty() { Exit::Done } else { Exit::Partly };
     context.ended(&render::account::imported(imported, &refused), exit)
 }

@@ -57,17 +57,15 @@ pub struct AckArgs {
 }
 
 pub fn run(context: &Context<'_>, command: &AlertsCommand) -> anyhow::Result<Exit> {
-    let mut ledger = context.ledger()?;
     let document = match command {
         AlertsCommand::List(args) => {
-            let alerts = alert::list(&mut ledger, &args.query(context)?)?;
+            let alerts = context.with_ledger(|ledger| alert::list(ledger, &args.query(context)?))?;
             render::alert::alerts(&alerts)
         }
         AlertsCommand::Ack(args) => {
-            let (alert, new) = alert::acknowledge(&mut ledger, &args.id)?;
+            let (alert, new) = context.with_ledger(|ledger| alert::acknowledge(ledger, &args.id))?;
             render::alert::acknowledged(&alert, new)
         }
     };
-    ledger.leave_open();
     context.done(&document)
 }

@@ -1,22 +1,18 @@
-//! Groups of arguments that several commands share, and how their texts are read.
+//! Groups of arguments that several commands share.
 
-use std::time::Duration;
-
-use chrono::{Datelike, NaiveDate, TimeDelta};
 use clap::Args;
 
 use super::context::{Context, invalid};
-use crate::domain::code::{Code, Exit};
+use super::values::{amount, json, optional, time};
+use crate::domain::code::Exit;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::entry::Note;
-use crate::domain::money::{Amount, AmountError, Minor};
+use crate::domain::money::Amount;
 use crate::domain::operation::Operation;
-use crate::domain::text::{Description, IdempotencyKey, Json, Reference, UserId};
+use crate::domain::text::{Description, IdempotencyKey, Reference, UserId};
 use crate::domain::time::Timestamp;
-use crate::domain::worth::{self, PerCredit};
-use crate::input;
 use crate::ledger::LedgerError;
-use crate::ledger::post::{Request, post};
+use crate::ledger::post::Request;
 
 /// Whose account.
 #[derive(Clone, Debug, Args)]
@@ -49,18 +45,8 @@ pub struct NoteArgs {
 impl NoteArgs {
     pub fn parse(&self) -> Result<Note, LedgerError> {
         Ok(Note {
-            reference: self
-                .reference
-                .as_deref()
-                .map(Reference::parse)
-                .transpose()
-                .map_err(invalid)?,
-            description: self
-                .description
-                .as_deref()
-                .map(Description::parse)
-                .transpose()
-                .map_err(invalid)?,
+            reference: optional(self.reference.as_deref(), Reference::parse)?,
+            description: optional(self.description.as_deref(), Description::parse)?,
             metadata: json(self.metadata.as_deref(), "--metadata")?,
         })
     }
@@ -110,19 +96,16 @@ impl MoneyArgs {
             Reason::Optional => self.note.parse()?,
             Reason::Required => self.note.with_reason()?,
         };
-        let mut ledger = context.ledger()?;
-        let currency = context.currency(&mut ledger)?;
-        let operation = operation(&self.amount, &currency)?;
-        let request = Request {
-            user_id,
-            currency,
-            operation,
-            note,
-            key,
-        };
-        let answer = post(&mut ledger, &request)?;
-        ledger.leave_open();
-        context.answered(command, &answer)
+        context.post(command, |ledger| {
+            let currency = context.currency(ledger)?;
+            Ok(Request {
+                user_id,
+                operation: operation(&self.amount, &currency)?,
+                currency,
+                note,
+                key,
+            })
+        })
     }
 }
 
@@ -156,12 +139,27 @@ impl PartArgs {
     }
 }
 
-/// The account that a list is limited to, if any.
+/// The account that something is limited to, if any.
 #[derive(Clone, Debug, Args)]
-pub struct ListArgs {
+pub struct OwnerArg {
     /// Only this user's, in --currency
     #[arg(long, value_name = "ID")]
     user_id: Option<String>,
+}
+
+impl OwnerArg {
+    pub fn account(&self, context: &Context<'_>) -> Result<Option<(UserId, CurrencyCode)>, LedgerError> {
+        let Some(user_id) = &self.user_id else { return Ok(None) };
+        let user_id = UserId::parse(user_id).map_err(invalid)?;
+        Ok(Some((user_id, context.currency_code()?)))
+    }
+}
+
+/// What a list shows: whose, and how many.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    #[command(flatten)]
+    owner: OwnerArg,
     /// Most to show
     #[arg(long, default_value_t = 50)]
     limit: u32,
@@ -169,13 +167,32 @@ pub struct ListArgs {
 
 impl ListArgs {
     pub fn account(&self, context: &Context<'_>) -> Result<Option<(UserId, CurrencyCode)>, LedgerError> {
-        let Some(user_id) = &self.user_id else { return Ok(None) };
-        let user_id = UserId::parse(user_id).map_err(invalid)?;
-        Ok(Some((user_id, context.currency_code()?)))
+        self.owner.account(context)
     }
 
     pub fn limit(&self) -> i64 {
         i64::from(self.limit)
+    }
+}
+
+/// The time that a list is limited to, if any.
+#[derive(Clone, Debug, Args)]
+pub struct SpanArgs {
+    /// From this moment on (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before this moment (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl SpanArgs {
+    pub fn since(&self) -> Result<Option<Timestamp>, LedgerError> {
+        time(self.since.as_deref(), "--since")
+    }
+
+    pub fn until(&self) -> Result<Option<Timestamp>, LedgerError> {
+        time(self.until.as_deref(), "--until")
     }
 }
 
@@ -189,77 +206,6 @@ pub struct KeyArg {
 
 impl KeyArg {
     pub fn parse(&self) -> Result<Option<IdempotencyKey>, LedgerError> {
-        self.idempotency_key
-            .as_deref()
-            .map(IdempotencyKey::parse)
-            .transpose()
-            .map_err(invalid)
+        optional(self.idempotency_key.as_deref(), IdempotencyKey::parse)
     }
-}
-
-pub fn amount_error(error: AmountError) -> LedgerError {
-    LedgerError::invalid(Code::InvalidAmount, error)
-}
-
-pub fn amount(text: &str, currency: &Currency) -> Result<Amount, LedgerError> {
-    Amount::parse(text, currency).map_err(amount_error)
-}
-
-/// An amount that may also be zero: a threshold.
-pub fn threshold(text: &str, currency: &Currency) -> Result<Minor, LedgerError> {
-    match Amount::parse(text, currency) {
-        Ok(amount) => Ok(amount.minor()),
-        Err(AmountError::Zero) => Ok(Minor::ZERO),
-        Err(error) => Err(amount_error(error)),
-    }
-}
-
-pub fn json(text: Option<&str>, what: &'static str) -> Result<Option<Json>, LedgerError> {
-    text.map(|text| Json::parse(text, what)).transpose().map_err(invalid)
-}
-
-pub fn time(text: Option<&str>, what: &'static str) -> Result<Option<Timestamp>, LedgerError> {
-    text.map(Timestamp::parse)
-        .transpose()
-        .map_err(|error| invalid(format!("{what}: {error}")))
-}
-
-/// Reads 2026-03-01.
-pub fn date(text: Option<&str>, what: &str) -> Result<Option<NaiveDate>, LedgerError> {
-    let parse = |text: &str| {
-        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
-        date.filter(|date| text.len() == 10 && (1970..=9999).contains(&date.year()))
-    };
-    text.map(|text| parse(text).ok_or_else(|| invalid(format!("{what} is a day such as 2026-03-01"))))
-        .transpose()
-}
-
-/// Reads 500ms, 30s, 20m, 48h or 7d.
-pub fn span(text: &str, what: &'static str) -> Result<Duration, LedgerError> {
-    input::span(text).ok_or_else(|| invalid(format!("{what} is a number with its unit: 500ms, 30s, 20m, 48h or 7d")))
-}
-
-/// A number of hours, such as 48 or 0.
-pub fn pending_span(hours: &str) -> Result<TimeDelta, LedgerError> {
-    worth::pending_span(hours).ok_or_else(|| invalid("--pending-hours is a whole number of hours, such as 48"))
-}
-
-/// What one credit costs; `what` is the option's name.
-pub fn per_credit(text: &str, what: &str) -> Result<PerCredit, LedgerError> {
-    PerCredit::parse(text).ok_or_else(|| invalid(format!("{what} is an amount above zero")))
-}
-
-/// A span of at least a moment, from now on.
-pub fn expiry(text: Option<&str>) -> Result<Option<TimeDelta>, LedgerError> {
-    lifetime(text, "--expires-in")
-}
-
-/// As [`expiry`], of the option with that name.
-pub fn lifetime(text: Option<&str>, what: &'static str) -> Result<Option<TimeDelta>, LedgerError> {
-    let Some(text) = text else { return Ok(None) };
-    let span = span(text, what)?;
-    if span.is_zero() {
-        return Err(invalid(format!("{what} must be longer than nothing")));
-    }
-    TimeDelta::from_std(span).map(Some).map_err(invalid)
 }

@@ -2,8 +2,8 @@
 
 use clap::{Args, value_parser};
 
-use super::arguments::time;
 use super::context::Context;
+use super::values::time;
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::domain::pattern::Thresholds;
@@ -75,8 +75,6 @@ pub fn run(context: &Context<'_>, args: &AuditArgs) -> anyhow::Result<Exit> {
         },
     };
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let report = audit::audit(&mut ledger, &request, &context.progress())?;
-    ledger.leave_open();
+    let report = context.with_ledger(|ledger| audit::audit(ledger, &request, &context.progress()))?;
     context.ended(&render::audit::report(&report), report.exit())
 }

@@ -3,14 +3,15 @@
 use clap::Args;
 use serde_json::json;
 
-use super::arguments::{UserArg, amount, time};
+use super::arguments::UserArg;
 use super::context::Context;
 use super::help;
+use super::values::{amount, time};
 use crate::domain::code::Exit;
 use crate::domain::money::Minor;
 use crate::domain::text::UserId;
 use crate::ledger::inspect::Affordable;
-use crate::ledger::{Ledger, account, inspect};
+use crate::ledger::{account, inspect};
 use crate::render;
 use crate::render::failure::Failure;
 
@@ -34,26 +35,28 @@ pub struct BalanceArgs {
 pub fn run(context: &Context<'_>, args: &BalanceArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
     let at = time(args.at.as_deref(), "--at")?;
-    let mut ledger = context.ledger()?;
-    let code = context.currency_code()?;
     if let Some(required) = &args.require {
-        return could_pay(context, ledger, &user_id, required);
+        return could_pay(context, &user_id, required);
     }
-    let view = match at {
-        None => account::find(&mut ledger, &user_id, &code)?,
-        Some(at) => inspect::balance_at(&mut ledger, &user_id, &code, at)?,
-    };
-    ledger.leave_open();
+    let view = context.with_ledger(|ledger| {
+        let code = context.currency_code()?;
+        match at {
+            None => account::find(ledger, &user_id, &code),
+            Some(at) => inspect::balance_at(ledger, &user_id, &code, at),
+        }
+    })?;
     let extra = at.map(|at| ("at", json!(at.to_string())));
     let headline = at.map(|at| format!("As of {at}:"));
     context.done(&render::account::account("balance", &view, extra.as_slice(), headline))
 }
 
-fn could_pay(context: &Context<'_>, mut ledger: Ledger, user_id: &UserId, required: &str) -> anyhow::Result<Exit> {
-    let currency = context.currency(&mut ledger)?;
-    let required = amount(required, &currency)?;
-    let judged = inspect::could_pay(&mut ledger, user_id, currency.code(), required)?;
-    ledger.leave_open();
+fn could_pay(context: &Context<'_>, user_id: &UserId, required: &str) -> anyhow::Result<Exit> {
+    let (judged, required, currency) = context.with_ledger(|ledger| {
+        let currency = context.currency(ledger)?;
+        let required = amount(required, &currency)?;
+        let judged = inspect::could_pay(ledger, user_id, currency.code(), required)?;
+        Ok((judged, required, currency))
+    })?;
     let view = match judged {
         Affordable::Yes(view) => view,
         Affordable::No(refusal) => return Err(Failure::refused(&refusal, &currency, None).into()),

@@ -54,9 +54,7 @@ pub fn run(context: &Context<'_>, args: &CallbackArgs) -> anyhow::Result<Exit> {
         .into());
     }
     let callback = input::callback::read(&body).map_err(invalid)?;
-    let mut ledger = context.ledger()?;
-    let answer = recharge::callback(&mut ledger, &callback, &method, key)?;
-    ledger.leave_open();
+    let answer = context.with_ledger(|ledger| recharge::callback(ledger, &callback, &method, key))?;
     context.answered("recharge", &answer)
 }
 

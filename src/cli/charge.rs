@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::arguments::{MoneyArgs, Reason, amount, lifetime};
+use super::arguments::{MoneyArgs, Reason};
 use super::context::{Context, invalid};
 use super::help;
+use super::values::{amount, lifetime, optional};
 use crate::domain::access::Access;
 use crate::domain::code::Exit;
 use crate::domain::operation::Operation;
@@ -41,12 +42,7 @@ pub struct ChargeArgs {
 
 impl ChargeArgs {
     fn access(&self) -> Result<Option<Access>, LedgerError> {
-        let resource = self
-            .grants
-            .as_deref()
-            .map(Resource::parse)
-            .transpose()
-            .map_err(invalid)?;
+        let resource = optional(self.grants.as_deref(), Resource::parse)?;
         let expires_in = lifetime(self.access_expires.as_deref(), "--access-expires")?;
         Ok(resource.map(|resource| Access { resource, expires_in }))
     }

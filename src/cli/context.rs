@@ -5,13 +5,14 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum};
 
 use super::discreet_log;
+use super::values::{optional, span};
 use crate::domain::code::{Code, Exit};
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
 use crate::ledger::DatabaseUrl;
 use crate::ledger::ping::Monitor;
-use crate::ledger::post::{Answer, Outcome};
+use crate::ledger::post::{Answer, Outcome, Request, post};
 use crate::ledger::{Clock, Ledger, LedgerError, currency};
 use crate::render::failure::Failure;
 use crate::render::progress::Bar;
@@ -155,12 +156,33 @@ impl<'a> Context<'a> {
         )
     }
 
+    /// Does `work` on the ledger; see [`Ledger::leave_open`] for how it ends.
+    pub fn with_ledger<T>(&self, work: impl FnOnce(&mut Ledger) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        let mut ledger = self.ledger()?;
+        let done = work(&mut ledger)?;
+        ledger.leave_open();
+        Ok(done)
+    }
+
+    /// Posts what is requested, and shows the answer.
+    pub fn post(
+        &self,
+        command: &'static str,
+        request: impl FnOnce(&mut Ledger) -> Result<Request, LedgerError>,
+    ) -> anyhow::Result<Exit> {
+        let answer = self.with_ledger(|ledger| {
+            let request = request(ledger)?;
+            post(ledger, &request)
+        })?;
+        self.answered(command, &answer)
+    }
+
     pub fn database_url(&self) -> Result<DatabaseUrl, LedgerError> {
         DatabaseUrl::parse(&self.global.database_url).map_err(|error| LedgerError::invalid(Code::Configuration, error))
     }
 
     pub fn lock_timeout(&self) -> Result<Duration, LedgerError> {
-        super::arguments::span(&self.global.lock_timeout, "--lock-timeout")
+        span(&self.global.lock_timeout, "--lock-timeout")
     }
 
     /// Who is told of this run, if anybody is.
@@ -194,12 +216,7 @@ impl<'a> Context<'a> {
 
     /// The currency as asked for, where none means every one.
     pub fn given_currency(&self) -> Result<Option<CurrencyCode>, LedgerError> {
-        self.global
-            .currency
-            .as_deref()
-            .map(CurrencyCode::parse)
-            .transpose()
-            .map_err(invalid)
+        optional(self.global.currency.as_deref(), CurrencyCode::parse)
     }
 
     /// The currency that amounts are read in.

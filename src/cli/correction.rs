@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::arguments::{MoneyArgs, Reason, amount, amount_error};
+use super::arguments::{MoneyArgs, Reason};
 use super::context::Context;
 use super::help;
+use super::values::{amount, amount_error};
 use crate::domain::code::Exit;
 use crate::domain::money::SignedAmount;
 use crate::domain::operation::Operation;

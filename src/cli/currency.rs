@@ -31,15 +31,13 @@ pub struct AddArgs {
 }
 
 pub fn run(context: &Context<'_>, command: &CurrencyCommand) -> anyhow::Result<Exit> {
-    let mut ledger = context.ledger()?;
     let document = match command {
         CurrencyCommand::Add(args) => {
             let code = CurrencyCode::parse(&args.code).map_err(invalid)?;
-            let (currency, added) = currency::add(&mut ledger, &code, args.exponent)?;
+            let (currency, added) = context.with_ledger(|ledger| currency::add(ledger, &code, args.exponent))?;
             render::account::currency_added(&currency, added)
         }
-        CurrencyCommand::List => render::account::currencies(&currency::list(&mut ledger)?),
+        CurrencyCommand::List => render::account::currencies(&context.with_ledger(currency::list)?),
     };
-    ledger.leave_open();
     context.done(&document)
 }

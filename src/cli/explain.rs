@@ -19,8 +19,6 @@ pub struct ExplainArgs {
 
 pub fn run(context: &Context<'_>, args: &ExplainArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
-    let mut ledger = context.ledger()?;
-    let explanation = inspect::explain(&mut ledger, &user_id, &context.currency_code()?)?;
-    ledger.leave_open();
+    let explanation = context.with_ledger(|ledger| inspect::explain(ledger, &user_id, &context.currency_code()?))?;
     context.done(&render::inspect::explanation(&explanation))
 }

@@ -3,11 +3,11 @@
 use chrono::TimeDelta;
 use clap::{Args, value_parser};
 
-use super::arguments::lifetime;
-use super::context::{Context, invalid};
+use super::arguments::OwnerArg;
+use super::context::Context;
+use super::values::lifetime;
 use super::{help, signals};
 use crate::domain::code::Exit;
-use crate::domain::text::UserId;
 use crate::ledger::forecast::{self, Query};
 use crate::render;
 
@@ -17,14 +17,13 @@ use crate::render;
 /// charges that are known to be due. The balance that ends soonest comes first. Exits 1 when one ends within the time
 /// that warns; with -q it is silent otherwise.
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(mut_arg("user_id", |arg| arg.help("Only this user's account, in --currency")), after_help = help::reading("\
     ledger forecast --warn-within 3d -q
     ledger forecast --user-id 5
     ledger forecast --days 7 --format csv --limit 1000000"))]
 pub struct ForecastArgs {
-    /// Only this user's account, in --currency
-    #[arg(long, value_name = "ID")]
-    user_id: Option<String>,
+    #[command(flatten)]
+    owner: OwnerArg,
     /// How many days of the past count; of a younger account, its age
     #[arg(long, default_value_t = 30, value_parser = value_parser!(u32).range(1..=3660))]
     days: u32,
@@ -37,20 +36,14 @@ pub struct ForecastArgs {
 }
 
 pub fn run(context: &Context<'_>, args: &ForecastArgs) -> anyhow::Result<Exit> {
-    let account = match &args.user_id {
-        Some(user_id) => Some((UserId::parse(user_id).map_err(invalid)?, context.currency_code()?)),
-        None => None,
-    };
     let query = Query {
-        account,
+        account: args.owner.account(context)?,
         currency: context.given_currency()?,
         history: TimeDelta::days(i64::from(args.days)),
         warn_within: lifetime(Some(&args.warn_within), "--warn-within")?.unwrap_or_default(),
         limit: usize::try_from(args.limit)?,
     };
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let report = forecast::forecast(&mut ledger, &query, &context.progress())?;
-    ledger.leave_open();
+    let report = context.with_ledger(|ledger| forecast::forecast(ledger, &query, &context.progress()))?;
     context.ended(&render::forecast::report(&report), report.exit())
 }

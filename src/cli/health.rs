@@ -28,8 +28,6 @@ pub struct HealthArgs {
 
 pub fn run(context: &Context<'_>, args: &HealthArgs) -> anyhow::Result<Exit> {
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let report = health::health(&mut ledger, args.fix, !args.no_backup)?;
-    ledger.leave_open();
+    let report = context.with_ledger(|ledger| health::health(ledger, args.fix, !args.no_backup))?;
     context.ended(&render::health::report(&report), report.exit())
 }

@@ -2,9 +2,10 @@
 
 use clap::Args;
 
-use super::arguments::{UserArg, time};
-use super::context::{Context, invalid};
+use super::arguments::{SpanArgs, UserArg};
+use super::context::Context;
 use super::help;
+use super::values::{one_of, optional};
 use crate::domain::code::Exit;
 use crate::domain::entry::{CounterAccount, EntryKind};
 use crate::domain::text::Service;
@@ -23,12 +24,8 @@ pub struct HistoryArgs {
     /// Most to show
     #[arg(long, default_value_t = 20)]
     limit: u32,
-    /// From this moment on (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Before this moment (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    span: SpanArgs,
     /// recharge, service_fee, refund, adjustment, penalty, freeze, commit, release, credit, gift, clawback, debt_recovery
     #[arg(long)]
     kind: Option<String>,
@@ -42,29 +39,17 @@ pub struct HistoryArgs {
 
 pub fn run(context: &Context<'_>, args: &HistoryArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
-    let kind = match args.kind.as_deref() {
-        None => None,
-        Some(name) => Some(EntryKind::parse(name).ok_or_else(|| {
-            let names: Vec<&str> = EntryKind::ALL.iter().map(|kind| kind.name()).collect();
-            invalid(format!("--kind is one of {}", names.join(", ")))
-        })?),
-    };
-    let service = args
-        .service
-        .as_deref()
-        .map(Service::parse)
-        .transpose()
-        .map_err(invalid)?;
+    let kind = one_of(args.kind.as_deref(), "--kind", EntryKind::ALL, EntryKind::name)?;
+    let service = optional(args.service.as_deref(), Service::parse)?;
     let filter = HistoryFilter {
-        since: time(args.since.as_deref(), "--since")?,
-        until: time(args.until.as_deref(), "--until")?,
+        since: args.span.since()?,
+        until: args.span.until()?,
         kind,
         counter_account: service.as_ref().map(CounterAccount::service),
         before: args.before,
         limit: i64::from(args.limit),
     };
-    let mut ledger = context.ledger()?;
-    let history = inspect::history(&mut ledger, &user_id, &context.currency_code()?, &filter)?;
-    ledger.leave_open();
+    let history =
+        context.with_ledger(|ledger| inspect::history(ledger, &user_id, &context.currency_code()?, &filter))?;
     context.done(&render::inspect::history(&history))
 }

@@ -2,17 +2,17 @@
 
 use clap::Args;
 
-use super::arguments::{ListArgs, MoneyArgs, PartArgs, Reason, amount, expiry};
+use super::arguments::{ListArgs, MoneyArgs, PartArgs, Reason};
 use super::context::{Context, invalid};
 use super::help;
+use super::values::{amount, expiry, one_of, optional};
 use crate::domain::code::Exit;
 use crate::domain::hold::{HoldId, HoldStatus};
 use crate::domain::money::Amount;
 use crate::domain::operation::Operation;
 use crate::domain::text::Service;
+use crate::ledger::expiry as expiring;
 use crate::ledger::hold::{self, HoldQuery};
-use crate::ledger::post::post;
-use crate::ledger::{LedgerError, expiry as expiring};
 use crate::render;
 
 /// Set money aside until it is committed, refunded or expires
@@ -76,10 +76,9 @@ pub struct ExpireHoldsArgs {}
 pub fn run_freeze(context: &Context<'_>, args: &FreezeArgs) -> anyhow::Result<Exit> {
     let expires_in = expiry(args.expires_in.as_deref())?;
     args.money.post(context, "freeze", Reason::Optional, |text, currency| {
-        let service = args.service.as_deref().map(Service::parse).transpose();
         Ok(Operation::Freeze {
             amount: amount(text, currency)?,
-            service: service.map_err(invalid)?,
+            service: optional(args.service.as_deref(), Service::parse)?,
             expires_in,
         })
     })
@@ -105,38 +104,26 @@ pub fn end(
     operation: impl FnOnce(i64, Option<Amount>) -> Operation,
 ) -> anyhow::Result<Exit> {
     let id: HoldId = hold.parse().map_err(invalid)?;
-    let mut ledger = context.ledger()?;
-    let account = hold::account_of(&mut ledger, id)?;
-    let request = part.request((account.user_id, account.currency), |amount| {
-        operation(id.number, amount)
-    })?;
-    let answer = post(&mut ledger, &request)?;
-    ledger.leave_open();
-    context.answered(command, &answer)
+    context.post(command, |ledger| {
+        let account = hold::account_of(ledger, id)?;
+        part.request((account.user_id, account.currency), |amount| {
+            operation(id.number, amount)
+        })
+    })
 }
 
 pub fn run_list(context: &Context<'_>, args: &HoldsArgs) -> anyhow::Result<Exit> {
-    let status = args.status.as_deref().map(status).transpose()?;
     let query = HoldQuery {
         account: args.list.account(context)?,
-        status,
+        status: one_of(args.status.as_deref(), "--status", &HoldStatus::ALL, HoldStatus::name)?,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let views = hold::list(&mut ledger, &query)?;
-    let document = render::hold::holds(&views, ledger.now());
-    ledger.leave_open();
-    context.done(&document)
-}
-
-fn status(name: &str) -> Result<HoldStatus, LedgerError> {
-    HoldStatus::parse(name).ok_or_else(|| invalid("--status is one of open, committed, refunded, expired"))
+    let (views, now) = context.with_ledger(|ledger| Ok((hold::list(ledger, &query)?, ledger.now())))?;
+    context.done(&render::hold::holds(&views, now))
 }
 
 pub fn run_expire(context: &Context<'_>, _args: &ExpireHoldsArgs) -> anyhow::Result<Exit> {
     super::signals::long_work();
-    let mut ledger = context.ledger()?;
-    let done = expiring::expire_holds(&mut ledger)?;
-    ledger.leave_open();
+    let done = context.with_ledger(expiring::expire_holds)?;
     context.ended(&render::recharge::expired("expire-holds", "holds", &done), done.exit())
 }

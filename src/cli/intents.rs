@@ -3,13 +3,13 @@
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 
-use super::arguments::{ListArgs, UserArg, span, time};
+use super::arguments::{ListArgs, OwnerArg, SpanArgs, UserArg};
 use super::context::{Context, invalid};
+use super::values::{one_of, span};
 use super::{help, signals};
 use crate::domain::code::Exit;
-use crate::domain::currency::CurrencyCode;
 use crate::domain::intent::IntentState;
-use crate::domain::text::{IdempotencyKey, UserId};
+use crate::domain::text::IdempotencyKey;
 use crate::ledger::LedgerError;
 use crate::ledger::intents::{self, Choice, IntentQuery, Replays};
 use crate::render;
@@ -37,12 +37,8 @@ pub struct IntentsListArgs {
     /// charge, recharge, freeze ...: as `apply` calls them
     #[arg(long)]
     operation: Option<String>,
-    /// From this moment on (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Before this moment (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    span: SpanArgs,
     /// Made at least so long ago: 30s, 10m, 48h
     #[arg(long, value_name = "SPAN")]
     older_than: Option<String>,
@@ -71,9 +67,8 @@ pub struct ResolveArgs {
     /// Only this idempotency key
     #[arg(requires = "user_id")]
     key: Option<String>,
-    /// Only this user's, in --currency
-    #[arg(long, value_name = "ID")]
-    user_id: Option<String>,
+    #[command(flatten)]
+    owner: OwnerArg,
     #[command(flatten)]
     age: AgeArg,
 }
@@ -91,9 +86,8 @@ pub struct ReplayArgs {
     /// Only this idempotency key
     #[arg(requires = "user_id", required_unless_present_any = ["failed", "stranded"])]
     key: Option<String>,
-    /// Only this user's, in --currency
-    #[arg(long, value_name = "ID")]
-    user_id: Option<String>,
+    #[command(flatten)]
+    owner: OwnerArg,
     /// All that failed
     #[arg(long, conflicts_with_all = ["key", "stranded"])]
     failed: bool,
@@ -126,21 +120,13 @@ fn key(text: &str) -> Result<IdempotencyKey, LedgerError> {
     IdempotencyKey::parse(text).map_err(invalid)
 }
 
-/// The account that `--user-id` and `--currency` name, if any.
-fn account(context: &Context<'_>, user_id: Option<&str>) -> Result<Option<(UserId, CurrencyCode)>, LedgerError> {
-    let Some(user_id) = user_id else { return Ok(None) };
-    let user_id = UserId::parse(user_id).map_err(invalid)?;
-    Ok(Some((user_id, context.currency_code()?)))
-}
-
 pub fn run(context: &Context<'_>, command: &IntentsCommand) -> anyhow::Result<Exit> {
     match command {
         IntentsCommand::List(args) => run_list(context, args),
         IntentsCommand::Show(args) => {
             let (user_id, key) = (args.user.parse()?, key(&args.key)?);
-            let mut ledger = context.ledger()?;
-            let history = intents::show(&mut ledger, &user_id, &context.currency_code()?, &key)?;
-            ledger.leave_open();
+            let history =
+                context.with_ledger(|ledger| intents::show(ledger, &user_id, &context.currency_code()?, &key))?;
             context.done(&render::intents::show(&history))
         }
         IntentsCommand::Resolve(args) => run_resolve(context, args),
@@ -149,56 +135,41 @@ pub fn run(context: &Context<'_>, command: &IntentsCommand) -> anyhow::Result<Ex
 }
 
 fn run_list(context: &Context<'_>, args: &IntentsListArgs) -> anyhow::Result<Exit> {
-    let state = match args.state.as_deref() {
-        None => None,
-        Some(name) => Some(IntentState::parse(name).ok_or_else(|| {
-            let names = IntentState::ALL.map(IntentState::name);
-            invalid(format!("--state is one of {}", names.join(", ")))
-        })?),
-    };
-    if let Some(operation) = &args.operation
-        && !intents::OPERATIONS.contains(&operation.as_str())
-    {
-        return Err(invalid(format!("--operation is one of {}", intents::OPERATIONS.join(", "))).into());
-    }
+    let operation = one_of(args.operation.as_deref(), "--operation", intents::OPERATIONS, |name| {
+        name
+    })?;
     let query = IntentQuery {
         account: args.list.account(context)?,
-        state,
-        operation: args.operation.clone(),
-        since: time(args.since.as_deref(), "--since")?,
-        until: time(args.until.as_deref(), "--until")?,
+        state: one_of(args.state.as_deref(), "--state", &IntentState::ALL, IntentState::name)?,
+        operation: operation.map(str::to_owned),
+        since: args.span.since()?,
+        until: args.span.until()?,
         older_than: args.older_than.as_deref().map(age).transpose()?,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let views = intents::list(&mut ledger, &query)?;
-    ledger.leave_open();
+    let views = context.with_ledger(|ledger| intents::list(ledger, &query))?;
     context.done(&render::intents::list(&views))
 }
 
 fn run_resolve(context: &Context<'_>, args: &ResolveArgs) -> anyhow::Result<Exit> {
-    let account = account(context, args.user_id.as_deref())?;
+    let account = args.owner.account(context)?;
     let choice = match (&args.key, account) {
         (Some(text), Some((user_id, currency))) => Choice::Key(user_id, currency, key(text)?),
         (_, account) => Choice::All(account),
     };
     let age = args.age.parse()?;
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let resolution = intents::resolve(&mut ledger, &choice, age)?;
-    ledger.leave_open();
+    let resolution = context.with_ledger(|ledger| intents::resolve(ledger, &choice, age))?;
     let (document, exit) = render::intents::resolved(&resolution);
     context.ended(&document, exit)
 }
 
 fn run_replay(context: &Context<'_>, args: &ReplayArgs) -> anyhow::Result<Exit> {
-    let account = account(context, args.user_id.as_deref())?;
+    let account = args.owner.account(context)?;
     let age = args.age.parse()?;
     if let (Some(text), Some((user_id, currency))) = (&args.key, &account) {
         let key = key(text)?;
-        let mut ledger = context.ledger()?;
-        let answer = intents::replay_key(&mut ledger, (user_id, currency, &key), age)?;
-        ledger.leave_open();
+        let answer = context.with_ledger(|ledger| intents::replay_key(ledger, (user_id, currency, &key), age))?;
         return context.answered("intents-replay", &answer);
     }
     let which = if args.failed {
@@ -207,9 +178,7 @@ fn run_replay(context: &Context<'_>, args: &ReplayArgs) -> anyhow::Result<Exit> 
         Replays::Stranded
     };
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let replayed = intents::replay(&mut ledger, account, which, age)?;
-    ledger.leave_open();
+    let replayed = context.with_ledger(|ledger| intents::replay(ledger, account, which, age))?;
     let (document, exit) = render::intents::replayed(&replayed);
     context.ended(&document, exit)
 }

@@ -27,9 +27,7 @@ pub struct MetricsArgs {
 }
 
 pub fn run(context: &Context<'_>, args: &MetricsArgs) -> anyhow::Result<Exit> {
-    let mut ledger = context.ledger()?;
-    let measured = metrics(&mut ledger)?;
-    ledger.leave_open();
+    let measured = context.with_ledger(metrics)?;
     let file = (args.output != Path::new("-")).then_some(&args.output);
     let name = file.map(|file| file.display().to_string());
     let (text, document) = exposition(&measured, name.as_deref());

@@ -46,6 +46,7 @@ mod seed;
 mod signals;
 mod suspension;
 mod trial_balance;
+mod values;
 mod verify_sync;
 
 use std::process::ExitCode;
@@ -60,7 +61,7 @@ use crate::ledger::LedgerError;
 use crate::render::failure::Failure;
 use crate::render::{Format, Writer};
 
-/// Administers the prepaid balances of a service's users.
+/// Administers the prepaid balances of a service's users
 ///
 /// Every money operation is an entry in an append-only journal; balances are kept beside it for speed,
 /// proven equal by `verify-sync`, and repaired from it by `verify-sync --fix`.

@@ -5,8 +5,9 @@ mod settings;
 use clap::{Args, Subcommand};
 
 use self::settings::{ChannelArgs, RetryArgs};
-use super::arguments::{ListArgs, lifetime, span};
-use super::context::{Context, invalid};
+use super::arguments::ListArgs;
+use super::context::Context;
+use super::values::{lifetime, optional, span};
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::domain::delivery::DeliveryState;
@@ -117,9 +118,7 @@ impl RunArgs {
 fn deliver(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<Exit> {
     let request = args.request()?;
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let report = notify::notify(&mut ledger, &request)?;
-    ledger.leave_open();
+    let report = context.with_ledger(|ledger| notify::notify(ledger, &request))?;
     context.ended(&render::notify::report(&report), report.exit())
 }
 
@@ -134,24 +133,15 @@ fn list(context: &Context<'_>, args: &NotifyListArgs) -> anyhow::Result<Exit> {
         state,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let listed = review::list(&mut ledger, &query)?;
-    ledger.leave_open();
+    let listed = context.with_ledger(|ledger| review::list(ledger, &query))?;
     context.done(&render::notify::deliveries(&listed))
 }
 
 fn resend(context: &Context<'_>, args: &ResendArgs) -> anyhow::Result<Exit> {
-    let id = args
-        .id
-        .as_deref()
-        .map(str::parse::<EventId>)
-        .transpose()
-        .map_err(invalid)?;
-    let mut ledger = context.ledger()?;
-    let resent = match id {
-        Some(id) => review::resend(&mut ledger, id)?,
-        None => review::resend_dead(&mut ledger)?,
-    };
-    ledger.leave_open();
+    let id = optional(args.id.as_deref(), str::parse::<EventId>)?;
+    let resent = context.with_ledger(|ledger| match id {
+        Some(id) => review::resend(ledger, id),
+        None => review::resend_dead(ledger),
+    })?;
     context.done(&render::notify::resent(resent))
 }

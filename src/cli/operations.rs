@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{ListArgs, time};
+use super::arguments::{ListArgs, SpanArgs};
 use super::context::Context;
 use super::help;
 use crate::domain::code::Exit;
@@ -29,12 +29,8 @@ pub struct OperationsListArgs {
     /// Only this command: "account lock", "verify-sync --fix"
     #[arg(long)]
     command: Option<String>,
-    /// From this moment on (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Before this moment (RFC 3339)
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
+    #[command(flatten)]
+    span: SpanArgs,
 }
 
 pub fn run(context: &Context<'_>, command: &OperationsCommand) -> anyhow::Result<Exit> {
@@ -42,12 +38,10 @@ pub fn run(context: &Context<'_>, command: &OperationsCommand) -> anyhow::Result
     let query = ActQuery {
         account: args.list.account(context)?,
         command: args.command.clone(),
-        since: time(args.since.as_deref(), "--since")?,
-        until: time(args.until.as_deref(), "--until")?,
+        since: args.span.since()?,
+        until: args.span.until()?,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let views = operations::list(&mut ledger, &query)?;
-    ledger.leave_open();
+    let views = context.with_ledger(|ledger| operations::list(ledger, &query))?;
     context.done(&render::operations::operations(&views))
 }

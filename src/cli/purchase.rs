@@ -2,9 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg, amount, pending_span, per_credit};
+use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg};
 use super::context::{Context, invalid};
 use super::refund::IfSpentArg;
+use super::values::{amount, one_of, optional, pending_span, per_credit};
 use super::{help, signals};
 use crate::domain::account::AccountId;
 use crate::domain::code::Exit;
@@ -12,7 +13,7 @@ use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::operation::{IfSpent, Operation};
 use crate::domain::purchase::{CreditState, GiftId, Paid, PurchaseId};
 use crate::domain::worth::{Terms, Worth, Worthless};
-use crate::ledger::post::{Request, post};
+use crate::ledger::post::Request;
 use crate::ledger::purchase::{self, PurchaseQuery};
 use crate::ledger::{Ledger, LedgerError, credits, currency};
 use crate::render;
@@ -85,12 +86,11 @@ pub struct TermsArgs {
 
 impl TermsArgs {
     pub fn parse(&self) -> Result<Terms, LedgerError> {
-        let paid_in = self.paid_in.as_deref().map(CurrencyCode::parse);
         Ok(Terms {
             purchase_per_credit: per_credit(&self.purchase_per_credit, "--purchase-per-credit")?,
             gift_per_credit: per_credit(&self.gift_per_credit, "--gift-per-credit")?,
             pending_for: pending_span(&self.pending_hours)?,
-            paid_in: paid_in.transpose().map_err(invalid)?,
+            paid_in: optional(self.paid_in.as_deref(), CurrencyCode::parse)?,
         })
     }
 }
@@ -270,37 +270,33 @@ fn record(context: &Context<'_>, args: &RecordArgs) -> anyhow::Result<Exit> {
     let (user_id, note, key) = (args.user.parse()?, args.note.parse()?, args.key.parse()?);
     let pending_for = pending_span(&args.pending_hours)?;
     let rate = per_credit(&args.per_credit, "--per-credit")?;
-    let mut ledger = context.ledger()?;
-    let unit = context.currency(&mut ledger)?;
-    let worth = args.worth.parse(&mut ledger, &unit)?;
-    let request = Request {
-        operation: worth.purchase(rate, pending_for, &unit).map_err(worthless)?,
-        user_id,
-        currency: unit,
-        note,
-        key,
-    };
-    let answer = post(&mut ledger, &request)?;
-    ledger.leave_open();
-    context.answered("purchase-record", &answer)
+    context.post("purchase-record", |ledger| {
+        let unit = context.currency(ledger)?;
+        let worth = args.worth.parse(ledger, &unit)?;
+        Ok(Request {
+            operation: worth.purchase(rate, pending_for, &unit).map_err(worthless)?,
+            user_id,
+            currency: unit,
+            note,
+            key,
+        })
+    })
 }
 
 fn grant(context: &Context<'_>, args: &GrantArgs) -> anyhow::Result<Exit> {
     let (user_id, note, key) = (args.user.parse()?, args.note.parse()?, args.key.parse()?);
     let rate = per_credit(&args.per_credit, "--per-credit")?;
-    let mut ledger = context.ledger()?;
-    let unit = context.currency(&mut ledger)?;
-    let worth = args.worth.parse(&mut ledger, &unit)?;
-    let request = Request {
-        operation: worth.gift(rate, &unit).map_err(worthless)?,
-        user_id,
-        currency: unit,
-        note,
-        key,
-    };
-    let answer = post(&mut ledger, &request)?;
-    ledger.leave_open();
-    context.answered("gift-grant", &answer)
+    context.post("gift-grant", |ledger| {
+        let unit = context.currency(ledger)?;
+        let worth = args.worth.parse(ledger, &unit)?;
+        Ok(Request {
+            operation: worth.gift(rate, &unit).map_err(worthless)?,
+            user_id,
+            currency: unit,
+            note,
+            key,
+        })
+    })
 }
 
 pub fn run_deactivate(context: &Context<'_>, args: &DeactivatePurchaseArgs) -> anyhow::Result<Exit> {
@@ -335,40 +331,31 @@ impl TakeBackArgs {
         operation: impl FnOnce(IfSpent) -> Operation,
     ) -> anyhow::Result<Exit> {
         let said = (self.note.with_reason()?, self.key.parse()?);
-        let mut ledger = context.ledger()?;
-        let answer = purchase::deactivate(&mut ledger, account, &name, operation(self.if_spent.into()), said)?;
-        ledger.leave_open();
+        let answer = context.with_ledger(|ledger| {
+            purchase::deactivate(ledger, account, &name, operation(self.if_spent.into()), said)
+        })?;
         context.answered(command, &answer)
     }
 }
 
 fn list(context: &Context<'_>, args: &PurchaseListArgs) -> anyhow::Result<Exit> {
-    let state = |name: &str| {
-        CreditState::parse(name).ok_or_else(|| invalid("--state is one of pending, inactive, transferred, taken_back"))
-    };
     let query = PurchaseQuery {
         account: args.list.account(context)?,
-        state: args.state.as_deref().map(state).transpose()?,
+        state: one_of(args.state.as_deref(), "--state", &CreditState::ALL, CreditState::name)?,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let views = purchase::purchases(&mut ledger, &query)?;
-    ledger.leave_open();
+    let views = context.with_ledger(|ledger| purchase::purchases(ledger, &query))?;
     context.done(&render::purchase::purchases(&views))
 }
 
 fn gift_list(context: &Context<'_>, args: &GiftListArgs) -> anyhow::Result<Exit> {
     let account = args.list.account(context)?;
-    let mut ledger = context.ledger()?;
-    let views = purchase::gifts(&mut ledger, account.as_ref(), args.list.limit())?;
-    ledger.leave_open();
+    let views = context.with_ledger(|ledger| purchase::gifts(ledger, account.as_ref(), args.list.limit()))?;
     context.done(&render::purchase::gifts(&views))
 }
 
 pub fn run_process(context: &Context<'_>, _args: &ProcessPendingCreditsArgs) -> anyhow::Result<Exit> {
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let done = credits::process(&mut ledger, &context.progress())?;
-    ledger.leave_open();
+    let done = context.with_ledger(|ledger| credits::process(ledger, &context.progress()))?;
     context.ended(&render::purchase::processed(&done), done.exit())
 }

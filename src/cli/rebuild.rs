@@ -27,8 +27,7 @@ pub struct RebuildArgs {
 pub fn run(context: &Context<'_>, args: &RebuildArgs) -> anyhow::Result<Exit> {
     let scope = args.scope.parse(context)?;
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let report = rebuild::rebuild(&mut ledger, &scope, !args.no_backup, &context.progress())?;
-    ledger.leave_open();
+    let report =
+        context.with_ledger(|ledger| rebuild::rebuild(ledger, &scope, !args.no_backup, &context.progress()))?;
     context.ended(&render::verify::report("rebuild", &report, true), report.exit())
 }

@@ -2,15 +2,16 @@
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{KeyArg, ListArgs, NoteArgs, amount, expiry, json};
+use super::arguments::{KeyArg, ListArgs, NoteArgs};
 use super::callback::{self, CallbackArgs};
 use super::context::{Context, invalid};
 use super::help;
+use super::values::{amount, expiry, json, one_of};
 use crate::domain::code::{Code, Exit};
 use crate::domain::operation::{Operation, Settle};
 use crate::domain::recharge::{RechargeId, RechargeStatus};
 use crate::domain::text::{PaymentMethod, UserId};
-use crate::ledger::post::{Request, post};
+use crate::ledger::post::Request;
 use crate::ledger::recharge::RechargeQuery;
 use crate::ledger::{LedgerError, expiry as expiring, recharge};
 use crate::render;
@@ -131,64 +132,50 @@ fn open(context: &Context<'_>, args: &OpenArgs) -> anyhow::Result<Exit> {
     } else {
         Settle::Now
     };
-    let mut ledger = context.ledger()?;
-    let currency = context.currency(&mut ledger)?;
-    let amount = amount(args.amount.as_deref().unwrap_or_default(), &currency)?;
-    let operation = Operation::Recharge {
-        amount,
-        method,
-        settle,
-        gateway_response,
-    };
-    let answer = post(
-        &mut ledger,
-        &Request {
+    context.post("recharge", |ledger| {
+        let currency = context.currency(ledger)?;
+        let operation = Operation::Recharge {
+            amount: amount(args.amount.as_deref().unwrap_or_default(), &currency)?,
+            method,
+            settle,
+            gateway_response,
+        };
+        Ok(Request {
             user_id,
             currency,
             operation,
             note,
             key,
-        },
-    )?;
-    ledger.leave_open();
-    context.answered("recharge", &answer)
+        })
+    })
 }
 
 fn advance(context: &Context<'_>, args: &StepArgs, to: RechargeStatus) -> anyhow::Result<Exit> {
     let id: RechargeId = args.id.parse().map_err(invalid)?;
     let gateway_response = json(args.gateway_response.as_deref(), "--gateway-response")?;
     let key = args.key.parse()?;
-    let mut ledger = context.ledger()?;
-    let answer = recharge::advance(&mut ledger, id, to, gateway_response, key)?;
-    ledger.leave_open();
+    let answer = context.with_ledger(|ledger| recharge::advance(ledger, id, to, gateway_response, key))?;
     context.answered("recharge", &answer)
 }
 
 fn list(context: &Context<'_>, args: &RechargeListArgs) -> anyhow::Result<Exit> {
-    let status =
-        match args.status.as_deref() {
-            None => None,
-            Some(name) => Some(RechargeStatus::parse(name).ok_or_else(|| {
-                invalid("--status is one of pending, processing, completed, failed, cancelled, expired")
-            })?),
-        };
     let query = RechargeQuery {
         account: args.list.account(context)?,
-        status,
+        status: one_of(
+            args.status.as_deref(),
+            "--status",
+            &RechargeStatus::ALL,
+            RechargeStatus::name,
+        )?,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let views = recharge::list(&mut ledger, &query)?;
-    let document = render::recharge::recharges(&views, ledger.now());
-    ledger.leave_open();
-    context.done(&document)
+    let (views, now) = context.with_ledger(|ledger| Ok((recharge::list(ledger, &query)?, ledger.now())))?;
+    context.done(&render::recharge::recharges(&views, now))
 }
 
 pub fn run_expire(context: &Context<'_>, _args: &ExpireRechargesArgs) -> anyhow::Result<Exit> {
     super::signals::long_work();
-    let mut ledger = context.ledger()?;
-    let done = expiring::expire_recharges(&mut ledger)?;
-    ledger.leave_open();
+    let done = context.with_ledger(expiring::expire_recharges)?;
     let document = render::recharge::expired("expire-recharges", "recharges", &done);
     context.ended(&document, done.exit())
 }

@@ -3,8 +3,9 @@
 use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 
-use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg, amount, date, span};
+use super::arguments::{KeyArg, ListArgs, NoteArgs, UserArg};
 use super::context::{Context, invalid};
+use super::values::{amount, date, one_of, span};
 use super::{help, signals};
 use crate::domain::calendar::{Every, MonthDay, Schedule, Zone, minute_of_day};
 use crate::domain::code::Exit;
@@ -185,22 +186,22 @@ fn add(context: &Context<'_>, args: &AddArgs) -> anyhow::Result<Exit> {
     let starts_on = date(args.starts.as_deref(), "--starts")?;
     let ends_on = date(args.ends.as_deref(), "--ends")?;
     let schedule = args.schedule(context.clock()?.now(), starts_on)?;
-    let mut ledger = context.ledger()?;
-    let currency = context.currency(&mut ledger)?;
-    let request = Add {
-        user_id,
-        amount: amount(&args.amount, &currency)?,
-        currency,
-        service,
-        schedule,
-        day_is_given: args.on.is_some(),
-        starts_on,
-        ends_on,
-        note,
-        key,
-    };
-    let added = recurring::add(&mut ledger, &request)?;
-    ledger.leave_open();
+    let (added, request) = context.with_ledger(|ledger| {
+        let currency = context.currency(ledger)?;
+        let request = Add {
+            user_id,
+            amount: amount(&args.amount, &currency)?,
+            currency,
+            service,
+            schedule,
+            day_is_given: args.on.is_some(),
+            starts_on,
+            ends_on,
+            note,
+            key,
+        };
+        Ok((recurring::add(ledger, &request)?, request))
+    })?;
     match added {
         Added::Done(view) => context.done(&render::recurring::added(&view, true)),
         Added::Already(view) => context.done(&render::recurring::added(&view, false)),
@@ -209,25 +210,24 @@ fn add(context: &Context<'_>, args: &AddArgs) -> anyhow::Result<Exit> {
 }
 
 fn list(context: &Context<'_>, args: &RecurringListArgs) -> anyhow::Result<Exit> {
-    let state =
-        |name: &str| RecurringState::parse(name).ok_or_else(|| invalid("--state is one of active, ended, cancelled"));
     let query = RecurringQuery {
         account: args.list.account(context)?,
-        state: args.state.as_deref().map(state).transpose()?,
+        state: one_of(
+            args.state.as_deref(),
+            "--state",
+            &RecurringState::ALL,
+            RecurringState::name,
+        )?,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let views = recurring::list(&mut ledger, &query)?;
-    ledger.leave_open();
+    let views = context.with_ledger(|ledger| recurring::list(ledger, &query))?;
     context.done(&render::recurring::list(&views))
 }
 
 fn cancel(context: &Context<'_>, args: &CancelArgs) -> anyhow::Result<Exit> {
     let id: RecurringId = args.id.parse().map_err(invalid)?;
     let reason = Description::parse(&args.reason).map_err(invalid)?;
-    let mut ledger = context.ledger()?;
-    let done = recurring::cancel(&mut ledger, id, &reason)?;
-    ledger.leave_open();
+    let done = context.with_ledger(|ledger| recurring::cancel(ledger, id, &reason))?;
     match done {
         Cancelled::Done(view) => context.done(&render::recurring::cancelled(&view, true)),
         Cancelled::Already(view) => context.done(&render::recurring::cancelled(&view, false)),
@@ -254,8 +254,6 @@ fn charge_due(context: &Context<'_>, args: &RunArgs) -> anyhow::Result<Exit> {
         max_catch_up: args.max_catch_up,
     };
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let done = run_due(&mut ledger, &terms, &context.progress_in("recurring charges"))?;
-    ledger.leave_open();
+    let done = context.with_ledger(|ledger| run_due(ledger, &terms, &context.progress_in("recurring charges")))?;
     context.ended(&render::recurring::run(&done), done.exit())
 }

@@ -9,7 +9,6 @@ use crate::domain::code::Exit;
 use crate::domain::money::Amount;
 use crate::domain::operation::{IfSpent, Operation};
 use crate::domain::text::UserId;
-use crate::ledger::post::post;
 
 /// Give back a hold, or what an entry took
 ///
@@ -107,10 +106,7 @@ fn take_back(
     if entry < 1 {
         return Err(invalid("--entry is a number from 1; `ledger history` shows them").into());
     }
-    let mut ledger = context.ledger()?;
-    let currency = context.currency(&mut ledger)?;
-    let request = part.request((user_id, currency), operation)?;
-    let answer = post(&mut ledger, &request)?;
-    ledger.leave_open();
-    context.answered(command, &answer)
+    context.post(command, |ledger| {
+        part.request((user_id, context.currency(ledger)?), operation)
+    })
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::arguments::date;
 use super::context::{Context, invalid};
+use super::values::date;
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::domain::period::{Step, midnight};
@@ -173,17 +173,13 @@ fn show(
     report: impl FnOnce(&mut Ledger, &Query, &Bar) -> Result<Document, LedgerError>,
 ) -> anyhow::Result<Exit> {
     let query = period.query(context)?;
-    let mut ledger = context.ledger()?;
-    let document = report(&mut ledger, &query, &context.progress())?;
-    ledger.leave_open();
+    let document = context.with_ledger(|ledger| report(ledger, &query, &context.progress()))?;
     context.done(&document)
 }
 
 fn run_daily(context: &Context<'_>, args: &DailyArgs) -> anyhow::Result<Exit> {
     let day = date(args.date.as_deref(), "--date")?;
-    let mut ledger = context.ledger()?;
-    let daily = report::daily::daily(&mut ledger, day, &context.progress())?;
-    ledger.leave_open();
+    let daily = context.with_ledger(|ledger| report::daily::daily(ledger, day, &context.progress()))?;
     if let Some(path) = &args.html {
         render::report::daily::write_page(&daily, path)
             .map_err(|error| invalid(format!("--html {}: {error}", path.display())))?;

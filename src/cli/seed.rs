@@ -22,7 +22,7 @@ const END: &str = "2026-01-01T00:00:00Z";
 /// begin again with a new database then.
 #[derive(Debug, Args)]
 #[command(after_help = help::job("\
-    ledger seed --accounts 1000 --entries 100000 --database-url test.db
+    ledger seed --accounts 100 --entries 10000 --database-url test.db
     ledger seed --accounts 50 --entries 2000 --rng-seed 7 --days 30 --format json
     ledger seed --accounts 50 --entries 2000 --into-existing --user-prefix test-"))]
 pub struct SeedArgs {
@@ -49,19 +49,19 @@ pub struct SeedArgs {
 pub fn run(context: &Context<'_>, args: &SeedArgs) -> anyhow::Result<Exit> {
     let end = end(context)?;
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let asked = Seed {
-        accounts: args.accounts,
-        entries: args.entries,
-        rng_seed: args.rng_seed,
-        currency: context.currency(&mut ledger)?,
-        days: args.days,
-        end,
-        user_prefix: args.user_prefix.clone(),
-        into_existing: args.into_existing,
-    };
-    let seeded = seed(&mut ledger, &asked, &context.progress_in("entries"))?;
-    ledger.leave_open();
+    let seeded = context.with_ledger(|ledger| {
+        let asked = Seed {
+            accounts: args.accounts,
+            entries: args.entries,
+            rng_seed: args.rng_seed,
+            currency: context.currency(ledger)?,
+            days: args.days,
+            end,
+            user_prefix: args.user_prefix.clone(),
+            into_existing: args.into_existing,
+        };
+        seed(ledger, &asked, &context.progress_in("entries"))
+    })?;
     context.done(&render::seed::seeded(&seeded))
 }
 

@@ -48,11 +48,11 @@ pub struct SuspensionsArgs {
 pub fn run_suspend(context: &Context<'_>, args: &SuspendArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
     let reason = Description::parse(&args.reason).map_err(invalid)?;
-    let mut ledger = context.ledger()?;
-    let currency = context.currency(&mut ledger)?;
-    let done = suspension::suspend(&mut ledger, &user_id, currency.code(), &reason)?;
-    let now = ledger.now();
-    ledger.leave_open();
+    let (done, currency, now) = context.with_ledger(|ledger| {
+        let currency = context.currency(ledger)?;
+        let done = suspension::suspend(ledger, &user_id, currency.code(), &reason)?;
+        Ok((done, currency, ledger.now()))
+    })?;
     match done {
         Suspended::Done(view) => context.done(&render::suspension::changed("suspend", &view, true, now)),
         Suspended::Already(view) => context.done(&render::suspension::changed("suspend", &view, false, now)),
@@ -62,11 +62,10 @@ pub fn run_suspend(context: &Context<'_>, args: &SuspendArgs) -> anyhow::Result<
 
 pub fn run_resume(context: &Context<'_>, args: &ResumeArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
-    let mut ledger = context.ledger()?;
-    let code = context.currency_code()?;
-    let done = suspension::resume(&mut ledger, &user_id, &code)?;
-    let now = ledger.now();
-    ledger.leave_open();
+    let (done, now) = context.with_ledger(|ledger| {
+        let done = suspension::resume(ledger, &user_id, &context.currency_code()?)?;
+        Ok((done, ledger.now()))
+    })?;
     match done {
         Resumed::Done(view) => context.done(&render::suspension::changed("resume", &view, true, now)),
         Resumed::NotSuspended(account) => context.done(&render::suspension::not_suspended(&account)),
@@ -79,9 +78,6 @@ pub fn run_list(context: &Context<'_>, args: &SuspensionsArgs) -> anyhow::Result
         active: args.active,
         limit: args.list.limit(),
     };
-    let mut ledger = context.ledger()?;
-    let views = suspension::list(&mut ledger, &query)?;
-    let document = render::suspension::suspensions(&views, ledger.now());
-    ledger.leave_open();
-    context.done(&document)
+    let (views, now) = context.with_ledger(|ledger| Ok((suspension::list(ledger, &query)?, ledger.now())))?;
+    context.done(&render::suspension::suspensions(&views, now))
 }

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::arguments::time;
 use super::context::Context;
+use super::values::time;
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::ledger::trial_balance::trial_balance;
@@ -26,8 +26,6 @@ pub struct TrialBalanceArgs {
 pub fn run(context: &Context<'_>, args: &TrialBalanceArgs) -> anyhow::Result<Exit> {
     let at = time(args.at.as_deref(), "--at")?;
     signals::long_work();
-    let mut ledger = context.ledger()?;
-    let report = trial_balance(&mut ledger, at, &context.progress())?;
-    ledger.leave_open();
+    let report = context.with_ledger(|ledger| trial_balance(ledger, at, &context.progress()))?;
     context.ended(&render::trial_balance::trial_balance(&report), report.exit())
 }

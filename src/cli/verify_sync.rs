@@ -144,10 +144,9 @@ pub fn run(context: &Context<'_>, args: &VerifySyncArgs) -> anyhow::Result<Exit>
         );
     }
     signals::long_work();
-    let mut ledger = context.ledger()?;
     let progress = context.progress();
     let report = if args.rebuild {
-        rebuild::rebuild(&mut ledger, &scope, !args.no_backup, &progress)?
+        context.with_ledger(|ledger| rebuild::rebuild(ledger, &scope, !args.no_backup, &progress))?
     } else {
         let request = Verify {
             scope,
@@ -158,9 +157,8 @@ pub fn run(context: &Context<'_>, args: &VerifySyncArgs) -> anyhow::Result<Exit>
             backup: !args.no_backup,
             anchor: args.anchor.clone(),
         };
-        verify(&mut ledger, &request, &progress)?
+        context.with_ledger(|ledger| verify(ledger, &request, &progress))?
     };
-    ledger.leave_open();
     let fixing = args.fix || args.rebuild;
     context.ended(&render::verify::report("verify-sync", &report, fixing), report.exit())
 }

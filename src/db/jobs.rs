@@ -86,11 +86,13 @@ pub fn run_finished(
 pub struct RecordedRun {
     pub job: String,
     pub started_at: Timestamp,
-    /// `None` while it runs, and where it was killed.
+    /// `None` while it runs, and where it was killed; so are the others.
     pub finished_at: Option<Timestamp>,
     pub exit_code: Option<i64>,
-    /// JSON.
+    /// JSON, as the job has recorded it.
     pub counts: Option<String>,
+    /// Of all chain heads, where the job reckons it.
+    pub digest: Option<String>,
 }
 
 impl FromRow for RecordedRun {
@@ -101,48 +103,29 @@ impl FromRow for RecordedRun {
             finished_at: columns.optional_int()?.map(Timestamp::from_micros),
             exit_code: columns.optional_int()?,
             counts: columns.optional_text()?,
-        })
-    }
-}
-
-/// A run that has ended.
-#[derive(Clone, Debug)]
-pub struct EndedRun {
-    pub started: Timestamp,
-    pub finished: Timestamp,
-    pub exit_code: i64,
-    /// JSON, as the job has recorded it.
-    pub counts: Option<String>,
-    pub digest: Option<String>,
-}
-
-impl FromRow for EndedRun {
-    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        Ok(Self {
-            started: Timestamp::from_micros(columns.int()?),
-            finished: Timestamp::from_micros(columns.int()?),
-            exit_code: columns.int()?,
-            counts: columns.optional_text()?,
             digest: columns.optional_text()?,
         })
     }
 }
 
-/// The last run of each job, by name. Ids grow with time.
-pub fn runs_last(db: &mut Db) -> Result<Vec<RecordedRun>, DbError> {
-    let job = db.by_bytes("job");
-    db.rows(&sql(format!(
-        "SELECT job, started_at, finished_at, exit_code, counts FROM job_runs \
-         WHERE id IN (SELECT MAX(id) FROM job_runs GROUP BY job) ORDER BY {job}"
-    )))
+/// Which of a job's runs are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    All,
+    /// Neither those at work nor those that were killed.
+    Ended,
 }
 
-/// The run of a job that began last among those that have ended.
-pub fn run_latest(db: &mut Db, job: &str) -> Result<Option<EndedRun>, DbError> {
-    let select = sql(
-        "SELECT started_at, finished_at, exit_code, counts, digest FROM job_runs \
-         WHERE job = ? AND finished_at IS NOT NULL AND exit_code IS NOT NULL ORDER BY started_at DESC, id DESC LIMIT 1",
-    );
+/// The run of a job that began last.
+pub fn run_latest(db: &mut Db, job: &str, of: Runs) -> Result<Option<RecordedRun>, DbError> {
+    let ended = match of {
+        Runs::All => "",
+        Runs::Ended => "AND finished_at IS NOT NULL AND exit_code IS NOT NULL",
+    };
+    let select = sql(format!(
+        "SELECT job, started_at, finished_at, exit_code, counts, digest FROM job_runs \
+         WHERE job = ? {ended} ORDER BY started_at DESC, id DESC LIMIT 1"
+    ));
     db.row(&select.bind(job))
 }
 

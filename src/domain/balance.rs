@@ -1,4 +1,6 @@
 //! The state of an account as its entries make it: the one definition of "recompute".
+//!
+//! Whether an entry should have been allowed is not asked here, only whether it follows from the one before.
 
 use super::chain::{self, Chain, ChainHash, EntryForm};
 use super::entry::{Deltas, Entry, EntryKind, Movement, Stamp, Standing, Total};

@@ -1,4 +1,6 @@
 //! What an intent says was asked, held against the entry it says it made.
+//!
+//! It does not judge anew: rules and balances of that moment are gone. It tells whether both speak of the same thing.
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,6 @@
 //! What can be asked of an account.
+//!
+//! An operation is well formed by its types; whether it may be done is for [`posting`](super::posting) to say.
 
 use chrono::TimeDelta;
 

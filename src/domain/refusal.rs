@@ -1,4 +1,6 @@
 //! The answers "no": what a rule says when it does not let an operation through.
+//!
+//! A refusal is an outcome, recorded with the attempt; what broke is an error and none of these.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,7 @@
-//! What a decision sees.
+//! What a decision sees: one account at one moment, and the record that the operation is about.
+//!
+//! Nothing is looked up later: what is not in here cannot count. Whoever reads one holds the account's lock, or notices
+//! when writing that the account has moved on.
 
 use std::sync::Arc;
 

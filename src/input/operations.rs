@@ -1,4 +1,7 @@
 //! Lines of `ledger apply`: a command's name and its options, as an NDJSON object or a CSV row.
+//!
+//! The same words as on the command line, read with the same types. What takes a look into the ledger, such as a record's
+//! owner, is left open for `cli/apply/requests.rs`.
 
 use std::fmt;
 

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use super::clock::{Clock, wall_clock};
 use super::error::LedgerError;
 use super::job::in_force;
-use crate::db::jobs::{leases_held, run_latest};
+use crate::db::jobs::{Runs, leases_held, run_latest};
 use crate::db::metrics::open_alerts;
 use crate::db::migrate::MigrationStatus;
 use crate::db::server::{self, Misplaced, Rights};
@@ -339,7 +339,7 @@ fn look_at_jobs(db: &mut Db, patient: &Patient, seen: &mut Examination) -> Resul
 
 fn look_at_job(db: &mut Db, job: &Job, now: Timestamp, seen: &mut Examination) -> Result<(), LedgerError> {
     let again = format!("ledger {}", job.command);
-    let Some(run) = run_latest(db, job.name)? else {
+    let Some(run) = run_latest(db, job.name, Runs::Ended)? else {
         let message = format!("{} has never run", job.name);
         seen.warn(
             "jobs",
@@ -348,7 +348,7 @@ fn look_at_job(db: &mut Db, job: &Job, now: Timestamp, seen: &mut Examination) -
         );
         return Ok(());
     };
-    let (name, started) = (job.name, run.started);
+    let (name, started) = (job.name, run.started_at);
     if started > now.after(IN_WORK) {
         let message = format!("{name} ran at {started}, which is still to come");
         seen.warn(
@@ -363,8 +363,8 @@ fn look_at_job(db: &mut Db, job: &Job, now: Timestamp, seen: &mut Examination) -
             message,
             &format!("{again}; does cron or its timer run? see `ledger schedule --cron`"),
         );
-    } else if run.exit_code != 0 {
-        let message = format!("{name} ended with exit {} at {}", run.exit_code, run.finished);
+    } else if let (Some(code @ 1..), Some(ended)) = (run.exit_code, run.finished_at) {
+        let message = format!("{name} ended with exit {code} at {ended}");
         seen.warn("jobs", message, &again);
     } else {
         seen.ok("jobs", format!("{name} ran at {started}"));

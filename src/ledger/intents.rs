@@ -7,6 +7,7 @@ use super::account::find;
 use super::clock::unique_name;
 use super::error::LedgerError;
 use super::payload;
+pub use super::payload::operation_name;
 use super::post::{Answer, Request, post};
 use super::{Ledger, interrupt};
 use crate::db::accounts::account_by_id;

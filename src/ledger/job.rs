@@ -1,4 +1,7 @@
 //! Runs of jobs: one at a time, each leaving a record.
+//!
+//! The lease is a row, no lock of the database: it says who holds it, is not waited for when that process is gone, and its
+//! fence tells a holder that another has taken over.
 
 use std::time::Duration;
 

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::Ledger;
 use super::error::LedgerError;
-pub use crate::db::jobs::EndedRun;
-use crate::db::jobs::run_latest;
+pub use crate::db::jobs::RecordedRun;
+use crate::db::jobs::{Runs, run_latest};
 pub use crate::db::metrics::{CurrencyTally, Waiting};
 use crate::db::metrics::{currency_tallies, open_alerts, waiting};
 use crate::db::migrate::MigrationStatus;
@@ -25,12 +25,12 @@ pub struct Metrics {
     pub waiting: Waiting,
     /// How many are open, by severity.
     pub alerts: Vec<(Severity, i64)>,
-    /// The latest run of each job that has run at all.
-    pub jobs: Vec<(&'static str, EndedRun)>,
+    /// The latest run that has ended, of each job that has one.
+    pub jobs: Vec<RecordedRun>,
     /// Attempts that a crash had left pending when the latest audit counted them.
     pub stranded: Option<u64>,
     /// Of all chain heads, as the latest run of that job found it.
-    pub digest: Option<(&'static str, String)>,
+    pub digest: Option<(String, String)>,
 }
 
 pub fn metrics(ledger: &mut Ledger) -> Result<Metrics, LedgerError> {
@@ -38,7 +38,7 @@ pub fn metrics(ledger: &mut Ledger) -> Result<Metrics, LedgerError> {
     read(&mut ledger.db, |db| {
         let mut jobs = Vec::new();
         for job in JOBS {
-            jobs.extend(run_latest(db, job.name)?.map(|run| (job.name, run)));
+            jobs.extend(run_latest(db, job.name, Runs::Ended)?);
         }
         let mut alerts = Vec::new();
         for severity in [Severity::Warning, Severity::Critical] {
@@ -46,8 +46,9 @@ pub fn metrics(ledger: &mut Ledger) -> Result<Metrics, LedgerError> {
         }
         let latest_digest = jobs
             .iter()
-            .filter_map(|(job, run)| Some((run.finished, *job, run.digest.clone()?)))
-            .max_by_key(|(finished, ..)| *finished);
+            .filter_map(|run| Some((run, run.digest.as_ref()?)))
+            .max_by_key(|(run, _)| run.finished_at)
+            .map(|(run, digest)| (run.job.clone(), digest.clone()));
         Ok(Metrics {
             at,
             engine: if is_sqlite { "sqlite" } else { "postgresql" },
@@ -55,17 +56,14 @@ pub fn metrics(ledger: &mut Ledger) -> Result<Metrics, LedgerError> {
             currencies: currency_tallies(db)?,
             waiting: waiting(db, at)?,
             alerts,
-            stranded: jobs
-                .iter()
-                .find(|(job, _)| *job == "audit")
-                .and_then(|(_, run)| stranded(run)),
-            digest: latest_digest.map(|(_, job, digest)| (job, digest)),
+            stranded: jobs.iter().find(|run| run.job == "audit").and_then(stranded),
+            digest: latest_digest,
             jobs,
         })
     })
 }
 
-fn stranded(audit: &EndedRun) -> Option<u64> {
+fn stranded(audit: &RecordedRun) -> Option<u64> {
     let counts: Value = serde_json::from_str(audit.counts.as_deref()?).ok()?;
     counts["stranded"].as_u64()
 }

@@ -1,4 +1,7 @@
 //! The payload of an intent: what was asked, as fields that can be compared.
+//!
+//! Payloads are kept for ever, and a key that is sent again is compared with the one of then: a field keeps its name and
+//! its form, and a new one is left out where it says what was meant before it existed.
 
 mod read;
 

@@ -1,4 +1,6 @@
 //! `rebuild`: every balance row recomputed from scratch, entry by entry.
+//!
+//! Entries are never touched, nor is what an account was set to: locks, limits and thresholds are no part of the row.
 
 use super::error::LedgerError;
 use super::job;

@@ -1,4 +1,7 @@
 //! The records beside the entries that operations make and move: recharges, holds, purchases, gifts and access.
+//!
+//! Read and written in the transaction of their entry, under the account's lock; what becomes of them is decided in
+//! `domain`.
 
 use super::error::LedgerError;
 use crate::db::numbers::{Numbered, next_number};

@@ -107,6 +107,16 @@ pub struct Revenue {
 }
 
 impl Revenue {
+    pub const fn net(&self) -> i128 {
+        self.amount - self.taken_back
+    }
+}
+
+impl ByCounterAccount for Revenue {
+    fn name(counter_account: &str) -> Option<&str> {
+        counter_account.strip_prefix("gateway:")
+    }
+
     fn empty(period: usize, currency: Currency, method: Option<String>) -> Self {
         Self {
             period,
@@ -116,10 +126,6 @@ impl Revenue {
             amount: 0,
             taken_back: 0,
         }
-    }
-
-    pub const fn net(&self) -> i128 {
-        self.amount - self.taken_back
     }
 
     fn add(&mut self, kind: EntryKind, sums: &Sums) {
@@ -134,26 +140,42 @@ impl Revenue {
 
 /// Completed recharges by payment method: the entries of kind `recharge`, less the clawbacks that name a gateway.
 pub fn revenue(ledger: &mut Ledger, query: &Query, progress: &dyn Progress) -> Result<Report<Revenue>, LedgerError> {
+    let kinds = [EntryKind::Recharge, EntryKind::Clawback];
+    by_counter_account::<Revenue>(ledger, (query, &kinds), progress)
+}
+
+/// A line of a report that is summed up by counter-account.
+trait ByCounterAccount: Sized {
+    /// What the line is called that an entry with this counter-account counts in; `None` where it counts in none.
+    fn name(counter_account: &str) -> Option<&str>;
+
+    /// `name` is `None` for the total.
+    fn empty(period: usize, currency: Currency, name: Option<String>) -> Self;
+
+    fn add(&mut self, kind: EntryKind, sums: &Sums);
+}
+
+/// Sums the entries of these kinds up, by period, currency and counter-account.
+fn by_counter_account<Line: ByCounterAccount>(
+    ledger: &mut Ledger,
+    (query, kinds): (&Query, &[EntryKind]),
+    progress: &dyn Progress,
+) -> Result<Report<Line>, LedgerError> {
     let periods = query.periods(ledger)?;
     let (mut lines, mut totals) = (BTreeMap::new(), BTreeMap::new());
-    let kinds = [EntryKind::Recharge, EntryKind::Clawback];
     in_pages(ledger, progress, |db, page| {
-        for moved in moved_by_day(db, page, selection(&periods, &kinds, query))? {
-            let Some(method) = moved.counter_account.strip_prefix("gateway:") else {
-                continue;
-            };
-            let Some(period) = periods.index_of(moved.day) else {
-                continue;
-            };
+        for moved in moved_by_day(db, page, selection(&periods, kinds, query))? {
+            let counted = Line::name(&moved.counter_account).zip(periods.index_of(moved.day));
+            let Some((name, period)) = counted else { continue };
             let currency = &moved.currency;
-            let line = lines
-                .entry(key(period, currency, method))
-                .or_insert_with(|| Revenue::empty(period, currency.clone(), Some(method.to_owned())));
-            line.add(moved.kind, &moved.sums);
-            let total = totals
+            lines
+                .entry(key(period, currency, name))
+                .or_insert_with(|| Line::empty(period, currency.clone(), Some(name.to_owned())))
+                .add(moved.kind, &moved.sums);
+            totals
                 .entry(key(0, currency, ""))
-                .or_insert_with(|| Revenue::empty(0, currency.clone(), None));
-            total.add(moved.kind, &moved.sums);
+                .or_insert_with(|| Line::empty(0, currency.clone(), None))
+                .add(moved.kind, &moved.sums);
         }
         Ok(())
     })?;
@@ -199,6 +221,21 @@ pub struct Usage {
 }
 
 impl Usage {
+    pub const fn net(&self) -> i128 {
+        self.spent - self.refunded
+    }
+
+    /// The service, where it was one.
+    pub fn service(&self) -> Option<&str> {
+        self.counter_account.as_deref()?.strip_prefix("revenue:")
+    }
+}
+
+impl ByCounterAccount for Usage {
+    fn name(counter_account: &str) -> Option<&str> {
+        Some(counter_account)
+    }
+
     fn empty(period: usize, currency: Currency, counter_account: Option<String>) -> Self {
         Self {
             period,
@@ -209,15 +246,6 @@ impl Usage {
             refunds: 0,
             refunded: 0,
         }
-    }
-
-    pub const fn net(&self) -> i128 {
-        self.spent - self.refunded
-    }
-
-    /// The service, where it was one.
-    pub fn service(&self) -> Option<&str> {
-        self.counter_account.as_deref()?.strip_prefix("revenue:")
     }
 
     fn add(&mut self, kind: EntryKind, sums: &Sums) {
@@ -233,31 +261,25 @@ impl Usage {
 
 /// What was spent by service: charges, commits and penalties, less refunds; together what `total_spent` grew by.
 pub fn usage(ledger: &mut Ledger, query: &Query, progress: &dyn Progress) -> Result<Report<Usage>, LedgerError> {
-    let periods = query.periods(ledger)?;
-    let (mut lines, mut totals) = (BTreeMap::new(), BTreeMap::new());
-    let kinds = spending();
-    in_pages(ledger, progress, |db, page| {
-        for moved in moved_by_day(db, page, selection(&periods, &kinds, query))? {
-            let Some(period) = periods.index_of(moved.day) else {
-                continue;
-            };
-            let (currency, name) = (&moved.currency, &moved.counter_account);
-            let line = lines
-                .entry(key(period, currency, name))
-                .or_insert_with(|| Usage::empty(period, currency.clone(), Some(name.clone())));
-            line.add(moved.kind, &moved.sums);
-            let total = totals
-                .entry(key(0, currency, ""))
-                .or_insert_with(|| Usage::empty(0, currency.clone(), None));
-            total.add(moved.kind, &moved.sums);
+    by_counter_account::<Usage>(ledger, (query, &spending()), progress)
+}
+
+/// A currency's line of every period, also of those in which nothing happened, and its total.
+type Trend<Line> = (Vec<Line>, Line);
+
+fn trend<Line>(periods: &Periods, empty: impl Fn(usize) -> Line) -> Trend<Line> {
+    ((0..periods.list.len()).map(&empty).collect(), empty(0))
+}
+
+impl<Line> Report<Line> {
+    fn of_trends(periods: Periods, by_currency: BTreeMap<Key, Trend<Line>>) -> Self {
+        let (lines, totals): (Vec<_>, Vec<_>) = by_currency.into_values().unzip();
+        Self {
+            periods,
+            lines: lines.into_iter().flatten().collect(),
+            totals,
         }
-        Ok(())
-    })?;
-    Ok(Report {
-        periods,
-        lines: lines.into_values().collect(),
-        totals: totals.into_values().collect(),
-    })
+    }
 }
 
 /// How often and how much users topped up.
@@ -311,7 +333,7 @@ impl Topups {
 pub fn topups(ledger: &mut Ledger, query: &Query, progress: &dyn Progress) -> Result<Report<Topups>, LedgerError> {
     let periods = query.periods(ledger)?;
     let kinds = [EntryKind::Recharge];
-    let mut by_currency: BTreeMap<Key, (Vec<Topups>, Topups)> = BTreeMap::new();
+    let mut by_currency: BTreeMap<Key, Trend<Topups>> = BTreeMap::new();
     in_pages(ledger, progress, |db, page| {
         moved_by_account(
             db,
@@ -322,22 +344,16 @@ pub fn topups(ledger: &mut Ledger, query: &Query, progress: &dyn Progress) -> Re
                     return Ok(());
                 };
                 let currency = &moved.currency;
-                let (lines, total) = by_currency.entry(key(0, currency, "")).or_insert_with(|| {
-                    let empty = |period| Topups::empty(period, currency.clone());
-                    ((0..periods.list.len()).map(empty).collect(), empty(0))
-                });
+                let (lines, total) = by_currency
+                    .entry(key(0, currency, ""))
+                    .or_insert_with(|| trend(&periods, |period| Topups::empty(period, currency.clone())));
                 lines[period].add(moved.account, &moved.sums);
                 total.add(moved.account, &moved.sums);
                 Ok(())
             },
         )
     })?;
-    let (lines, totals): (Vec<_>, Vec<_>) = by_currency.into_values().unzip();
-    Ok(Report {
-        periods,
-        lines: lines.into_iter().flatten().collect(),
-        totals,
-    })
+    Ok(Report::of_trends(periods, by_currency))
 }
 
 /// How many accounts were stopped and let go on.
@@ -377,14 +393,13 @@ impl Churn {
 /// Suspensions that began and ended; every period of every currency that has any.
 pub fn churn(ledger: &mut Ledger, query: &Query) -> Result<Report<Churn>, LedgerError> {
     let periods = query.periods(ledger)?;
-    let mut by_currency: BTreeMap<Key, (Vec<Churn>, Churn)> = BTreeMap::new();
+    let mut by_currency: BTreeMap<Key, Trend<Churn>> = BTreeMap::new();
     let currency = query.currency.as_ref();
     read(&mut ledger.db, |db| {
         stops(db, periods.until(), currency, |stop| -> Result<(), LedgerError> {
-            let (lines, total) = by_currency.entry(key(0, &stop.currency, "")).or_insert_with(|| {
-                let empty = |period| Churn::empty(period, stop.currency.clone());
-                ((0..periods.list.len()).map(empty).collect(), empty(0))
-            });
+            let (lines, total) = by_currency
+                .entry(key(0, &stop.currency, ""))
+                .or_insert_with(|| trend(&periods, |period| Churn::empty(period, stop.currency.clone())));
             let since = periods.since();
             let began = periods.index_of(stop.suspended_at);
             let ended = stop.resumed_at.and_then(|at| periods.index_of(at));
@@ -411,12 +426,7 @@ pub fn churn(ledger: &mut Ledger, query: &Query) -> Result<Report<Churn>, Ledger
             Ok(())
         })
     })?;
-    let (lines, totals): (Vec<_>, Vec<_>) = by_currency.into_values().unzip();
-    Ok(Report {
-        periods,
-        lines: lines.into_iter().flatten().collect(),
-        totals,
-    })
+    Ok(Report::of_trends(periods, by_currency))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Reports of `audit`.
+//! Reports of `audit`: every finding with where, why, and the next command to type.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,6 @@
 //! An outcome ready to be shown in any format.
+//!
+//! What programs read is only ever added to; what people read may change.
 
 use serde::Serialize;
 use serde_json::Value;

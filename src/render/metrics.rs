@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::document::{Block, Document};
-use crate::ledger::metrics::Metrics;
+use crate::ledger::metrics::{CurrencyTally, Metrics, RecordedRun};
 
 /// A name with its meaning, and its values by labels.
 struct Family {
@@ -56,7 +56,7 @@ fn about_the_ledger(metrics: &Metrics) -> Vec<Family> {
         ("engine", metrics.engine.to_owned()),
     ];
     let digest = metrics.digest.iter();
-    let digest = digest.map(|(job, digest)| labelled(vec![("digest", digest.clone()), ("job", (*job).to_owned())], 1));
+    let digest = digest.map(|(job, digest)| labelled(vec![("digest", digest.clone()), ("job", job.clone())], 1));
     vec![
         gauge(
             "ledger_build_info",
@@ -112,7 +112,7 @@ fn about_the_ledger(metrics: &Metrics) -> Vec<Family> {
 }
 
 fn by_currency(metrics: &Metrics) -> Vec<Family> {
-    type Figure = fn(&crate::ledger::metrics::CurrencyTally) -> String;
+    type Figure = fn(&CurrencyTally) -> String;
     let figures: [(&str, &str, &str, Figure); 7] = [
         ("ledger_accounts", "Accounts, closed ones included.", "gauge", |tally| {
             tally.accounts.to_string()
@@ -166,37 +166,32 @@ fn by_currency(metrics: &Metrics) -> Vec<Family> {
 }
 
 fn by_job(metrics: &Metrics) -> Vec<Family> {
-    type Figure = fn(&crate::ledger::metrics::EndedRun) -> String;
+    type Figure = fn(&RecordedRun) -> Option<String>;
     let figures: [(&str, &str, Figure); 4] = [
         (
             "ledger_job_start_timestamp_seconds",
             "When the latest run of a job began.",
-            |run| seconds(run.started.micros()),
+            |run| Some(seconds(run.started_at.micros())),
         ),
         (
             "ledger_job_end_timestamp_seconds",
             "When the latest run of a job ended.",
-            |run| seconds(run.finished.micros()),
+            |run| Some(seconds(run.finished_at?.micros())),
         ),
         (
             "ledger_job_duration_seconds",
             "How long the latest run of a job took.",
-            |run| seconds(run.finished.micros() - run.started.micros()),
+            |run| Some(seconds(run.finished_at?.micros() - run.started_at.micros())),
         ),
         (
             "ledger_job_exit_code",
             "How the latest run of a job ended; 0 is well.",
-            |run| run.exit_code.to_string(),
+            |run| Some(run.exit_code?.to_string()),
         ),
     ];
     let family = |(name, help, figure): (&'static str, &'static str, Figure)| {
-        let runs = metrics.jobs.iter();
-        gauge(
-            name,
-            help,
-            runs.map(|(job, run)| labelled(vec![("job", (*job).to_owned())], figure(run)))
-                .collect(),
-        )
+        let sample = |run: &RecordedRun| Some(labelled(vec![("job", run.job.clone())], figure(run)?));
+        gauge(name, help, metrics.jobs.iter().filter_map(sample).collect())
     };
     figures.map(family).into()
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use ledger::ledger::intents::OPERATIONS;
 use serde_json::Value;
 
 use super::{balance, digest, json, with_balance};
@@ -311,6 +312,17 @@ fn said(output: &Output) -> Value {
     } else {
         output.error()["error"].take()
     }
+}
+
+/// A new operation has to be told in the story, but for those that jobs alone carry out.
+#[test]
+fn every_operation_has_a_line() {
+    let mut told = BTreeSet::from(["recharge-expire", "expire-hold", "credit-transfer"].map(str::to_owned));
+    for (_, line, _) in STORY {
+        let line: Value = serde_json::from_str(line).unwrap();
+        told.insert(line["op"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(told, OPERATIONS.iter().map(|name| (*name).to_owned()).collect());
 }
 
 on_both_engines! {

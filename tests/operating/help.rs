@@ -20,14 +20,14 @@ fn text(part: Option<&clap::builder::StyledStr>) -> String {
 }
 
 /// The lines that the help of a command gives as examples.
-fn examples(name: &str) -> Vec<String> {
+pub(super) fn examples(name: &str) -> Vec<String> {
     let before = text(found(name).get_before_help());
     let (_, lines) = before.split_once("Examples:\n").unwrap_or_default();
     lines.lines().map(|line| line.trim().to_owned()).collect()
 }
 
 /// The words of the part of a shell line that calls `ledger`, without redirections.
-fn words_for_ledger(line: &str) -> Vec<String> {
+pub(super) fn words_for_ledger(line: &str) -> Vec<String> {
     let (mut parts, mut word, mut quote) = (vec![Vec::new()], None::<String>, None::<char>);
     for letter in line.chars() {
         match (quote, letter) {

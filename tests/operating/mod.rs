@@ -3,6 +3,7 @@
 mod canary;
 mod config;
 mod doctor;
+mod examples;
 mod help;
 mod metrics;
 mod ping;

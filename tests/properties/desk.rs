@@ -5,7 +5,6 @@ mod lists;
 use std::time::Duration;
 
 use ledger::domain::account::Limits;
-use ledger::domain::operation as asked;
 use ledger::domain::recharge::{RechargeId, RechargeStatus};
 use ledger::domain::text::Actor;
 use ledger::domain::time::Timestamp;
@@ -195,22 +194,10 @@ fn setting<T>(wanted: Option<T>) -> Setting<T> {
 }
 
 fn request(step: &Step) -> Request {
-    let to = |number: usize, to| asked::Operation::MoveRecharge {
-        number: number as i64,
-        to,
-        gateway_response: None,
-        claim: None,
-    };
     Request {
         user_id: user(&step.account),
         currency: currency(&step.account),
-        operation: match step.operation {
-            Operation::RechargeProcess { number } => to(number, RechargeStatus::Processing),
-            Operation::RechargeComplete { number } => to(number, RechargeStatus::Completed),
-            Operation::RechargeFail { number } => to(number, RechargeStatus::Failed),
-            Operation::RechargeCancel { number } => to(number, RechargeStatus::Cancelled),
-            _ => operation(&step.operation),
-        },
+        operation: operation(&step.operation),
         note: note(step),
         key: key(step),
     }

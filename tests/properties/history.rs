@@ -91,7 +91,7 @@ fn seldom(texts: Vec<&'static str>) -> impl Strategy<Value = Option<String>> {
     prop::option::weighted(0.2, select(texts).prop_map(str::to_owned))
 }
 
-fn operation(holds: Holds) -> impl Strategy<Value = Operation> {
+pub fn operation(holds: Holds) -> impl Strategy<Value = Operation> {
     // Boxed, as all of them side by side are much for a thread's stack.
     prop_oneof![
         20 => administration().boxed(),

@@ -11,8 +11,11 @@ mod world;
 mod words;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use history::{Holds, history};
+use ledger::ledger::intents::{OPERATIONS, operation_name};
+use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use world::{Telling, World};
 
@@ -79,6 +82,20 @@ on_both_engines! {
     fn told_in_bulk_every_history_ends_the_same(database: TestDatabase) {
         live(&database, Telling::InBulk, Holds::Last, 150, seed());
     }
+}
+
+/// A new operation has to be told by the model and drawn by the histories.
+#[test]
+fn every_operation_is_in_the_model() {
+    // What a job does to recharges that are overdue; the model has the job.
+    let mut drawn = BTreeSet::from(["recharge-expire"]);
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..5_000 {
+        let told = history::operation(Holds::MayExpire).new_tree(&mut runner);
+        let told = told.expect("there is always one").current();
+        drawn.extend((!told.is_administration()).then(|| operation_name(&words::operation(&told))));
+    }
+    assert_eq!(drawn, BTreeSet::from_iter(OPERATIONS.iter().copied()));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use clap::{Args, value_parser};
 
-use crate::cli::arguments::span;
 use crate::cli::secret;
+use crate::cli::values::span;
 use crate::domain::code::Code;
 use crate::domain::delivery::Retries;
 use crate::domain::event::EventKind;

@@ -1,4 +1,6 @@
-//! Lines of what stands beside the entries.
+//! Lines of what stands beside the entries: the counterpart of `render/export/records.rs`, field by field.
+//!
+//! A line with a field that is unknown or missing is refused: what is not understood would be lost.
 
 use chrono::NaiveDate;
 use serde::Deserialize;
@@ -30,8 +32,19 @@ pub trait BesideLine {
     fn beside(self, account: &Account) -> Result<Beside, Wrong>;
 }
 
-/// Declares the line of a record beside the entries, with whose it is.
+/// Declares the line of a record beside the entries, with whose it is; `..note` stands for the fields of a note.
 macro_rules! beside_line {
+    ($name:ident { $($field:ident: $type:ty,)* ..note } => |$line:ident, $account:ident, $note:ident| $beside:expr) => {
+        beside_line!($name {
+            $($field: $type,)*
+            reference: Option<Told<Reference>>,
+            description: Option<Told<Description>>,
+            metadata: Option<Told<Json>>,
+        } => |$line, $account| {
+            let $note = note($line.reference, $line.description, $line.metadata);
+            $beside
+        });
+    };
     ($name:ident { $($field:ident: $type:ty,)* } => |$line:ident, $account:ident| $beside:expr) => {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -66,10 +79,8 @@ beside_line!(RechargeLine {
     finished_at: Option<Told<Timestamp>>,
     entry: Option<i64>,
     gateway_response: Option<Told<Json>>,
-    reference: Option<Told<Reference>>,
-    description: Option<Told<Description>>,
-    metadata: Option<Told<Json>>,
-} => |line, account| Beside::Recharge(Recharge {
+    ..note
+} => |line, account, note| Beside::Recharge(Recharge {
     id: RechargeId { account: account.id, number: line.number },
     amount: amount(account, &line.amount)?,
     method: line.method.0,
@@ -79,7 +90,7 @@ beside_line!(RechargeLine {
     finished_at: value(line.finished_at),
     entry_seq: line.entry,
     gateway_response: value(line.gateway_response),
-    note: note(line.reference, line.description, line.metadata),
+    note,
 }));
 
 beside_line!(HoldLine {
@@ -94,10 +105,8 @@ beside_line!(HoldLine {
     expires_at: Option<Told<Timestamp>>,
     finished_at: Option<Told<Timestamp>>,
     entry: i64,
-    reference: Option<Told<Reference>>,
-    description: Option<Told<Description>>,
-    metadata: Option<Told<Json>>,
-} => |line, account| Beside::Hold(Hold {
+    ..note
+} => |line, account, note| Beside::Hold(Hold {
     id: HoldId { account: account.id, number: line.number },
     amount: amount(account, &line.amount)?,
     remaining: minor(account, &line.remaining)?,
@@ -109,7 +118,7 @@ beside_line!(HoldLine {
     expires_at: value(line.expires_at),
     finished_at: value(line.finished_at),
     entry_seq: line.entry,
-    note: note(line.reference, line.description, line.metadata),
+    note,
 }));
 
 #[derive(Deserialize)]
@@ -176,10 +185,8 @@ beside_line!(PurchaseLine {
     created_at: Told<Timestamp>,
     created_by: Told<Actor>,
     deactivated: Option<DeactivationField>,
-    reference: Option<Told<Reference>>,
-    description: Option<Told<Description>>,
-    metadata: Option<Told<Json>>,
-} => |line, account| {
+    ..note
+} => |line, account, note| {
     let credits = minor(account, &line.credits)?;
     let pending = line.pending.map(|pending| pending.pending(Amount::new(credits)));
     Beside::Purchase(Purchase {
@@ -189,7 +196,7 @@ beside_line!(PurchaseLine {
         created_at: line.created_at.0,
         created_by: line.created_by.0,
         deactivated: deactivation(line.deactivated),
-        note: note(line.reference, line.description, line.metadata),
+        note,
         pending: pending.transpose()?,
     })
 });
@@ -202,10 +209,8 @@ beside_line!(GiftLine {
     created_at: Told<Timestamp>,
     created_by: Told<Actor>,
     deactivated: Option<DeactivationField>,
-    reference: Option<Told<Reference>>,
-    description: Option<Told<Description>>,
-    metadata: Option<Told<Json>>,
-} => |line, account| Beside::Gift(Gift {
+    ..note
+} => |line, account, note| Beside::Gift(Gift {
     id: GiftId { account: account.id, number: line.number },
     paid: line.paid.map(PaidField::paid).transpose()?,
     credits: amount(account, &line.credits)?,
@@ -213,7 +218,7 @@ beside_line!(GiftLine {
     created_at: line.created_at.0,
     created_by: line.created_by.0,
     deactivated: deactivation(line.deactivated),
-    note: note(line.reference, line.description, line.metadata),
+    note,
 }));
 
 beside_line!(GrantLine {
@@ -273,10 +278,8 @@ beside_line!(RecurringLine {
     created_by: Told<Actor>,
     cancelled: Option<DeactivationField>,
     idempotency_key: Option<Told<IdempotencyKey>>,
-    reference: Option<Told<Reference>>,
-    description: Option<Told<Description>>,
-    metadata: Option<Told<Json>>,
-} => |line, account| {
+    ..note
+} => |line, account, note| {
     let refused_times = line.refused_times;
     let refused = value(line.refused_at).map(|first_at| Refused { first_at, times: refused_times });
     let next = match (value(line.next_on), value(line.next_at), value(line.try_at)) {
@@ -296,7 +299,7 @@ beside_line!(RecurringLine {
         created_at: line.created_at.0,
         created_by: line.created_by.0,
         cancelled: deactivation(line.cancelled),
-        note: note(line.reference, line.description, line.metadata),
+        note,
         key: value(line.idempotency_key),
     }))
 });

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use chrono::{Days, NaiveDate, TimeDelta};
 
 use super::{Query, Revenue, Usage, in_pages, key, revenue, spending, spent, usage};
+use crate::db::Db;
 pub use crate::db::jobs::RecordedRun;
-use crate::db::jobs::runs_last;
+use crate::db::jobs::{Runs, run_latest};
 use crate::db::reports::{Selection, attempts_by_day, moved_by_account, moved_by_day, moved_in_all};
 use crate::domain::account::AccountId;
 use crate::domain::alert::{Alert, Severity};
@@ -17,6 +18,7 @@ use crate::domain::code::Code;
 use crate::domain::currency::Currency;
 use crate::domain::entry::EntryKind;
 use crate::domain::period::{Periods, Step, midnight};
+use crate::domain::schedule::JOBS;
 use crate::domain::text::UserId;
 use crate::domain::time::Timestamp;
 use crate::ledger::account::owner_of;
@@ -129,7 +131,7 @@ pub fn daily(ledger: &mut Ledger, day: Option<NaiveDate>, progress: &dyn Progres
         Periods::cut(Step::Day, first, until).map_err(|error| LedgerError::invalid(Code::InvalidInput, error))?;
     let health = health::look(ledger, "report-daily")?;
     let alerts = open_alerts(ledger)?;
-    let jobs = runs_last(&mut ledger.db)?;
+    let jobs = latest_runs(&mut ledger.db)?;
     let forecast = ending_soon(ledger, progress)?;
     let (entries, books) = books(ledger, &days, (since, until), progress)?;
     Ok(Daily {
@@ -155,6 +157,16 @@ fn open_alerts(ledger: &mut Ledger) -> Result<Vec<Alert>, LedgerError> {
         limit: ALERTS,
     };
     alert::list(ledger, &query)
+}
+
+/// Of each job, by name.
+fn latest_runs(db: &mut Db) -> Result<Vec<RecordedRun>, LedgerError> {
+    let mut runs = Vec::with_capacity(JOBS.len());
+    for job in JOBS {
+        runs.extend(run_latest(db, job.name, Runs::All)?);
+    }
+    runs.sort_by(|one, other| one.job.cmp(&other.job));
+    Ok(runs)
 }
 
 fn ending_soon(ledger: &mut Ledger, progress: &dyn Progress) -> Result<forecast::Report, LedgerError> {

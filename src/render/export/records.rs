@@ -1,4 +1,4 @@
-//! Lines of NDJSON for what stands beside the entries.
+//! Lines of NDJSON for what stands beside the entries; read back by `input/export/records.rs`, field by field.
 
 use serde::Serialize;
 use serde_json::Value;
