@@ -15,6 +15,7 @@
 
 mod common;
 mod faults;
+mod oracles;
 mod properties;
 
 use std::process::ExitCode;
@@ -99,6 +100,12 @@ const FAULTS: &[(&str, Campaign)] = &[
     }),
     ("model-postgres", |seed, effort| {
         properties::lived(Engine::Postgres, seed, effort)
+    }),
+    ("model-cli-sqlite", |seed, effort| {
+        properties::lived_by_commands(Engine::Sqlite, seed, effort)
+    }),
+    ("model-cli-postgres", |seed, effort| {
+        properties::lived_by_commands(Engine::Postgres, seed, effort)
     }),
 ];
 
