@@ -26,7 +26,7 @@ use clap::Parser;
 use common::Engine;
 use common::effort::{Effort, Tally};
 use faults::disk::Disk;
-use faults::{crashed_server, cut_connections, every_call, full_disk, killed_apply, killed_processes};
+use faults::{clocks, crashed_server, cut_connections, every_call, full_disk, killed_apply, killed_processes};
 use faults::{hostile, lost_replies, power, serial, soak, upgrade};
 
 #[derive(Debug, Parser)]
@@ -90,6 +90,12 @@ const FAULTS: &[(&str, Campaign)] = &[
     }),
     ("histories-postgres", |seed, effort| {
         serial::serialisable(Engine::Postgres, seed, effort)
+    }),
+    ("clocks-sqlite", |seed, effort| {
+        clocks::jumped(Engine::Sqlite, seed, effort)
+    }),
+    ("clocks-postgres", |seed, effort| {
+        clocks::jumped(Engine::Postgres, seed, effort)
     }),
     ("soak-sqlite", |seed, effort| soak::soaked(Engine::Sqlite, seed, effort)),
     ("soak-postgres", |seed, effort| {
