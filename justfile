@@ -53,6 +53,12 @@ deb:
 vendor:
     cargo vendor --locked --versioned-dirs vendor
 
+# Fuzz a target of fuzz/ for so many minutes, from its committed corpus (needs cargo-fuzz and g++)
+fuzz TARGET MINUTES="3":
+    mkdir -p fuzz/target/corpus/{{TARGET}}
+    cd fuzz && cargo fuzz run --sanitizer none {{TARGET}} target/corpus/{{TARGET}} corpus/{{TARGET}} -- \
+        -dict=dictionaries/{{TARGET}}.dict -max_len=4096 -max_total_time=$(({{MINUTES}} * 60))
+
 # Kill, cut, starve and flood the tool for so many minutes; SEED repeats a campaign, FAULTS chooses (see --list)
 campaign MINUTES="30" SEED="1" *FAULTS="":
     cargo test --locked --test campaign -- --minutes {{MINUTES}} --seed {{SEED}} {{FAULTS}}

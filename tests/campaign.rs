@@ -15,6 +15,7 @@
 
 mod common;
 mod faults;
+mod oracles;
 mod properties;
 
 use std::process::ExitCode;
@@ -25,7 +26,7 @@ use clap::Parser;
 use common::Engine;
 use common::effort::{Effort, Tally};
 use faults::disk::Disk;
-use faults::{crashed_server, cut_connections, every_call, full_disk, killed_apply, killed_processes};
+use faults::{clocks, crashed_server, cut_connections, every_call, full_disk, killed_apply, killed_processes};
 use faults::{hostile, lost_replies, power, serial, soak, upgrade};
 
 #[derive(Debug, Parser)]
@@ -93,6 +94,12 @@ const FAULTS: &[(&str, Campaign)] = &[
     ("histories-postgres", |seed, effort| {
         serial::serialisable(Engine::Postgres, seed, effort)
     }),
+    ("clocks-sqlite", |seed, effort| {
+        clocks::jumped(Engine::Sqlite, seed, effort)
+    }),
+    ("clocks-postgres", |seed, effort| {
+        clocks::jumped(Engine::Postgres, seed, effort)
+    }),
     ("soak-sqlite", |seed, effort| soak::soaked(Engine::Sqlite, seed, effort)),
     ("soak-postgres", |seed, effort| {
         soak::soaked(Engine::Postgres, seed, effort)
@@ -102,6 +109,12 @@ const FAULTS: &[(&str, Campaign)] = &[
     }),
     ("model-postgres", |seed, effort| {
         properties::lived(Engine::Postgres, seed, effort)
+    }),
+    ("model-cli-sqlite", |seed, effort| {
+        properties::lived_by_commands(Engine::Sqlite, seed, effort)
+    }),
+    ("model-cli-postgres", |seed, effort| {
+        properties::lived_by_commands(Engine::Postgres, seed, effort)
     }),
 ];
 

@@ -38,12 +38,40 @@ impl DatabaseUrl {
         match path {
             "" => Err(InvalidUrl::Empty),
             ":memory:" => Err(InvalidUrl::InMemory),
-            // A key=value string, or another database's address: neither is a path anybody means.
-            _ if path.contains("://") || path.contains("password=") => Err(InvalidUrl::UnknownScheme),
+            _ if is_no_path(path) => Err(InvalidUrl::UnknownScheme),
             _ => Ok(Self::Sqlite(path.into())),
         }
     }
 }
+
+/// What nobody means as a path: another database's address, a misspelt one, or a string of key = value. As the name of
+/// a file, its password would be shown.
+fn is_no_path(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let names_scheme = path.contains("://") || path.starts_with("postgres:") || path.starts_with("postgresql:");
+    let mut after_password = path
+        .match_indices("password")
+        .map(|(at, word)| &path[at + word.len()..]);
+    names_scheme || after_password.any(|rest| rest.trim_start().starts_with('='))
+}
+
+/// Parameters that others may read. Any other may be a secret, as may one whose name is written in another way.
+const OPEN_PARAMETERS: [&str; 14] = [
+    "application_name",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "keepalives",
+    "options",
+    "port",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "target_session_attrs",
+    "user",
+];
 
 impl DatabaseUrl {
     /// The address in full, which others may read; `None` where a password is in it. A file's path is absolute.
@@ -57,8 +85,15 @@ impl DatabaseUrl {
                 let has_credentials = url
                     .rsplit_once('@')
                     .is_some_and(|(before, _)| before.matches(':').count() > 1);
-                let is_open = !has_credentials && !url.to_ascii_lowercase().contains("pass");
-                is_open.then(|| url.clone())
+                let mut parameters = url
+                    .split_once('?')
+                    .into_iter()
+                    .flat_map(|(_, all)| all.split(['&', '?']));
+                let all_open = parameters.all(|parameter| {
+                    let name = parameter.split('=').next().unwrap_or_default();
+                    OPEN_PARAMETERS.contains(&name)
+                });
+                (!has_credentials && all_open).then(|| url.clone())
             }
         }
     }
@@ -82,13 +117,14 @@ impl fmt::Debug for DatabaseUrl {
 /// Scheme, user and host, without what may be a secret: the user's password and every parameter.
 ///
 /// Cuts at the last `@` and the first `?`, so that an unescaped `@` or `/` in a password hides too much
-/// rather than too little.
+/// rather than too little; and where the last `@` may stand in a parameter, shows nothing of what follows it.
 fn without_secrets(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
     let rest = match rest.rsplit_once('@') {
-        Some((credentials, host)) => {
-            let user = credentials.split([':', '/', '?', '@']).next().unwrap_or_default();
-            format!("{user}@{host}")
+        Some((before, host)) => {
+            let user = before.split([':', '/', '?', '@']).next().unwrap_or_default();
+            let in_parameter = before.split_once('?').is_some_and(|(_, all)| all.contains('='));
+            format!("{user}@{}", if in_parameter { "..." } else { host })
         }
         None => rest.to_string(),
     };
@@ -119,6 +155,9 @@ mod tests {
             "sqlite://",
             "mysql://root:secret@h/db",
             "host=h password=secret",
+            "host=h PassWord = 'secret'",
+            "postgres:bob:secret@h/db",
+            "PostgreSQL:/bob:secret@h/db",
             "sqlite://:memory:",
             "a\nb",
         ] {
@@ -135,6 +174,10 @@ mod tests {
             ("postgres://bob:s3cret@db/ledger", false),
             ("postgres://db/ledger?password=s3cret", false),
             ("postgres://db/ledger?PassFile=s3cret", false),
+            ("postgres://db/ledger?sslmode=require&p%61ssword=s3cret", false),
+            ("postgres://db/ledger?oauth_client_secret=s3cret", false),
+            ("postgres://db/ledger?sslmode=require?password=s3cret", false),
+            ("postgres://passau/ledger?sslmode=require&connect_timeout=3", true),
             ("/var/lib/ledger.db", true),
         ] {
             assert_eq!(
@@ -158,5 +201,7 @@ mod tests {
             assert!(!shown.contains("s3c"), "{shown}");
             assert!(shown.contains("db/ledger") || shown.contains("db:"), "{shown}");
         }
+        let url = DatabaseUrl::parse("postgres://db/ledger?user=bob&password=p@s3cret").unwrap();
+        assert_eq!(url.to_string(), "postgres://db@...");
     }
 }

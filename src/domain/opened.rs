@@ -1,8 +1,11 @@
 //! A record beside the entries, held against the intent that opened it and the one that took it back.
 
+use chrono::TimeDelta;
+
 use super::currency::{Currency, CurrencyCode};
 use super::evidence::Asked;
 use super::money::Amount;
+use super::time::Timestamp;
 
 /// What a recharge, hold, purchase or gift has in common, as stored, right or wrong.
 #[derive(Clone, Debug)]
@@ -37,7 +40,8 @@ impl Opened {
         let asked = Asked::read(&self.payload, currency);
         let amount = asked.amount("credits").or_else(|| asked.amount("amount"));
         let span = asked.number("expires_in_ms").or_else(|| asked.number("pending_for_ms"));
-        let until = span.and_then(|ms| self.created_at.checked_add(ms.checked_mul(1_000)?));
+        let until = span.and_then(TimeDelta::try_milliseconds);
+        let until = until.map(|span| Timestamp::from_micros(self.created_at).after(span).micros());
         // A purchase that has earned nothing has no credits that could be due.
         let until = until.filter(|_| self.amount != 0);
         let name = match asked.text("service") {

@@ -19,6 +19,8 @@ pub enum TextError {
     Untrimmed { what: &'static str },
     #[error("{what} is not valid JSON: {reason}")]
     NotJson { what: &'static str, reason: String },
+    #[error("{what} is nested more than {limit} deep")]
+    TooDeep { what: &'static str, limit: usize },
 }
 
 /// Characters that would steer a terminal, or make two different texts look alike.
@@ -144,6 +146,10 @@ pub struct Json(Arc<str>);
 impl Json {
     const LIMIT: usize = 16 * 1024;
 
+    /// Arrays and objects within each other. What holds a value, such as a payload and the line of an export, is nested
+    /// deeper, and has to be read too.
+    const DEEPEST: usize = 100;
+
     pub fn parse(text: &str, what: &'static str) -> Result<Self, TextError> {
         if text.len() > Self::LIMIT {
             return Err(TextError::TooLong {
@@ -155,6 +161,12 @@ impl Json {
             what,
             reason: error.to_string(),
         })?;
+        if depth(&value) > Self::DEEPEST {
+            return Err(TextError::TooDeep {
+                what,
+                limit: Self::DEEPEST,
+            });
+        }
         Ok(Self(escape_unprintable(&value.to_string()).into_owned().into()))
     }
 
@@ -170,6 +182,15 @@ impl Json {
     /// The value; a stored text that is no JSON any more comes back as a JSON string.
     pub fn value(&self) -> serde_json::Value {
         serde_json::from_str(&self.0).unwrap_or_else(|_| serde_json::Value::String(self.0.to_string()))
+    }
+}
+
+/// How many arrays and objects stand within each other; bounded by what can be read.
+fn depth(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        serde_json::Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
     }
 }
 
@@ -219,6 +240,9 @@ mod tests {
         assert_eq!(json.as_str(), "{\"b\":12345678901234567890.10,\"a\":\"\\u009b\"}");
         assert!(Json::parse("{", "the metadata").is_err());
         assert!(Json::parse(&"[".repeat(5000), "the metadata").is_err());
+        let nested = |deep: usize| Json::parse(&("[".repeat(deep) + &"]".repeat(deep)), "the metadata");
+        assert!(nested(100).is_ok());
+        assert!(matches!(nested(101), Err(TextError::TooDeep { .. })));
     }
 
     #[test]

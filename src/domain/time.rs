@@ -28,8 +28,10 @@ impl Timestamp {
 
     pub fn parse(text: &str) -> Result<Self, InvalidTime> {
         let time = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTime)?.to_utc();
-        let within = (0..=LAST_SECOND).contains(&time.timestamp());
-        within.then(|| Self::from_utc(time)).ok_or(InvalidTime)
+        // A leap second counts as the second behind it, which may be beyond the last.
+        let time = Self::from_utc(time);
+        let within = (0..(LAST_SECOND + 1) * 1_000_000).contains(&time.0);
+        within.then_some(time).ok_or(InvalidTime)
     }
 
     /// The moment `span` later, kept within what can be written.
@@ -89,6 +91,7 @@ mod tests {
             "2026-03-01T12:00:00",
             "1969-12-31T23:59:59Z",
             "2026-02-30T00:00:00Z",
+            "9999-12-31T23:59:60Z",
         ] {
             assert_eq!(Timestamp::parse(bad), Err(InvalidTime), "{bad:?}");
         }

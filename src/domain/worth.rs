@@ -14,10 +14,14 @@ use super::purchase::{Paid, credits_earned};
 pub struct PerCredit(Decimal);
 
 impl PerCredit {
-    /// `None` unless it is an amount above zero.
+    /// `None` unless it is an amount above zero, in plain digits.
     pub fn parse(text: &str) -> Option<Self> {
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if !text.split('.').all(digits) {
+            return None;
+        }
         let rate = Decimal::from_str_exact(text).ok()?;
-        (rate.is_sign_positive() && !rate.is_zero()).then_some(Self(rate))
+        (!rate.is_zero()).then_some(Self(rate))
     }
 }
 

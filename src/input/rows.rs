@@ -70,15 +70,18 @@ fn under(headers: &csv::StringRecord, line: &[u8]) -> Result<Fields, String> {
     Ok(Fields::from_csv(headers, &cells))
 }
 
-/// The cells of one line; none may hold the end of a line.
+/// The cells of one line; none may hold the end of a line, and nothing may stand behind one.
 fn cells(line: &[u8]) -> Result<csv::StringRecord, String> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
+        .flexible(true)
         .trim(csv::Trim::All)
         .from_reader(line);
-    let mut cells = csv::StringRecord::new();
-    match reader.read_record(&mut cells) {
-        Ok(_) => Ok(cells),
+    let (mut cells, mut behind) = (csv::StringRecord::new(), csv::StringRecord::new());
+    let read = reader.read_record(&mut cells);
+    match read.and_then(|_| reader.read_record(&mut behind)) {
+        Ok(false) => Ok(cells),
+        Ok(true) => Err("the row holds a carriage return: rows end with a line feed".into()),
         Err(_) => Err("the row is not valid UTF-8".into()),
     }
 }

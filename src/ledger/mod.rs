@@ -41,7 +41,7 @@ pub mod report;
 pub mod restore;
 pub mod record;
 pub mod pace;
-mod payload;
+pub mod payload;
 pub mod ping;
 mod repair;
 pub mod seed;

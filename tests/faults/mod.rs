@@ -1,6 +1,7 @@
 //! Processes killed, servers crashed, connections cut: what was acknowledged is there, nothing is there
 //! twice, and whoever does not know sends the same key again.
 
+pub mod clocks;
 pub mod crashed_server;
 pub mod cut_connections;
 pub mod disk;

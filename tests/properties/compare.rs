@@ -3,13 +3,68 @@
 use ledger::ledger::record::Record;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
+use serde_json::Value;
 
-use super::desk::Desk;
-use super::model::{self, AccountName, Model};
-use super::words;
+use super::desk::{Desk, Told};
+use super::model::{self, AccountName, Model, Step};
+use super::{shown, words};
+
+/// The entries that the ledger says it made under the step's key, now or earlier.
+pub fn compare_entries(told: &Told, model: &Model, step: &Step) -> Result<(), TestCaseError> {
+    let (name, key) = (
+        &step.account,
+        step.key.as_deref().expect("what tells of entries has a key"),
+    );
+    let expected = model.entries_of_key(name, key);
+    match told {
+        Told::Posted(posted) => {
+            let made: Vec<model::Entry> = posted.entries.iter().map(words::entry).collect();
+            prop_assert_eq!(&made, expected, "what {:?} made", step);
+        }
+        Told::Shown(data) => {
+            let expected: Vec<Value> = expected
+                .iter()
+                .map(|entry| shown::entry(entry, &name.currency))
+                .collect();
+            prop_assert_eq!(&data["entries"], &Value::Array(expected), "what {:?} made", step);
+            prop_assert_eq!(&data["idempotency_key"], key);
+        }
+    }
+    Ok(())
+}
+
+/// How the account stands after the step was applied, by what the ledger says: figures, the record that was made or
+/// moved, and the suspension that it ended, which the model knows as it was before.
+pub fn compare_state(told: &Told, model: &Model, step: &Step, before: Option<usize>) -> Result<(), TestCaseError> {
+    let name = &step.account;
+    let resumed = before.filter(|_| model.active_suspension(name).is_none());
+    let resumed = resumed.map(|number| &model.suspensions(name)[number - 1]);
+    match told {
+        Told::Posted(posted) => {
+            prop_assert_eq!(words::figures(&posted.figures), model.figures(name), "{:?}", step);
+            compare_record(posted.record.as_deref(), model, name)?;
+            let ended = posted.resumed.as_deref().map(words::suspension);
+            prop_assert_eq!(ended.as_ref(), resumed, "{:?}", step);
+        }
+        Told::Shown(data) => {
+            let figures = shown::figures(&model.figures(name), &name.currency);
+            prop_assert_eq!(&shown::of_those(&figures, data), &figures, "{:?}", step);
+            if let Some((expected, shown)) = shown::record(data, model, name) {
+                prop_assert_eq!(&shown::of_those(&expected, shown), &expected, "{:?}", step);
+            }
+            let expected = resumed.map_or(Value::Null, |ended| shown::suspension(ended, &name.currency));
+            let shown = match &data["resumed"] {
+                Value::Null => Value::Null,
+                shown => shown::of_those(&expected, shown),
+            };
+            prop_assert_eq!(shown, expected, "{:?}", step);
+        }
+    }
+    Ok(())
+}
 
 /// The record that the ledger says it made or moved.
-pub fn compare_record(record: Option<&Record>, model: &Model, name: &AccountName) -> Result<(), TestCaseError> {
+fn compare_record(record: Option<&Record>, model: &Model, name: &AccountName) -> Result<(), TestCaseError> {
     match record {
         None => {}
         Some(Record::Recharge(recharge)) => {

@@ -1,5 +1,6 @@
 //! Somebody at work with the ledger, at one moment.
 
+pub mod commands;
 mod lists;
 
 use std::time::Duration;
@@ -18,17 +19,31 @@ use ledger::ledger::suspension::{self, Resumed, Suspended};
 use ledger::ledger::verify::{Report, Scope, Verify, verify};
 use ledger::ledger::{Clock, DatabaseUrl, Ledger, LedgerError, credits, expiry};
 
+use serde_json::Value;
+
 use super::model::{AccountName, Answer, Operation, Step};
+use super::shown::time;
 use super::words::{amount, currency, description, key, minor, note, operation, user};
+use super::world::Moment;
+use crate::common;
 
 pub struct Desk {
     ledger: Ledger,
     actor: String,
     at_micros: i64,
+    /// Where it gives commands instead of calling the library; it still looks things up by itself.
+    commands: Option<common::Ledger>,
 }
 
 /// What the ledger answers, and what it says that it wrote.
-type Said = (Answer, Option<Box<Posted>>);
+pub type Said = (Answer, Option<Told>);
+
+#[derive(Debug)]
+pub enum Told {
+    Posted(Box<Posted>),
+    /// As the command line prints it.
+    Shown(Value),
+}
 
 impl Desk {
     pub fn open(url: &str, actor: String, at_micros: i64) -> Self {
@@ -39,6 +54,17 @@ impl Desk {
             ledger: ledger.expect("the database was migrated"),
             actor,
             at_micros,
+            commands: None,
+        }
+    }
+
+    /// Does by commands what it is asked to do, on a machine that stands in the moment's time zone.
+    #[must_use]
+    pub fn giving_commands(self, ledger: &common::Ledger, moment: Moment) -> Self {
+        let ledger = ledger.clone().at(&time(moment.at_micros)).env("TZ", moment.zone);
+        Self {
+            commands: Some(ledger.env("LEDGER_ACTOR", &self.actor)),
+            ..self
         }
     }
 
@@ -52,6 +78,10 @@ impl Desk {
     }
 
     pub fn carry_out(&mut self, step: &Step) -> Said {
+        if let Some(ledger) = self.commands.clone() {
+            let account = self.number_of(&step.account);
+            return commands::carry_out(&ledger, step, account);
+        }
         let name = &step.account;
         let answer = match &step.operation {
             Operation::CreateAccount => self.create(name),
@@ -142,6 +172,11 @@ impl Desk {
 
     /// All of them in one batch.
     pub fn carry_out_in_bulk(&mut self, steps: &[Step]) -> Vec<Said> {
+        if let Some(ledger) = self.commands.clone() {
+            let numbered = steps.iter().map(|step| (step.clone(), self.number_of(&step.account)));
+            let numbered: Vec<(Step, i64)> = numbered.collect();
+            return commands::carry_out_in_bulk(&ledger, &numbered);
+        }
         let requests: Vec<Prepared> = steps.iter().map(|step| Prepared::new(request(step)).unwrap()).collect();
         let done = Batches::default().carry_out(&mut self.ledger, &requests).unwrap();
         done.into_iter().map(|answer| said(answer.unwrap().outcome)).collect()
@@ -184,6 +219,24 @@ impl Desk {
         verify(&mut self.ledger, &request, &Unwatched).unwrap()
     }
 
+    /// By which its records are named; one that nobody has, where there is no such account.
+    fn number_of(&mut self, name: &AccountName) -> i64 {
+        let found = account::find(&mut self.ledger, &user(name), currency(name).code());
+        found.map_or(i64::MAX, |view| view.account.id.get())
+    }
+
+    /// What `balance` prints, where this desk gives commands.
+    pub fn shown_balance(&self, name: &AccountName) -> Option<Value> {
+        let ledger = self.commands.as_ref()?;
+        let account = ["--user-id", &name.user_id, "--currency", &name.currency];
+        Some(
+            ledger
+                .run(&[&["balance", "--format", "json"], &account[..]].concat())
+                .expect_code(0)
+                .data(),
+        )
+    }
+
     pub fn find(&mut self, name: &AccountName) -> AccountView {
         account::find(&mut self.ledger, &user(name), currency(name).code()).unwrap()
     }
@@ -205,8 +258,8 @@ fn request(step: &Step) -> Request {
 
 fn said(outcome: Outcome) -> Said {
     match outcome {
-        Outcome::Applied(posted) => (Answer::Applied, Some(posted)),
-        Outcome::AlreadyApplied(posted) => (Answer::AlreadyApplied, Some(posted)),
+        Outcome::Applied(posted) => (Answer::Applied, Some(Told::Posted(posted))),
+        Outcome::AlreadyApplied(posted) => (Answer::AlreadyApplied, Some(Told::Posted(posted))),
         Outcome::Refused(refusal) => (Answer::Refused(refusal.code().name()), None),
         Outcome::Suspended(refusal, _) => (Answer::RefusedAndSuspended(refusal.code().name()), None),
     }

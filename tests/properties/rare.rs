@@ -1,7 +1,7 @@
 //! Histories that chance brings about too seldom, written down.
 
 use super::model::{Access, Operation, Paid};
-use super::world::{Telling, World};
+use super::world::{A_DAY, Telling, World};
 use crate::common::{TestDatabase, on_both_engines};
 
 const NOON: usize = 0;
@@ -73,7 +73,7 @@ fn reverse(entry: usize, amount: Option<i64>) -> Operation {
 }
 
 fn live(database: &TestDatabase, told: &[(usize, Operation)]) {
-    let mut world = World::on(database, Telling::OneByOne);
+    let mut world = World::on(database, Telling::OneByOne, &A_DAY);
     world.live_by_the_book(told).unwrap();
     world.verified_digest();
 }

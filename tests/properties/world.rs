@@ -4,11 +4,11 @@ use ledger::ledger::scan::Depth;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use super::compare::{compare_journal, compare_record, compare_records};
-use super::desk::Desk;
-use super::history::{Move, Request};
-use super::model::{self, AccountName, Answer, Model, Operation, Step, hex};
-use super::words;
+use super::compare::{compare_entries, compare_journal, compare_records, compare_state};
+use super::desk::{Desk, commands};
+use super::history::{Holds, Move, Request};
+use super::model::{AccountName, Answer, Entry, Model, Operation, Step, hex};
+use super::{shown, words};
 use crate::common::TestDatabase;
 
 const SECOND: i64 = 1_000_000;
@@ -16,15 +16,26 @@ const SECOND: i64 = 1_000_000;
 const NOON: i64 = 1_772_366_400 * SECOND;
 const MIDNIGHT: i64 = NOON + 12 * 3_600 * SECOND;
 
-/// Where the clocks of the desks stand: requests come in any order of time.
-const CLOCKS: [i64; 7] = [
-    NOON,
-    NOON + SECOND,
-    NOON + 30 * SECOND,
-    NOON + 60 * SECOND,
-    NOON + 3_600 * SECOND,
-    MIDNIGHT - 1,
-    MIDNIGHT,
+/// Where the clock of a desk stands, and in which zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub at_micros: i64,
+    pub zone: &'static str,
+}
+
+const fn utc(at_micros: i64) -> Moment {
+    Moment { at_micros, zone: "UTC" }
+}
+
+/// The desks of a day: requests come in any order of time.
+pub const A_DAY: [Moment; 7] = [
+    utc(NOON),
+    utc(NOON + SECOND),
+    utc(NOON + 30 * SECOND),
+    utc(NOON + 60 * SECOND),
+    utc(NOON + 3_600 * SECOND),
+    utc(MIDNIGHT - 1),
+    utc(MIDNIGHT),
 ];
 
 /// How the ledger is told; the model is told one by one.
@@ -33,6 +44,29 @@ pub enum Telling {
     OneByOne,
     /// What a desk has to say at a stretch, all at once.
     InBulk,
+    /// By a command for each.
+    ByCommands,
+    /// By files of what a desk has to say at a stretch.
+    ByFiles,
+}
+
+impl Telling {
+    const fn is_in_bulk(self) -> bool {
+        matches!(self, Self::InBulk | Self::ByFiles)
+    }
+
+    /// Whether a key that the ledger makes up can be learnt before the next operation is told.
+    pub const fn lasting(self) -> Holds {
+        if self.is_in_bulk() {
+            Holds::Last
+        } else {
+            Holds::MayExpire
+        }
+    }
+
+    pub const fn gives_commands(self) -> bool {
+        matches!(self, Self::ByCommands | Self::ByFiles)
+    }
 }
 
 pub struct World {
@@ -47,9 +81,17 @@ pub struct World {
 }
 
 impl World {
-    pub fn on(database: &TestDatabase, telling: Telling) -> Self {
-        let clocks = CLOCKS.iter().enumerate();
-        let desks = clocks.map(|(number, at_micros)| Desk::open(&database.url, format!("tester {number}"), *at_micros));
+    /// With a desk at each of the moments.
+    pub fn on(database: &TestDatabase, telling: Telling, moments: &[Moment]) -> Self {
+        let ledger = database.ledger();
+        let desks = moments.iter().enumerate().map(|(number, moment)| {
+            let desk = Desk::open(&database.url, format!("tester {number}"), moment.at_micros);
+            if telling.gives_commands() {
+                desk.giving_commands(&ledger, *moment)
+            } else {
+                desk
+            }
+        });
         Self {
             model: Model::new(),
             desks: desks.collect(),
@@ -82,10 +124,11 @@ impl World {
             if step.key.is_some() {
                 told.push(step.clone());
             }
-            let desk = match self.telling {
-                Telling::OneByOne => desk.index(self.desks.len()),
+            let desk = if self.telling.is_in_bulk() {
                 // One desk says it all, so that there are long stretches.
-                Telling::InBulk => self.lives % self.desks.len(),
+                self.lives % self.desks.len()
+            } else {
+                desk.index(self.desks.len())
             };
             self.tell(desk, step)?;
         }
@@ -114,7 +157,12 @@ impl World {
         }
         let desk = &mut self.desks[0];
         compare_journal(desk, &self.model, account)?;
-        compare_records(desk, &self.model, account)
+        compare_records(desk, &self.model, account)?;
+        if let Some(balance) = desk.shown_balance(account) {
+            let figures = shown::figures(&self.model.figures(account), &account.currency);
+            prop_assert_eq!(&shown::of_those(&figures, &balance), &figures);
+        }
+        Ok(())
     }
 
     /// Every balance is what its entries come to, and the digest is the one that the model computes.
@@ -131,6 +179,36 @@ impl World {
         digest
     }
 
+    /// Every entry that was made, in its account's order, but for its time and its hash.
+    pub fn timeless(&self) -> Vec<String> {
+        let of_account = |account: &AccountName| {
+            let told = |entry: &Entry| {
+                let Entry {
+                    seq,
+                    kind,
+                    balance_delta,
+                    held_delta,
+                    debt_delta,
+                    ..
+                } = entry;
+                let Entry {
+                    balance_after,
+                    held_after,
+                    debt_after,
+                    idempotency_key,
+                    reverses,
+                    ..
+                } = entry;
+                format!(
+                    "{account:?} {seq} {kind} {balance_delta} {held_delta} {debt_delta} {balance_after} {held_after} \
+                     {debt_after} {reverses:?} {idempotency_key:?}"
+                )
+            };
+            self.model.entries(account).iter().map(told).collect::<Vec<_>>()
+        };
+        self.model.names().iter().flat_map(of_account).collect()
+    }
+
     /// What is asked then, if there is anything to ask it about.
     fn step(&self, request: &Request, position: usize, accounts: &[AccountName; 2]) -> Option<Step> {
         let account = &accounts[usize::from(request.second_account)];
@@ -144,6 +222,9 @@ impl World {
         if words::has_note(&step.operation) {
             step.note = request.note.clone();
         }
+        if self.telling.gives_commands() {
+            return commands::is_given(&step.operation).then(|| commands::as_given(step));
+        }
         Some(step)
     }
 
@@ -153,16 +234,10 @@ impl World {
         let steps: Vec<Step> = waiting.iter().map(|(step, _)| step.clone()).collect();
         let said = self.desks[self.waiting_at].carry_out_in_bulk(&steps);
         prop_assert_eq!(said.len(), steps.len());
-        for ((step, expected), (answer, posted)) in waiting.iter().zip(said) {
+        for ((step, expected), (answer, told)) in waiting.iter().zip(said) {
             prop_assert_eq!(answer, *expected, "the answer to {:?}", step);
-            if let (Some(posted), Some(key)) = (posted, &step.key) {
-                let made: Vec<model::Entry> = posted.entries.iter().map(words::entry).collect();
-                prop_assert_eq!(
-                    &made,
-                    self.model.entries_of_key(&step.account, key),
-                    "what {:?} made",
-                    step
-                );
+            if let Some(told) = told {
+                compare_entries(&told, &self.model, step)?;
             }
         }
         Ok(())
@@ -170,7 +245,7 @@ impl World {
 
     fn tell(&mut self, desk: usize, step: Step) -> Result<(), TestCaseError> {
         self.operations += 1;
-        if self.telling == Telling::InBulk {
+        if self.telling.is_in_bulk() {
             let administration = step.operation.is_administration();
             if administration || desk != self.waiting_at {
                 self.tell_what_waits()?;
@@ -193,7 +268,7 @@ impl World {
             _ => Vec::new(),
         };
         let expected = self.model.apply(&step);
-        let (answer, posted) = desk.carry_out(&step);
+        let (answer, told) = desk.carry_out(&step);
         for account in by_the_job {
             compare_journal(desk, &self.model, &account)?;
             compare_records(desk, &self.model, &account)?;
@@ -206,15 +281,10 @@ impl World {
 
         let model = &self.model;
         prop_assert_eq!(answer, expected, "the answer to {}", said);
-        if let (Some(posted), Some(key)) = (posted, &step.key) {
-            let made: Vec<model::Entry> = posted.entries.iter().map(words::entry).collect();
-            prop_assert_eq!(&made, model.entries_of_key(name, key), "what {} made", said);
+        if let Some(told) = told {
+            compare_entries(&told, model, &step)?;
             if answer == Answer::Applied {
-                prop_assert_eq!(words::figures(&posted.figures), model.figures(name), "{}", said);
-                compare_record(posted.record.as_deref(), model, name)?;
-                let resumed = suspended_before.filter(|_| model.active_suspension(name).is_none());
-                let expected = resumed.map(|number| model.suspensions(name)[number - 1].clone());
-                prop_assert_eq!(posted.resumed.as_deref().map(words::suspension), expected, "{}", said);
+                compare_state(&told, model, &step, suspended_before)?;
             }
         }
         if model.exists(name) {

@@ -23,7 +23,7 @@ impl Account {
             resource: access.resource.clone(),
             granted_at: step.at_micros,
             granted_by: step.actor.clone(),
-            expires_at: access.expires_in.map(|seconds| step.at_micros + seconds * 1_000_000),
+            expires_at: access.expires_in.map(|seconds| step.later(seconds)),
             revoked: None,
         });
     }

@@ -79,7 +79,7 @@ impl Account {
             status: HoldStatus::Open,
             service: service.map(str::to_owned),
             created_at: step.at_micros,
-            expires_at: expires_in.map(|seconds| step.at_micros + seconds * 1_000_000),
+            expires_at: expires_in.map(|seconds| step.later(seconds)),
             finished_at: None,
             entry: self.last_seq(),
             note: step.note.clone(),

@@ -85,6 +85,11 @@ impl Model {
         self.account(name).is_some()
     }
 
+    /// In the order of their creation.
+    pub fn names(&self) -> Vec<AccountName> {
+        self.accounts.iter().map(|account| account.name.clone()).collect()
+    }
+
     /// All zero for an unknown account.
     pub fn figures(&self, name: &AccountName) -> Figures {
         self.account(name).map(|account| account.figures).unwrap_or_default()

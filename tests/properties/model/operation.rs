@@ -42,6 +42,16 @@ impl Step {
     }
 }
 
+/// The last second that the ledger can write: 9999-12-31T23:59:59Z.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+impl Step {
+    /// So many seconds after the step, kept within what can be written.
+    pub fn later(&self, seconds: i64) -> i64 {
+        (self.at_micros + seconds * 1_000_000).min(LAST_SECOND * 1_000_000)
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Note {
     pub reference: Option<String>,

@@ -59,7 +59,7 @@ impl Account {
     ) -> Result<Answer, Code> {
         let credit = Credit {
             amount: credits,
-            due_at: step.at_micros + pending_for * 1_000_000,
+            due_at: step.later(pending_for),
             state: CreditState::Pending,
             settled_at: None,
             entry: None,

@@ -69,7 +69,7 @@ impl Account {
             amount,
             method: method.to_owned(),
             status: RechargeStatus::Pending,
-            expires_at: expires_in.map(|seconds| step.at_micros + seconds * 1_000_000),
+            expires_at: expires_in.map(|seconds| step.later(seconds)),
             note: step.note.clone(),
         });
         Ok(Answer::Applied)
