@@ -23,6 +23,7 @@ mod copy;
 pub mod credits;
 pub mod deliveries;
 pub mod entries;
+pub mod evidence;
 pub mod export;
 pub mod gifts;
 pub mod health;

@@ -8,7 +8,7 @@ use super::error::DbError;
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::time::Timestamp;
 
-/// `SQLite 3.51.3`, `PostgreSQL 15.8`, `Citus 13.2-1 on 4 nodes, PostgreSQL 17.6`.
+/// `SQLite 3.51.3`, `PostgreSQL 15.8`, `PostgreSQL 15.8, with ledger.sharded = on`, `Citus 13.2-1 on 4 nodes, PostgreSQL 17.6`.
 pub fn version(db: &mut Db) -> Result<String, DbError> {
     let (name, select) = match db.engine() {
         Engine::Sqlite => ("SQLite", "SELECT sqlite_version()"),
@@ -17,7 +17,12 @@ pub fn version(db: &mut Db) -> Result<String, DbError> {
     let version: Option<String> = db.row(&sql(select))?;
     let server = format!("{name} {}", version.unwrap_or_default());
     let Some(citus) = citus_version(db)? else {
-        return Ok(server);
+        let told = if db.connection.is_sharded() {
+            ", with ledger.sharded = on"
+        } else {
+            ""
+        };
+        return Ok(server + told);
     };
     let nodes: Option<i64> = db.row(&sql(
         "SELECT COUNT(*) FROM pg_dist_node WHERE noderole = 'primary' AND isactive AND shouldhaveshards",

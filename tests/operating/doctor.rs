@@ -223,10 +223,11 @@ fn a_cluster_whose_tables_are_not_where_they_should_be() {
 
 #[test]
 fn a_single_server_has_no_layout_to_look_at() {
-    let shown = TestDatabase::fresh(Engine::Postgres)
-        .ledger()
-        .run_words("doctor")
-        .stdout;
+    let db = TestDatabase::fresh(Engine::Postgres);
+    let shown = db.ledger().run_words("doctor").stdout;
     assert!(shown.contains("PostgreSQL") && !shown.contains("Citus"), "{shown}");
+    db.sql("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ledger.sharded = on', current_database()); END $$");
+    let told = db.ledger().run_words("doctor").stdout;
+    assert!(told.contains(", with ledger.sharded = on"), "{told}");
     assert!(!shown.contains("layout"), "{shown}");
 }
