@@ -74,6 +74,11 @@ impl Currency {
         Shown::new(minor, self.exponent)
     }
 
+    /// The same with its code: `12.50 USD`.
+    pub fn show_with_code(&self, minor: Minor) -> String {
+        format!("{} {}", self.show(minor), self.code)
+    }
+
     /// A sum of minor units, which may be beyond the range of a figure.
     pub const fn show_sum(&self, units: i128) -> Shown {
         Shown::wide(units, self.exponent)

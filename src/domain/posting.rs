@@ -179,7 +179,7 @@ fn may_spend(snapshot: &Snapshot, amount: Amount) -> Result<(), Refusal> {
         && spent_today.plus(snapshot.state.figures.held)?.plus(amount.minor())? > allowed.minor()
     {
         let currency = &snapshot.account.currency;
-        let allowed = format!("{} {}", currency.show(allowed.minor()), currency.code());
+        let allowed = currency.show_with_code(allowed.minor());
         return Err(Refusal::LimitExceeded {
             limit: "spent per day",
             allowed,

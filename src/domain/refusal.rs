@@ -92,7 +92,7 @@ impl Refusal {
 
     /// One sentence for people, with what would help.
     pub fn message(&self, currency: &Currency) -> String {
-        let show = |minor: Minor| format!("{} {}", currency.show(minor), currency.code());
+        let show = |minor: Minor| currency.show_with_code(minor);
         match self {
             Self::AccountNotFound { user_id } => {
                 format!(

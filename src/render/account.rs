@@ -55,7 +55,7 @@ pub fn account(
 
 fn pairs(view: &AccountView) -> Vec<(&'static str, String)> {
     let AccountView { account, figures, .. } = view;
-    let show = |minor| format!("{} {}", account.currency.show(minor), account.currency.code());
+    let show = |minor| account.currency.show_with_code(minor);
     let mut pairs = vec![
         ("User", account.user_id.to_string()),
         ("Balance", show(figures.balance)),

@@ -96,7 +96,7 @@ fn table(report: &Report) -> Block {
         vec![
             if forecast.is_warning { "!" } else { "" }.into(),
             forecast.account.user_id.to_string(),
-            format!("{} {}", currency.show(forecast.balance), currency.code()),
+            currency.show_with_code(forecast.balance),
             forecast.burn.per_day(exponent).to_string(),
             services.join(", "),
             match forecast.due.0 {

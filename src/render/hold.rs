@@ -42,7 +42,7 @@ pub fn holds(views: &[HoldView], now: Timestamp) -> Document {
             .iter()
             .map(|view| {
                 let HoldView { account, hold } = view;
-                let show = |minor| format!("{} {}", account.currency.show(minor), account.currency.code());
+                let show = |minor| account.currency.show_with_code(minor);
                 vec![
                     hold.id.to_string(),
                     account.user_id.to_string(),

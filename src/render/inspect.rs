@@ -151,7 +151,7 @@ fn reasons(explanation: &Explanation) -> Vec<String> {
         at,
         ..
     } = explanation;
-    let show = |minor| format!("{} {}", account.currency.show(minor), account.currency.code());
+    let show = |minor| account.currency.show_with_code(minor);
     let mut reasons = vec![format!(
         "{} is available after {last_seq} entries, {} is held, {} is owed.",
         show(figures.balance),

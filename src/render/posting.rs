@@ -100,7 +100,7 @@ pub struct PostedFields<'a> {
 
 fn told(posted: &Posted, already: bool, key: &IdempotencyKey) -> Vec<Block> {
     let Account { user_id, currency, .. } = &*posted.account;
-    let show = |minor| format!("{} {}", currency.show(minor), currency.code());
+    let show = |minor| currency.show_with_code(minor);
     let mut lines = Vec::new();
     if already {
         lines.push(Block::Line("Already applied; nothing was written.".into()));

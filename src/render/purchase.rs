@@ -82,11 +82,7 @@ fn table(views: &[PurchaseView]) -> Block {
             purchase.id.to_string(),
             account.user_id.to_string(),
             format!("{} {}", paid(&purchase.paid), purchase.paid.currency.code()),
-            format!(
-                "{} {}",
-                account.currency.show(purchase.credits),
-                account.currency.code()
-            ),
+            account.currency.show_with_code(purchase.credits),
             standing(purchase),
             purchase.created_at.to_string(),
             purchase
@@ -119,11 +115,7 @@ pub fn gifts(views: &[GiftView]) -> Document {
         vec![
             gift.id.to_string(),
             account.user_id.to_string(),
-            format!(
-                "{} {}",
-                account.currency.show(gift.credits.minor()),
-                account.currency.code()
-            ),
+            account.currency.show_with_code(gift.credits.minor()),
             if gift.deactivated.is_some() {
                 "deactivated"
             } else {

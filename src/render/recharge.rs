@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::document::{Block, Document};
 use crate::domain::account::Account;
 use crate::domain::recharge::Recharge;
-use crate::domain::text::Json;
+use crate::domain::text::{Json, Reference};
 use crate::domain::time::Timestamp;
 use crate::ledger::expiry::Expired;
 use crate::ledger::recharge::RechargeView;
@@ -22,7 +22,7 @@ pub fn recharge_fields(account: &Account, recharge: &Recharge) -> Value {
         "expires_at": recharge.expires_at.map(|at| at.to_string()),
         "finished_at": recharge.finished_at.map(|at| at.to_string()),
         "entry": recharge.entry_seq,
-        "reference": recharge.note.reference.as_ref().map(super::super::domain::text::Reference::as_str),
+        "reference": recharge.note.reference.as_ref().map(Reference::as_str),
         "gateway_response": recharge.gateway_response.as_ref().map(Json::value),
     })
 }
@@ -46,11 +46,7 @@ pub fn recharges(views: &[RechargeView], now: Timestamp) -> Document {
                 vec![
                     recharge.id.to_string(),
                     account.user_id.to_string(),
-                    format!(
-                        "{} {}",
-                        account.currency.show(recharge.amount.minor()),
-                        account.currency.code()
-                    ),
+                    account.currency.show_with_code(recharge.amount.minor()),
                     recharge.method.as_str().into(),
                     recharge.status_at(now).name().into(),
                     recharge.created_at.to_string(),

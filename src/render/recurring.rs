@@ -55,7 +55,7 @@ fn rhythm(charge: &RecurringCharge) -> String {
 
 fn amount(view: &RecurringView) -> String {
     let currency = &view.account.currency;
-    format!("{} {}", currency.show(view.charge.amount.minor()), currency.code())
+    currency.show_with_code(view.charge.amount.minor())
 }
 
 fn told(view: &RecurringView, headline: &str) -> Vec<Block> {

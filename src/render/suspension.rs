@@ -65,7 +65,7 @@ pub fn changed(command: &'static str, view: &SuspensionView, changed: bool, now:
         (false, false) => "Already suspended; nothing was written.".into(),
         (true, _) => format!("Resumed after {}.", lasted(suspension.duration(now))),
     };
-    let show = |minor| format!("{} {}", account.currency.show(minor), account.currency.code());
+    let show = |minor| account.currency.show_with_code(minor);
     let pairs = vec![
         ("User", account.user_id.to_string()),
         ("Reason", suspension.reason.to_string()),
@@ -98,11 +98,7 @@ pub fn suspensions(views: &[SuspensionView], now: Timestamp) -> Document {
                     suspension.suspended_at.to_string(),
                     suspension.resumed_at.map(|at| at.to_string()).unwrap_or_default(),
                     lasted(suspension.duration(now)),
-                    format!(
-                        "{} {}",
-                        account.currency.show(suspension.balance),
-                        account.currency.code()
-                    ),
+                    account.currency.show_with_code(suspension.balance),
                     suspension.reason.to_string(),
                 ]
             })

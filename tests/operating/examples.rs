@@ -260,9 +260,9 @@ fn why(said: &str) -> String {
         Err(_) => last
             .strip_suffix(')')
             .and_then(|last| last.rsplit_once(" ("))
-            .map_or_else(String::new, |(_, code)| {
-                code.split(' ').nth(1).unwrap_or_default().to_owned()
-            }),
+            .and_then(|(_, code)| code.split(' ').nth(1))
+            .unwrap_or("findings")
+            .to_owned(),
     }
 }
 

@@ -348,7 +348,7 @@ fn ending(html: &mut Html, daily: &Daily) {
         let at = forecast.empty_at.unwrap_or(daily.now);
         vec![
             text(&forecast.account.user_id),
-            number(format!("{} {}", currency.show(forecast.balance), currency.code())),
+            number(currency.show_with_code(forecast.balance)),
             number(forecast.burn.per_day(currency.exponent())),
             number(days_until(daily.now, at)),
             time(at),
