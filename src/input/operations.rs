@@ -368,11 +368,7 @@ fn operation(op: &str, record: i64, fields: &mut Fields, note: &Note, currency: 
             service: fields.service()?,
             expires_in: fields.expires_in()?,
         },
-        "commit" => Operation::Commit {
-            hold: record,
-            amount: fields.part(currency)?,
-            keep_open: fields.flag("keep_open")?,
-        },
+        "commit" => commit(fields, record, currency)?,
         "refund" if record > 0 => Operation::Release {
             hold: record,
             amount: fields.part(currency)?,
@@ -442,6 +438,18 @@ fn recharge(fields: &mut Fields, currency: &Currency) -> Result<Operation, Wrong
         method: method(fields)?,
         settle,
         gateway_response: fields.json("gateway_response")?,
+    })
+}
+
+fn commit(fields: &mut Fields, hold: i64, currency: &Currency) -> Result<Operation, Wrong> {
+    let (amount, keep_open) = (fields.part(currency)?, fields.flag("keep_open")?);
+    if keep_open && amount.is_none() {
+        return Err(wrong("keep_open needs amount"));
+    }
+    Ok(Operation::Commit {
+        hold,
+        amount,
+        keep_open,
     })
 }
 

@@ -85,3 +85,23 @@ fn cells(line: &[u8]) -> Result<csv::StringRecord, String> {
         Err(_) => Err("the row is not valid UTF-8".into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of each row, what is wrong with it.
+    fn wrongs(text: &str) -> Vec<Option<String>> {
+        let mut rows = Rows::of(text.as_bytes(), "op").unwrap();
+        let read = std::iter::from_fn(|| rows.read().unwrap());
+        read.map(|(_, fields)| fields.err().map(|wrong| wrong.reason)).collect()
+    }
+
+    #[test]
+    fn what_stands_behind_a_carriage_return_is_not_passed_over() {
+        let told = wrongs("op,user_id\r\ncharge,5\r\ncharge,5\rcharge,6\r\ncharge,\"5\r6\"\n");
+        let within = "the row holds a carriage return: rows end with a line feed";
+        assert_eq!(told, [None, Some(within.to_owned()), None]);
+        assert!(Rows::of("op,user_id\rcharge,5\r".as_bytes(), "op").is_err());
+    }
+}

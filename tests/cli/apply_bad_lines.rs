@@ -99,6 +99,7 @@ const BAD: &[(&str, &str)] = &[
         r#"{"op":"charge","user_id":"5","amount":"1","service":"vps","description":"a","reason":"b"}"#,
         "invalid_input",
     ),
+    (r#"{"op":"commit","hold":"h1-1","keep_open":true}"#, "invalid_input"),
     // Control characters, raw and escaped, and what turns text around.
     (
         "{\"op\":\"charge\",\"user_id\":\"5\",\"amount\":\"1\",\"service\":\"v\u{7}ps\"}",

@@ -9,11 +9,8 @@ use super::requests::{check_refusal, numbered, request};
 
 pub fn check(bytes: &[u8]) {
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let line_of = |number: u64| {
-        text.split(|byte| *byte == b'\n')
-            .nth(number as usize - 1)
-            .expect("as many lines")
-    };
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+    let line_of = |number: u64| lines[number as usize - 1];
     let mut expected = numbered(text, LONGEST_LINE).into_iter();
     let beginning = text.iter().find(|byte| !byte.is_ascii_whitespace());
     if beginning.is_none_or(|byte| *byte == b'{') {

@@ -5,6 +5,7 @@
 //! runs them too: on the corpus and on mutations of it.
 
 pub mod amounts;
+pub mod anchors;
 pub mod callback;
 pub mod canonical_entry;
 pub mod csv;
@@ -23,6 +24,7 @@ pub type Oracle = fn(&[u8]);
 
 pub const ALL: &[(&str, Oracle)] = &[
     ("amounts", amounts::check),
+    ("anchors", anchors::check),
     ("callback", callback::check),
     ("canonical_entry", canonical_entry::check),
     ("csv", csv::check),

@@ -28,7 +28,7 @@ pub struct Lived {
     digest: String,
     pub operations: usize,
     /// Every entry, in its account's order, but for what a clock had to do with it.
-    pub timeless: Vec<String>,
+    pub timeless: Vec<model::Entry>,
 }
 
 /// Lives through that many histories in one database, on one day.
@@ -79,7 +79,7 @@ fn in_turn(engine: Engine, seed: u64, effort: Effort, at_once: u32, tellings: [T
             || format!("{telling:?} on {engine}, with {SEED_VARIABLE}={seed}"),
             || {
                 let database = TestDatabase::fresh(engine);
-                operations += live(&database, telling, telling.lasting(), at_once, seed).operations;
+                operations += live(&database, telling, telling.holds(), at_once, seed).operations;
                 database.discard();
             },
         );

@@ -56,7 +56,7 @@ impl Telling {
     }
 
     /// Whether a key that the ledger makes up can be learnt before the next operation is told.
-    pub const fn lasting(self) -> Holds {
+    pub const fn holds(self) -> Holds {
         if self.is_in_bulk() {
             Holds::Last
         } else {
@@ -180,33 +180,15 @@ impl World {
     }
 
     /// Every entry that was made, in its account's order, but for its time and its hash.
-    pub fn timeless(&self) -> Vec<String> {
-        let of_account = |account: &AccountName| {
-            let told = |entry: &Entry| {
-                let Entry {
-                    seq,
-                    kind,
-                    balance_delta,
-                    held_delta,
-                    debt_delta,
-                    ..
-                } = entry;
-                let Entry {
-                    balance_after,
-                    held_after,
-                    debt_after,
-                    idempotency_key,
-                    reverses,
-                    ..
-                } = entry;
-                format!(
-                    "{account:?} {seq} {kind} {balance_delta} {held_delta} {debt_delta} {balance_after} {held_after} \
-                     {debt_after} {reverses:?} {idempotency_key:?}"
-                )
-            };
-            self.model.entries(account).iter().map(told).collect::<Vec<_>>()
+    pub fn timeless(&self) -> Vec<Entry> {
+        let names = self.model.names();
+        let entries = names.iter().flat_map(|account| self.model.entries(account));
+        let without_time = |entry: &Entry| Entry {
+            at_micros: 0,
+            hash: [0; 32],
+            ..entry.clone()
         };
-        self.model.names().iter().flat_map(of_account).collect()
+        entries.map(without_time).collect()
     }
 
     /// What is asked then, if there is anything to ask it about.

@@ -32,6 +32,12 @@ pub fn is_given(operation: &Operation) -> bool {
 pub fn as_given(mut step: Step) -> Step {
     match &mut step.operation {
         Operation::RecordPurchase { pending_for, .. } => *pending_for -= *pending_for % 3_600,
+        // A hold is kept open for what is left after a part of it.
+        Operation::Commit {
+            amount: None,
+            keep_open,
+            ..
+        } => *keep_open = false,
         Operation::Adjust { .. }
         | Operation::Penalty { .. }
         | Operation::DeactivatePurchase { .. }
