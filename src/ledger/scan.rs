@@ -2,31 +2,29 @@
 //!
 //! A page is one snapshot, so writers are neither blocked nor mistaken for drift. The database sums the entries: all of
 //! them, or those after what an earlier pass has proven, and then all of every account for which that raises a doubt.
-//! Either way the last entry is looked up by its own number and never by what the balance row says, and what was proven
-//! must still be there.
 
-use std::collections::HashMap;
+mod page;
+
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::deep::{Depths, read_depths};
 use super::error::LedgerError;
 use super::job::Run;
 use super::progress::Progress;
-use super::repair::{self, ChainBreak};
 use super::verify::{Finding, Scope};
 use super::{Ledger, interrupt};
-use crate::db::balances::{StoredBalance, entries_expected, page_end, stored_balances};
-use crate::db::entries::{Last, Summed, entries_last, entries_summed};
-use crate::db::proofs::{Seen, proofs_held, proofs_put, proofs_screened, strays};
+use crate::db::balances::{entries_expected, page_end};
+use crate::db::proofs::proofs_put;
 use crate::db::unit_of_work::{read, write_relaxed};
 use crate::db::{Db, DbError, accounts};
-use crate::domain::account::AccountId;
 use crate::domain::anchor::Position;
-use crate::domain::balance::{Break, State};
+use crate::domain::balance::State;
 use crate::domain::chain::LedgerDigest;
-use crate::domain::proof::{Held, Proof};
+use crate::domain::proof::Proof;
 use crate::domain::time::Timestamp;
+use page::Page;
+
+pub(super) use page::read_page;
 
 /// How much of the journal is summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,236 +265,4 @@ impl Scan {
             }
         }
     }
-}
-
-/// An account, and what its entries come to: its part of the digest.
-pub(super) struct Head {
-    pub(super) id: AccountId,
-    pub(super) user_id: String,
-    pub(super) currency: String,
-    pub(super) state: State,
-}
-
-#[derive(Default)]
-pub(super) struct Page {
-    pub(super) checked: u64,
-    entries: u64,
-    summed: u64,
-    pub(super) findings: Vec<Finding>,
-    pub(super) heads: Vec<Head>,
-    /// What is in sync, where that is more than what was proven before.
-    proven: Vec<Proof>,
-}
-
-/// The accounts with ids in `first..=last`, on the snapshot of the running transaction.
-pub(super) fn read_page(db: &mut Db, first: i64, last: i64, depth: Depth) -> Result<Page, LedgerError> {
-    let mut page = Page::default();
-    match depth {
-        Depth::Whole => page.look(db, first, last)?,
-        Depth::SinceLast => page.screen(db, first, last)?,
-        Depth::Deep => return Page::deep(db, (first, last), |_| {}),
-    }
-    Ok(page)
-}
-
-/// What the database has summed and looked up, by account.
-struct Sources {
-    depths: Depths,
-    lasts: HashMap<AccountId, Last>,
-    proofs: HashMap<AccountId, Held>,
-}
-
-impl Sources {
-    fn new(depths: Depths, proofs: HashMap<AccountId, Held>) -> Self {
-        Self {
-            depths,
-            lasts: HashMap::new(),
-            proofs,
-        }
-    }
-}
-
-fn proofs_of(db: &mut Db, first: i64, last: i64) -> Result<HashMap<AccountId, Held>, LedgerError> {
-    let proofs = proofs_held(db, first, last)?;
-    Ok(proofs.into_iter().map(|held| (held.proof.account, held)).collect())
-}
-
-impl Page {
-    /// Sums what is new, and looks at everything of the accounts for which that is not enough.
-    fn screen(&mut self, db: &mut Db, first: i64, last: i64) -> Result<(), LedgerError> {
-        let mut doubtful: Option<(i64, i64)> = None;
-        for seen in proofs_screened(db, first, last)? {
-            let id = seen.id.get();
-            if seen.screened.is_some_and(|screened| screened.is_in_sync()) {
-                if let Some((from, to)) = doubtful.take() {
-                    self.look(db, from, to)?;
-                }
-                self.pass(seen);
-            } else {
-                doubtful = Some((doubtful.map_or(id, |(from, _)| from), id));
-            }
-        }
-        if let Some((from, to)) = doubtful {
-            self.look(db, from, to)?;
-        }
-        for id in strays(db, first, last)? {
-            let known = self.findings.iter().any(|finding| finding.id == id);
-            if !known {
-                self.look(db, id.get(), id.get())?;
-            }
-        }
-        Ok(())
-    }
-
-    fn pass(&mut self, seen: Seen) {
-        let Some(screened) = seen.screened else { return };
-        let state = screened.stored;
-        self.checked += 1;
-        self.entries += state.last_seq.unsigned_abs();
-        self.summed += screened.entries.unsigned_abs();
-        if screened.proven != state {
-            self.proven.push(Proof {
-                account: seen.id,
-                state,
-            });
-        }
-        self.heads.push(Head {
-            id: seen.id,
-            user_id: seen.user_id,
-            currency: seen.currency,
-            state,
-        });
-    }
-
-    /// Sums every entry.
-    fn look(&mut self, db: &mut Db, first: i64, last: i64) -> Result<(), LedgerError> {
-        let stored = stored_balances(db, first, last)?;
-        let sums = entries_summed(db, first, last)?;
-        let depths = Depths {
-            sums: sums.into_iter().map(|sums| (sums.account, sums)).collect(),
-            ..Depths::default()
-        };
-        let proofs = proofs_of(db, first, last)?;
-        self.compare(db, (first, last), stored, Sources::new(depths, proofs))
-    }
-
-    /// Reads every entry, telling now and then how many more have been read.
-    fn deep(db: &mut Db, (first, last): (i64, i64), read: impl FnMut(u64)) -> Result<Self, LedgerError> {
-        let mut page = Self::default();
-        let stored = stored_balances(db, first, last)?;
-        let proofs = proofs_of(db, first, last)?;
-        let depths = read_depths(db, (first, last), &stored, &proofs, read)?;
-        page.compare(db, (first, last), stored, Sources::new(depths, proofs))?;
-        Ok(page)
-    }
-
-    fn compare(
-        &mut self,
-        db: &mut Db,
-        (first, last): (i64, i64),
-        stored: Vec<StoredBalance>,
-        mut sources: Sources,
-    ) -> Result<(), LedgerError> {
-        sources.lasts = entries_last(db, first, last)?.into_iter().collect();
-        self.heads.reserve(stored.len());
-        for stored in stored {
-            self.look_at(&mut sources, stored);
-        }
-        self.left_over(&mut sources);
-        Ok(())
-    }
-
-    fn look_at(&mut self, sources: &mut Sources, stored: StoredBalance) {
-        let sums = sources.depths.sums.remove(&stored.id);
-        let held = sources.proofs.remove(&stored.id);
-        let mut finding = Finding {
-            id: stored.id,
-            account: stored.account.clone(),
-            drifts: Vec::new(),
-            broken: None,
-            orphaned: stored.account.is_none() && sums.is_some(),
-            issues: sources.depths.issues.remove(&stored.id).unwrap_or_default(),
-            fixed: false,
-        };
-        let Some(account) = stored.account.clone() else {
-            finding.drifts = repair::extra(&stored);
-            self.findings.push(finding);
-            return;
-        };
-        self.checked += 1;
-        let (actual, broken) = actual_state(sums, sources.lasts.get(&stored.id));
-        self.entries += counted(sums);
-        self.summed += counted(sums);
-        finding.drifts = repair::drifts(&stored, &account, &actual);
-        let first_broken = sources.depths.breaks.remove(&stored.id);
-        finding.broken = first_broken.or(broken).or_else(|| held.and_then(contradiction));
-        if !finding.drifts.is_empty() || finding.is_integrity() {
-            self.findings.push(finding);
-        } else if held.is_none_or(|held| held.proof.state != actual) {
-            self.proven.push(Proof {
-                account: stored.id,
-                state: actual,
-            });
-        }
-        self.heads.push(Head {
-            id: stored.id,
-            user_id: account.user_id.to_string(),
-            currency: account.currency.code().to_string(),
-            state: actual,
-        });
-    }
-
-    /// Entries and records without account, and proofs of accounts that are gone.
-    fn left_over(&mut self, sources: &mut Sources) {
-        let Sources { depths, proofs, .. } = sources;
-        let mut orphans: Vec<AccountId> = depths.sums.keys().chain(proofs.keys()).copied().collect();
-        orphans.extend(depths.issues.keys());
-        orphans.sort();
-        orphans.dedup();
-        for id in orphans {
-            let gone = proofs.get(&id).map(|held| ChainBreak {
-                seq: held.proof.state.last_seq,
-                reason: Break::Gone,
-            });
-            self.findings.push(Finding {
-                id,
-                account: None,
-                drifts: Vec::new(),
-                broken: gone,
-                orphaned: depths.sums.contains_key(&id),
-                issues: depths.issues.remove(&id).unwrap_or_default(),
-                fixed: false,
-            });
-        }
-    }
-}
-
-/// How what was proven is no longer so.
-fn contradiction(held: Held) -> Option<ChainBreak> {
-    let seq = held.proof.state.last_seq;
-    held.contradiction().map(|reason| ChainBreak { seq, reason })
-}
-
-fn counted(sums: Option<Summed>) -> u64 {
-    sums.map_or(0, |sums| sums.entries.unsigned_abs())
-}
-
-/// The state that the entries come to, and what the sums alone already show to be broken.
-fn actual_state(sums: Option<Summed>, last: Option<&Last>) -> (State, Option<ChainBreak>) {
-    let Some((sums, last)) = sums.zip(last) else {
-        return (State::default(), None);
-    };
-    let state = State {
-        figures: sums.figures,
-        last_seq: last.seq,
-        chain_head: last.hash,
-    };
-    let broken = if sums.entries != last.seq {
-        Some(Break::Sequence)
-    } else if sums.figures.standing() != last.after {
-        Some(Break::Figures)
-    } else {
-        None
-    };
-    (state, broken.map(|reason| ChainBreak { seq: last.seq, reason }))
 }
