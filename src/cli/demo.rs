@@ -139,7 +139,7 @@ impl Demo<'_> {
     fn tell(&self, what: &str, answer: &Answer) -> anyhow::Result<()> {
         let outcome = match &answer.outcome {
             Outcome::Applied(posted) | Outcome::AlreadyApplied(posted) => {
-                format!("balance {} VND", self.currency.show(posted.figures.balance))
+                format!("balance {} VND", self.currency.show(posted.standing.balance))
             }
             Outcome::Refused(refusal) | Outcome::Suspended(refusal, _) => {
                 format!("refused: {}", refusal.message(&self.currency))

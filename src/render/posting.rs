@@ -31,7 +31,7 @@ pub fn posted(command: &'static str, posted: &Posted, already: bool, key: &Idemp
 pub fn posted_fields<'a>(posted: &'a Posted, already: bool, key: &'a IdempotencyKey) -> PostedFields<'a> {
     let account = &posted.account;
     let currency = &account.currency;
-    let figures = &posted.figures;
+    let figures = &posted.standing;
     let (mut recharge, mut hold, mut purchase, mut gift, mut access) = (None, None, None, None, None);
     match posted.record.as_deref() {
         None => {}
@@ -139,12 +139,12 @@ fn told(posted: &Posted, already: bool, key: &IdempotencyKey) -> Vec<Block> {
         }
         Some(Record::Grant(grant)) => pairs.push(("Access", grant_standing(grant))),
     }
-    pairs.push(("Balance", show(posted.figures.balance)));
-    if !posted.figures.held.is_zero() {
-        pairs.push(("Held", show(posted.figures.held)));
+    pairs.push(("Balance", show(posted.standing.balance)));
+    if !posted.standing.held.is_zero() {
+        pairs.push(("Held", show(posted.standing.held)));
     }
-    if !posted.figures.debt.is_zero() {
-        pairs.push(("Debt", show(posted.figures.debt)));
+    if !posted.standing.debt.is_zero() {
+        pairs.push(("Debt", show(posted.standing.debt)));
     }
     pairs.push(("Key", key.to_string()));
     lines.push(Block::Pairs(pairs));

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::domain::account::Account;
-use crate::domain::balance::Figures;
 use crate::domain::currency::Currency;
 use crate::domain::effects::Posting;
-use crate::domain::entry::{Entry, Note};
+use crate::domain::entry::{Entry, Note, Standing};
 use crate::domain::operation::Operation;
 use crate::domain::refusal::Refusal;
 use crate::domain::suspension::Suspension;
@@ -29,8 +28,8 @@ pub struct Request {
 pub struct Posted {
     pub account: Arc<Account>,
     pub entries: Arc<[Entry]>,
-    /// The figures right after it; where it made no entry, as they are.
-    pub figures: Figures,
+    /// How the account stands right after it; where it made no entry, as it does now.
+    pub standing: Standing,
     /// The recharge or hold that it made or moved.
     pub record: Option<Box<Record>>,
     /// The suspension that it ended.
@@ -43,7 +42,7 @@ impl Posted {
         Self {
             account,
             entries: posting.entries,
-            figures: posting.state.figures,
+            standing: posting.state.figures.standing(),
             record: None,
             resumed: None,
         }

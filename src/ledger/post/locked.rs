@@ -95,11 +95,10 @@ impl Attempt<'_> {
                 Ok(Outcome::Suspended(refusal, Box::new(opened)))
             }
             Verdict::Already => {
-                let figures = snapshot.state.figures;
                 let posted = Posted {
                     account: snapshot.account,
                     entries: Arc::default(),
-                    figures,
+                    standing: snapshot.state.figures.standing(),
                     record: Record::of(snapshot.found).map(Box::new),
                     resumed: None,
                 };
@@ -169,7 +168,7 @@ impl Attempt<'_> {
         let posted = Posted {
             account,
             entries: posting.entries,
-            figures: posting.state.figures,
+            standing: posting.state.figures.standing(),
             record,
             resumed,
         };
@@ -193,16 +192,12 @@ impl Attempt<'_> {
             Some((first, last)) => entries::entries_between(db, account.id, first, last)?,
             None => Vec::new(),
         };
-        let mut figures = located.state.figures;
-        if let Some(last) = entries.last() {
-            let summed = entries::entries_summed_through(db, account.id, last.seq)?;
-            figures = summed.map_or(figures, |summed| summed.figures);
-        }
+        let standing = entries.last().map(|last| last.after);
         let record = record::recall(db, account.id, self.request.operation.subject(), intent.subject)?.map(Box::new);
         Ok(Posted {
             account,
             entries: entries.into(),
-            figures,
+            standing: standing.unwrap_or_else(|| located.state.figures.standing()),
             record,
             resumed: None,
         })
