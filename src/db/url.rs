@@ -56,18 +56,23 @@ fn is_no_path(path: &str) -> bool {
 }
 
 /// Parameters that others may read. Any other may be a secret, as may one whose name is written in another way.
-const OPEN_PARAMETERS: [&str; 14] = [
+const OPEN_PARAMETERS: [&str; 19] = [
     "application_name",
+    "channel_binding",
+    "client_encoding",
     "connect_timeout",
     "dbname",
+    "gssencmode",
     "host",
     "hostaddr",
     "keepalives",
     "options",
     "port",
     "sslcert",
+    "sslcrl",
     "sslkey",
     "sslmode",
+    "sslnegotiation",
     "sslrootcert",
     "target_session_attrs",
     "user",
