@@ -177,7 +177,7 @@ impl ListArgs {
 
 /// The time that a list is limited to, if any.
 #[derive(Clone, Debug, Args)]
-pub struct SpanArgs {
+pub struct BetweenArgs {
     /// From this moment on (RFC 3339)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -186,7 +186,7 @@ pub struct SpanArgs {
     until: Option<String>,
 }
 
-impl SpanArgs {
+impl BetweenArgs {
     pub fn since(&self) -> Result<Option<Timestamp>, LedgerError> {
         time(self.since.as_deref(), "--since")
     }

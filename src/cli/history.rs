@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::arguments::{SpanArgs, UserArg};
+use super::arguments::{BetweenArgs, UserArg};
 use super::context::Context;
 use super::help;
 use super::values::{one_of, optional};
@@ -25,7 +25,7 @@ pub struct HistoryArgs {
     #[arg(long, default_value_t = 20)]
     limit: u32,
     #[command(flatten)]
-    span: SpanArgs,
+    between: BetweenArgs,
     /// recharge, service_fee, refund, adjustment, penalty, freeze, commit, release, credit, gift, clawback, debt_recovery
     #[arg(long)]
     kind: Option<String>,
@@ -42,8 +42,8 @@ pub fn run(context: &Context<'_>, args: &HistoryArgs) -> anyhow::Result<Exit> {
     let kind = one_of(args.kind.as_deref(), "--kind", EntryKind::ALL, EntryKind::name)?;
     let service = optional(args.service.as_deref(), Service::parse)?;
     let filter = HistoryFilter {
-        since: args.span.since()?,
-        until: args.span.until()?,
+        since: args.between.since()?,
+        until: args.between.until()?,
         kind,
         counter_account: service.as_ref().map(CounterAccount::service),
         before: args.before,

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 
-use super::arguments::{ListArgs, OwnerArg, SpanArgs, UserArg};
+use super::arguments::{BetweenArgs, ListArgs, OwnerArg, UserArg};
 use super::context::{Context, invalid};
 use super::values::{one_of, span};
 use super::{help, signals};
@@ -38,7 +38,7 @@ pub struct IntentsListArgs {
     #[arg(long)]
     operation: Option<String>,
     #[command(flatten)]
-    span: SpanArgs,
+    between: BetweenArgs,
     /// Made at least so long ago: 30s, 10m, 48h
     #[arg(long, value_name = "SPAN")]
     older_than: Option<String>,
@@ -142,8 +142,8 @@ fn run_list(context: &Context<'_>, args: &IntentsListArgs) -> anyhow::Result<Exi
         account: args.list.account(context)?,
         state: one_of(args.state.as_deref(), "--state", &IntentState::ALL, IntentState::name)?,
         operation: operation.map(str::to_owned),
-        since: args.span.since()?,
-        until: args.span.until()?,
+        since: args.between.since()?,
+        until: args.between.until()?,
         older_than: args.older_than.as_deref().map(age).transpose()?,
         limit: args.list.limit(),
     };

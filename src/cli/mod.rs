@@ -157,7 +157,11 @@ pub fn main() -> ExitCode {
     // Options and the environment come before it: existing variables are not replaced.
     let inherited = config::variables_set();
     let dotenv = dotenvy::from_path(".env");
-    let parsed = command().try_get_matches().and_then(|matches| {
+    // To put every command's help in order takes longer than to parse: only where somebody may read it.
+    let parsed = Cli::command()
+        .try_get_matches()
+        .or_else(|_| command().try_get_matches());
+    let parsed = parsed.and_then(|matches| {
         let cli = Cli::from_arg_matches(&matches)?;
         Ok((cli, config::Given::new(matches, inherited)))
     });

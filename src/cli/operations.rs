@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{ListArgs, SpanArgs};
+use super::arguments::{BetweenArgs, ListArgs};
 use super::context::Context;
 use super::help;
 use crate::domain::code::Exit;
@@ -30,7 +30,7 @@ pub struct OperationsListArgs {
     #[arg(long)]
     command: Option<String>,
     #[command(flatten)]
-    span: SpanArgs,
+    between: BetweenArgs,
 }
 
 pub fn run(context: &Context<'_>, command: &OperationsCommand) -> anyhow::Result<Exit> {
@@ -38,8 +38,8 @@ pub fn run(context: &Context<'_>, command: &OperationsCommand) -> anyhow::Result
     let query = ActQuery {
         account: args.list.account(context)?,
         command: args.command.clone(),
-        since: args.span.since()?,
-        until: args.span.until()?,
+        since: args.between.since()?,
+        until: args.between.until()?,
         limit: args.list.limit(),
     };
     let views = context.with_ledger(|ledger| operations::list(ledger, &query))?;
