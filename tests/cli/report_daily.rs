@@ -103,6 +103,14 @@ on_both_engines! {
         assert!(found.contains(&"ledger forecast --warn-within 7d"), "{found:?}");
     }
 
+    fn a_run_that_was_killed_has_proven_nothing(db: TestDatabase) {
+        // Begun an hour before the page is made.
+        db.sql("INSERT INTO job_runs (id, job, actor, started_at) VALUES ('killed', 'verify-sync', 'cron', 1772430000000000)");
+        let told = daily(&db, "")["findings"].to_string();
+        assert!(told.contains("the last run of verify-sync has not ended"), "{told}");
+        assert!(told.contains("the balances were never proven"), "{told}");
+    }
+
     fn a_day_before_everything_and_an_empty_ledger_have_a_page_too(db: TestDatabase) {
         let page = db.directory().join("page.html");
         let line = ["report", "daily", "--html", page.to_str().unwrap()];

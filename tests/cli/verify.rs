@@ -239,6 +239,19 @@ invent_row(&db);
         let digest = found["digest"].as_str().unwrap();
         assert_eq!(runs, format!("verify-sync|tester|0|{digest}\nverify-sync|tester|1|{digest}"));
     }
+
+    fn a_run_over_a_part_is_not_taken_for_one_over_all(db: TestDatabase) {
+        three_accounts(&db);
+        for part in ["--user-id 6", "--accounts 1-"] {
+            assert_eq!(report(&db, &format!("verify-sync {part}")).0, 0);
+        }
+        assert_eq!(db.sql("SELECT DISTINCT job FROM job_runs"), "verify-sync-part");
+        let metrics = db.ledger().run_words("metrics --output -").expect_code(0).stdout;
+        assert!(!metrics.contains("job=\"verify-sync"), "{metrics}");
+        assert_eq!(report(&db, "verify-sync").0, 0);
+        let metrics = db.ledger().run_words("metrics --output -").expect_code(0).stdout;
+        assert!(metrics.contains("job=\"verify-sync\""), "{metrics}");
+    }
 }
 
 fn charge_user_7(db: &TestDatabase) -> String {

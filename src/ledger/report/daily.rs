@@ -132,13 +132,14 @@ pub fn daily(ledger: &mut Ledger, day: Option<NaiveDate>, progress: &dyn Progres
     let health = health::look(ledger, "report-daily")?;
     let alerts = open_alerts(ledger)?;
     let jobs = latest_runs(&mut ledger.db)?;
+    let proven = run_latest(&mut ledger.db, verify::JOB, Runs::Ended)?.map(|run| run.started_at);
     let forecast = ending_soon(ledger, progress)?;
     let (entries, books) = books(ledger, &days, (since, until), progress)?;
     Ok(Daily {
         day,
         now,
         accounts: health.checked,
-        todo: todo(&health, &alerts, &jobs, &forecast),
+        todo: todo(&health, &alerts, (&jobs, proven), &forecast),
         open_alerts: alerts.len(),
         attempts: attempts(ledger, &days)?,
         jobs,
@@ -302,7 +303,12 @@ fn named(ledger: &mut Ledger, best: &[(i128, i64, AccountId)]) -> Result<Vec<Top
     Ok(named)
 }
 
-fn todo(health: &HealthReport, alerts: &[Alert], jobs: &[RecordedRun], forecast: &forecast::Report) -> Vec<Todo> {
+fn todo(
+    health: &HealthReport,
+    alerts: &[Alert],
+    (jobs, proven): (&[RecordedRun], Option<Timestamp>),
+    forecast: &forecast::Report,
+) -> Vec<Todo> {
     let mut todo = of_health(health);
     // What health sees now need not be told again as what it saw before.
     todo.extend(
@@ -312,7 +318,7 @@ fn todo(health: &HealthReport, alerts: &[Alert], jobs: &[RecordedRun], forecast:
             .map(of_alert),
     );
     todo.extend(jobs.iter().filter_map(of_job));
-    todo.extend(of_proof(jobs, forecast.now));
+    todo.extend(of_proof(proven, forecast.now));
     if forecast.warnings > 0 {
         todo.push(Todo {
             severity: Severity::Warning,
@@ -386,8 +392,7 @@ fn of_job(run: &RecordedRun) -> Option<Todo> {
 }
 
 /// Whether the balances were proven lately.
-fn of_proof(jobs: &[RecordedRun], now: Timestamp) -> Option<Todo> {
-    let proven = jobs.iter().find(|run| run.job == verify::JOB).map(|run| run.started_at);
+fn of_proof(proven: Option<Timestamp>, now: Timestamp) -> Option<Todo> {
     let what = match proven {
         Some(at) if at.after(PROVEN_FOR) >= now => return None,
         Some(at) => format!("the balances were last proven at {at}"),
