@@ -351,7 +351,7 @@ fn open_postgres(address: &str, url: &DatabaseUrl, lock_timeout: Duration) -> Re
     let settings = sql(
         "SELECT current_setting('fsync'), current_setting('synchronous_commit'), \
          EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus') \
-         OR COALESCE(current_setting('ledger.sharded', true), '') = 'on'",
+         OR COALESCE(LOWER(current_setting('ledger.sharded', true)) IN ('on', 'true', 'yes', '1'), FALSE)",
     );
     let settings = settings.load::<Loaded<ServerSettings>>(&mut connection)?.pop();
     let Some(Loaded(settings)) = settings else {

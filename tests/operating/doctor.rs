@@ -226,7 +226,7 @@ fn a_single_server_has_no_layout_to_look_at() {
     let db = TestDatabase::fresh(Engine::Postgres);
     let shown = db.ledger().run_words("doctor").stdout;
     assert!(shown.contains("PostgreSQL") && !shown.contains("Citus"), "{shown}");
-    db.sql("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ledger.sharded = on', current_database()); END $$");
+    db.sql("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ledger.sharded = TRUE', current_database()); END $$");
     let told = db.ledger().run_words("doctor").stdout;
     assert!(told.contains(", with ledger.sharded = on"), "{told}");
     assert!(!shown.contains("layout"), "{shown}");
