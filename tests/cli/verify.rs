@@ -120,6 +120,11 @@ on_both_engines! {
     fn parts_of_the_ledger_are_looked_at_and_mended_apart(db: TestDatabase) {
         three_accounts(&db);
         let right = all_rows(&db);
+        for (range, users) in [("-2", ["5", "6"].as_slice()), ("2-2", &["6"]), ("3-", &["7"]), ("4-", &[])] {
+            let exported = db.ledger().run_words(&format!("export --to ndjson --accounts {range}")).expect_code(0).stdout;
+            let named: Vec<&str> = ["5", "6", "7"].into_iter().filter(|user| exported.contains(&format!("\"user_id\":\"{user}\""))).collect();
+            assert_eq!(named, users, "{range}");
+        }
         db.sql("UPDATE balances SET held = held + 1");
         // As many as there are, each in one part.
         for (range, found) in [("1-2", 2), ("-2", 2), ("3-3", 1), ("3-", 1), ("4-", 0), ("1-", 3)] {
