@@ -26,8 +26,8 @@ use clap::Parser;
 use common::Engine;
 use common::effort::{Effort, Tally};
 use faults::disk::Disk;
-use faults::{clocks, crashed_server, cut_connections, every_call, full_disk, killed_apply, killed_processes};
-use faults::{hostile, lost_replies, power, serial, soak, upgrade};
+use faults::{clocks, cut_connections, every_call, full_disk, killed_apply, killed_processes};
+use faults::{hostile, lost_replies, power, serial, soak, troubled_server, upgrade};
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -57,7 +57,7 @@ const FAULTS: &[(&str, Campaign)] = &[
     ("killed-at-calls-postgres", |seed, effort| {
         every_call::killed(Engine::Postgres, seed, effort)
     }),
-    ("failed-calls", every_call::failed),
+    ("failed-calls-sqlite", every_call::failed),
     ("killed-processes-sqlite", |seed, effort| {
         killed_processes::killed(Engine::Sqlite, seed, effort)
     }),
@@ -70,12 +70,14 @@ const FAULTS: &[(&str, Campaign)] = &[
     ("killed-apply-postgres", |seed, effort| {
         killed_apply::killed(Engine::Postgres, seed, effort)
     }),
-    ("crashed-server", crashed_server::crashed),
+    ("crashed-server", troubled_server::crashed),
+    ("failing-disk-postgres", troubled_server::failing_disk),
     ("cut-connections", cut_connections::cut),
     ("lost-replies", lost_replies::lost),
     ("power-loss-sqlite", power::of_sqlite),
     ("power-loss-postgres", power::of_postgres),
-    ("full-disk", full_disk::filled),
+    ("full-disk-sqlite", full_disk::filled),
+    ("full-disk-postgres", troubled_server::full_disk),
     ("upgrade-sqlite", |seed, effort| {
         upgrade::killed(Engine::Sqlite, seed, effort)
     }),
@@ -119,7 +121,13 @@ const FAULTS: &[(&str, Campaign)] = &[
 ];
 
 /// What only root can try.
-const OF_ROOT: [&str; 3] = ["power-loss-sqlite", "power-loss-postgres", "full-disk"];
+const OF_ROOT: [&str; 5] = [
+    "failing-disk-postgres",
+    "power-loss-sqlite",
+    "power-loss-postgres",
+    "full-disk-sqlite",
+    "full-disk-postgres",
+];
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -39,7 +39,6 @@ while read -r command; do
         ;;
     start)
         "$bin/postgres" -D "$dir/data" -k "$dir" -c listen_addresses= \
-            \
             -c max_connections=500 -c shared_buffers=128MB >>"$dir/log" 2>&1 &
         server=$!
         echo "$server"
@@ -74,12 +73,26 @@ impl Server {
         Self::start_with(|_, _| {})
     }
 
-    /// The same, after its directory has been prepared; for whom, if not for this process's own user.
-    pub fn start_with(prepare: impl FnOnce(&Path, Option<(u32, u32)>)) -> Self {
+    /// A server whose data are in that directory, which is made its own.
+    pub fn start_on(disk: &Path) -> Self {
+        Self::start_with(|directory, owner| {
+            let data = disk.join("data");
+            fs::create_dir(&data).expect("the disk is writable");
+            if let Some(ServiceUser { uid, gid }) = owner {
+                for path in [disk, &data] {
+                    chown(path, Some(uid), Some(gid)).expect("root can give a directory");
+                }
+            }
+            std::os::unix::fs::symlink(&data, directory.join("data")).expect("the directory is ours");
+        })
+    }
+
+    /// After its directory has been prepared; for whom, if not for this process's own user.
+    fn start_with(prepare: impl FnOnce(&Path, Option<ServiceUser>)) -> Self {
         let binaries = find_binaries();
         let directory = short_temporary_directory();
         let owner = is_root(&directory).then(ServiceUser::find);
-        prepare(&directory, owner.map(|owner| (owner.uid, owner.gid)));
+        prepare(&directory, owner);
         let guardian = Guardian::start(&binaries, &directory);
         let server = Self {
             binaries,
@@ -112,6 +125,24 @@ impl Server {
             );
             std::thread::sleep(READY_POLL);
         }
+    }
+
+    /// Waits until the server answers; starts it again if it has given up.
+    pub fn recover(&self) {
+        let started = Instant::now();
+        while let Err(error) = self.try_psql("postgres", "SELECT 1") {
+            if self.process().is_none() {
+                self.start_again();
+            }
+            assert!(started.elapsed() < READY_WITHIN, "{error}\n{}", self.log());
+            std::thread::sleep(READY_POLL);
+        }
+    }
+
+    /// The process that all its others come from, unless it has ended by itself.
+    pub fn process(&self) -> Option<String> {
+        let lock_file = fs::read_to_string(self.directory.join("data/postmaster.pid")).ok()?;
+        lock_file.lines().next().map(str::to_owned)
     }
 
     /// Where its socket is.

@@ -87,6 +87,23 @@ impl Disk {
         self.plug_in();
     }
 
+    /// Leaves so many kilobytes free, or what there is.
+    pub fn fill_but(&self, kilobytes: usize) {
+        let free = run("df", &["--output=avail", "-k", &self.mount_point()]).unwrap();
+        let free: usize = free.lines().nth(1).unwrap_or_default().trim().parse().unwrap();
+        let size = format!("{}K", free.saturating_sub(kilobytes));
+        run("fallocate", &["-l", &size, &self.filler()]).unwrap();
+    }
+
+    /// The room of [`Disk::fill_but`] is free again.
+    pub fn empty(&self) {
+        std::fs::remove_file(self.filler()).expect("it was made before");
+    }
+
+    fn filler(&self) -> String {
+        self.path().join("filler").display().to_string()
+    }
+
     pub fn sync(&self) {
         run("sync", &["-f", &self.mount_point()]).unwrap();
     }

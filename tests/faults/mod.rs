@@ -2,7 +2,6 @@
 //! twice, and whoever does not know sends the same key again.
 
 pub mod clocks;
-pub mod crashed_server;
 pub mod cut_connections;
 pub mod disk;
 pub mod every_call;
@@ -18,6 +17,7 @@ pub mod serial;
 pub mod soak;
 mod strace;
 mod stranded_intents;
+pub mod troubled_server;
 pub mod upgrade;
 
 use std::collections::BTreeSet;

@@ -3,7 +3,6 @@
 //! The control: with every sync left out, the same must lose what it has acknowledged, or the test would prove nothing.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::chown;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -124,16 +123,7 @@ fn lost_without_syncs() -> usize {
 pub fn of_postgres(seed: u64, effort: Effort) -> Tally {
     let mut random = fastrand::Rng::with_seed(seed);
     let disk = Disk::image(400);
-    let server = Server::start_with(|directory, owner| {
-        let data = disk.path().join("data");
-        std::fs::create_dir(&data).expect("the disk is writable");
-        if let Some((user, group)) = owner {
-            for path in [disk.path(), data.clone()] {
-                chown(path, Some(user), Some(group)).expect("root can give a directory");
-            }
-        }
-        std::os::unix::fs::symlink(&data, directory.join("data")).expect("the directory is ours");
-    });
+    let server = Server::start_on(&disk.path());
     let mut tally = Tally::default();
     let mut survived = 0;
     while effort.wants_more(tally.rounds) {

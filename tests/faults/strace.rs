@@ -1,8 +1,10 @@
 //! Runs a command under `strace`, which ends it, or fails it, at one chosen system call.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::NamedTempFile;
 
 use super::scene::LATER;
 use crate::common::{Engine, Ledger, Output, TestDatabase};
@@ -113,13 +115,52 @@ pub fn strike(database: &TestDatabase, words: &[&str], input: &str, point: Point
         Blow::Killed | Blow::Skipped => Vec::new(),
     };
     let options = paths.into_iter().flat_map(|path| ["-P".to_owned(), path]);
-    let options: Vec<String> = options.chain(blows(point)).collect();
+    let options: Vec<String> = options.chain(unlogged(point)).collect();
     run(strace(&database.ledger().at(LATER), &options, words), input)
 }
 
 /// The same for any ledger, whatever its files are.
 pub fn strike_ledger(ledger: &Ledger, words: &[&str], point: Point) -> Output {
-    run(strace(ledger, &blows(point), words), "")
+    run(strace(ledger, &unlogged(point), words), "")
+}
+
+/// A running process, and all that come from it: in each of them that call fails. Only root may do this to others'.
+pub struct Plagued {
+    tracer: Child,
+    log: NamedTempFile,
+}
+
+impl Plagued {
+    pub fn start(process: &str, point: Point) -> Self {
+        let log = NamedTempFile::new().expect("the temporary directory is writable");
+        let mut command = Command::new("strace");
+        command.args(["-f", "-p", process, "-o"]).arg(log.path());
+        let tracer = command.args(blows(point)).stderr(Stdio::piped()).spawn();
+        let tracer = tracer.expect("strace is installed (on Debian: strace)");
+        let mut plagued = Self { tracer, log };
+        plagued.wait_until_attached();
+        plagued
+    }
+
+    /// It says so of each process.
+    fn wait_until_attached(&mut self) {
+        let said = self.tracer.stderr.take().expect("stderr is piped");
+        let mut said = BufReader::new(said).lines();
+        let attached = said.next().expect("strace says what it does").expect("it is text");
+        assert!(attached.contains("attached"), "{attached}");
+        // Whoever says more later must be heard, or would wait.
+        std::thread::spawn(move || said.for_each(drop));
+    }
+
+    /// From now on all goes well again; how many calls have failed.
+    pub fn end(mut self) -> usize {
+        let process = self.tracer.id().to_string();
+        let asked = Command::new("kill").args(["-INT", &process]).status();
+        assert!(asked.expect("kill can be run").success());
+        self.tracer.wait().expect("it is ours");
+        let log = std::fs::read_to_string(self.log.path()).expect("strace writes its log");
+        log.matches("(INJECTED)").count()
+    }
 }
 
 fn blows(Point { call, number, blow }: Point) -> Vec<String> {
@@ -131,7 +172,10 @@ fn blows(Point { call, number, blow }: Point) -> Vec<String> {
     };
     let trace = format!("trace={call}");
     let inject = format!("inject={call}:{blow}:when={when}");
-    ["-o", "/dev/null", "-e", &trace, "-e", &inject]
-        .map(str::to_owned)
-        .into()
+    ["-e", &trace, "-e", &inject].map(str::to_owned).into()
+}
+
+fn unlogged(point: Point) -> Vec<String> {
+    let log = ["-o", "/dev/null"].map(str::to_owned);
+    log.into_iter().chain(blows(point)).collect()
 }
