@@ -3,7 +3,10 @@
 //! Payloads are kept for ever, and a key that is sent again is compared with the one of then: a field keeps its name and
 //! its form, and a new one is left out where it says what was meant before it existed.
 
+mod fields;
 mod read;
+#[cfg(test)]
+mod samples;
 
 use chrono::TimeDelta;
 use serde_json::{Map, Value};

@@ -4,9 +4,6 @@ mod access;
 mod account;
 mod alert;
 mod apply;
-mod apply_bad_lines;
-mod apply_import;
-mod apply_memory;
 mod audit;
 mod bad_input;
 mod callback;
@@ -25,14 +22,10 @@ mod recharge;
 mod recurring;
 mod refund;
 mod report;
-mod report_daily;
 mod require;
 mod seed;
 mod suspension;
-mod verify;
-mod verify_anchor;
-pub(crate) mod verify_deep;
-mod verify_since;
+pub(crate) mod verify;
 
 use serde_json::Value;
 

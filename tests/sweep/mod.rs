@@ -13,7 +13,7 @@ use ledger::ledger::scan::Depth;
 use ledger::ledger::verify::{Finding, Scope, Verify, verify};
 use ledger::ledger::{Clock, DatabaseUrl, Ledger, LedgerError};
 
-use crate::cli::verify_deep::one_of_everything;
+use crate::cli::verify::deep::one_of_everything;
 use crate::common::{Engine, TestDatabase, on_both_engines};
 
 /// A table, its key, and where else its damage may show: what names it, and what it names.

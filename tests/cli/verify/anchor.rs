@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{charge, json, with_balance};
+use crate::cli::{charge, json, with_balance};
 use crate::common::{Engine, Output, TestDatabase, on_both_engines};
 
 const FILE: &str = "ledger.anchors";

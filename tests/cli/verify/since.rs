@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{balance, charge, json, json_at, with_balance};
+use crate::cli::{balance, charge, json, json_at, with_balance};
 use crate::common::{Engine, TestDatabase, on_both_engines};
 
 /// Exit code and report.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::json_at;
+use crate::cli::json_at;
 use crate::common::{Engine, TestDatabase, on_both_engines};
 
 const MORNING: &str = "2026-03-02T06:30:00Z";

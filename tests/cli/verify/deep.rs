@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{charge, json, with_balance};
+use crate::cli::{charge, json, with_balance};
 use crate::common::{Engine, TestDatabase, on_both_engines};
 
 fn deep(db: &TestDatabase) -> (i32, Value) {
@@ -76,8 +76,8 @@ pub(crate) fn one_of_everything(db: &TestDatabase) {
     }
     json(db, "charge --user-id 6 --amount 99999 --service vps --suspend").expect_code(1);
     let later = "2026-03-05T12:00:00Z";
-    super::json_at(db, later, "process-pending-credits").expect_code(0);
-    super::json_at(db, later, "deactivate-purchase p1-3 --reason wrong").expect_code(0);
+    crate::cli::json_at(db, later, "process-pending-credits").expect_code(0);
+    crate::cli::json_at(db, later, "deactivate-purchase p1-3 --reason wrong").expect_code(0);
 }
 
 /// The kind and the account of the first issue with an entry, and the entry.

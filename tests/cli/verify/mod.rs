@@ -1,6 +1,10 @@
 //! `verify-sync` and `rebuild`: what is wrong is found, named, and mended from the entries.
 
-use super::{balance, charge, digest, with_balance};
+mod anchor;
+pub(crate) mod deep;
+mod since;
+
+use crate::cli::{balance, charge, digest, with_balance};
 use crate::common::{Engine, TestDatabase, on_both_engines};
 
 /// An entry written and the balance row not: the row is put back to what it was before the charge.

@@ -1,8 +1,10 @@
 //! `report` and `forecast`: what they say is what the entries come to.
 
+mod daily;
+
 use serde_json::Value;
 
-use super::{json, json_at, with_balance};
+use crate::cli::{json, json_at, with_balance};
 use crate::common::{Engine, TestDatabase, on_both_engines};
 
 /// Three months of two users in two currencies, with everything taken back in part that can be.

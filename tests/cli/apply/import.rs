@@ -6,7 +6,7 @@ use std::io::Write as _;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{digest, json, refused};
+use crate::cli::{digest, json, refused};
 use crate::common::{Engine, Output, TestDatabase, on_both_engines};
 
 const SEED: &str = "seed --accounts 40 --entries 2000 -q";

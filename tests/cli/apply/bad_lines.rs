@@ -1,7 +1,7 @@
 //! `apply` and lines that cannot be read or must not be done: each is told by its number, the rest goes on.
 
-use super::apply::{apply, outcomes, row_counts};
-use super::{balance, digest, json, with_balance};
+use super::{apply, outcomes, row_counts};
+use crate::cli::{balance, digest, json, with_balance};
 use crate::common::{Output, TestDatabase, on_both_engines};
 
 const GOOD: &str = r#"{"op":"charge","user_id":"5","amount":"1","service":"vps"}"#;
