@@ -5,6 +5,9 @@ use std::io::{self, BufRead};
 /// Longest line worth reading, in bytes.
 pub const LONGEST_LINE: usize = 64 * 1024;
 
+/// UTF-8's, at the beginning of a file.
+pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// A line's number in the file, from 1, and what it says; without its end.
 pub type Numbered<T> = (u64, Result<T, String>);
 
@@ -24,7 +27,7 @@ impl<R: BufRead> Lines<R> {
 
     /// As [`Self::of`], with lines of up to so many bytes.
     pub fn up_to(mut source: R, longest: usize) -> io::Result<Self> {
-        if source.fill_buf()?.starts_with(b"\xEF\xBB\xBF") {
+        if source.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
             source.consume(3);
         }
         Ok(Self {

@@ -1,8 +1,9 @@
 //! Rows of a file with their line numbers: objects of NDJSON, or rows of CSV under a header.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead};
 
-use super::lines::Lines;
+use super::lines::{BYTE_ORDER_MARK, Lines};
 use super::operations::{Fields, Wrong};
 use crate::domain::code::Code;
 
@@ -25,7 +26,7 @@ impl<R: BufRead> Rows<R> {
     pub fn of(mut source: R, column: &str) -> Result<Self, String> {
         let unreadable = |error: io::Error| error.to_string();
         let beginning = source.fill_buf().map_err(unreadable)?;
-        let text = beginning.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(beginning);
+        let text = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning);
         let first = text.iter().find(|byte| !byte.is_ascii_whitespace()).copied();
         let mut lines = Lines::of(source).map_err(unreadable)?;
         if first.is_none_or(|byte| byte == b'{') {
@@ -72,11 +73,17 @@ fn under(headers: &csv::StringRecord, line: &[u8]) -> Result<Fields, String> {
 
 /// The cells of one line; none may hold the end of a line, and nothing may stand behind one.
 fn cells(line: &[u8]) -> Result<csv::StringRecord, String> {
+    // The reader drops a byte order mark. That of the file is gone already; one further down belongs to its cell.
+    let line = if line.starts_with(BYTE_ORDER_MARK) {
+        Cow::Owned([BYTE_ORDER_MARK, line].concat())
+    } else {
+        Cow::Borrowed(line)
+    };
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .trim(csv::Trim::All)
-        .from_reader(line);
+        .from_reader(&*line);
     let (mut cells, mut behind) = (csv::StringRecord::new(), csv::StringRecord::new());
     let read = reader.read_record(&mut cells);
     match read.and_then(|_| reader.read_record(&mut behind)) {
@@ -95,6 +102,14 @@ mod tests {
         let mut rows = Rows::of(text.as_bytes(), "op").unwrap();
         let read = std::iter::from_fn(|| rows.read().unwrap());
         read.map(|(_, fields)| fields.err().map(|wrong| wrong.reason)).collect()
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_at_the_beginning_of_a_file_only() {
+        let mut rows = Rows::of("\u{feff}user_id,op\n\u{feff}5,charge\n".as_bytes(), "op").unwrap();
+        let (_, fields) = rows.read().unwrap().unwrap();
+        let as_json = Fields::from_json("{\"user_id\":\"\u{feff}5\",\"op\":\"charge\"}".as_bytes());
+        assert_eq!(format!("{fields:?}"), format!("{as_json:?}"));
     }
 
     #[test]
