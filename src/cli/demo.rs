@@ -40,7 +40,7 @@ pub fn run(context: &Context<'_>, _args: &DemoArgs) -> anyhow::Result<Exit> {
     let data = json!({
         "in_sync": report.exit() == Exit::Done,
         "checked": report.checked,
-        "digest": report.digest.to_string(),
+        "digest": report.digest.map(|digest| digest.to_string()),
     });
     let human = vec![Block::Line(
         "The journal is the truth; the balance was recomputed from it. Exit 0.".into(),

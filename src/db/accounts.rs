@@ -6,7 +6,7 @@ use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
 use super::snapshot::{self, read_account};
-use super::statement::{Column, Columns, FromRow, known, known_statement, sql};
+use super::statement::{Column, Columns, FromRow, Statement, known, known_statement, sql};
 use crate::domain::account::{Account, AccountId, Limits};
 use crate::domain::balance::State;
 use crate::domain::chain::ChainHash;
@@ -102,10 +102,17 @@ impl FromRow for Listed {
     }
 }
 
-const LISTED: &str = "SELECT a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, \
-     a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.suspension, a.revision, a.created_at, \
-     b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, b.chain_head \
-     FROM accounts a LEFT JOIN balances b ON b.account_id = a.id";
+/// What [`read_account`] reads.
+const ACCOUNT: &str = "a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, a.charges_per_minute, \
+     a.spend_per_day, a.locked, a.closed, a.suspension, a.revision, a.created_at";
+
+/// Accounts with their balances, where that holds.
+fn listed<'a>(condition: &str) -> Statement<'a> {
+    sql(format!(
+        "SELECT {ACCOUNT}, b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, b.chain_head \
+         FROM accounts a LEFT JOIN balances b ON b.account_id = a.id WHERE {condition}"
+    ))
+}
 
 /// Which accounts there are of these users and currencies.
 pub fn accounts_named(
@@ -154,11 +161,22 @@ impl FromRow for Named {
 
 /// Accounts with ids above `after`, in order, at most `limit` of them.
 pub fn accounts_page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Listed>, DbError> {
-    db.rows(
-        &sql(format!("{LISTED} WHERE a.id > ? ORDER BY a.id LIMIT ?"))
-            .bind(after)
-            .bind(limit),
-    )
+    db.rows(&listed("a.id > ? ORDER BY a.id LIMIT ?").bind(after).bind(limit))
+}
+
+/// The same as they stand in the list of accounts alone, which every server of a cluster has: without their balances.
+pub fn accounts_alone(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Account>, DbError> {
+    struct Alone(Account);
+    impl FromRow for Alone {
+        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+            read_account(columns).map(Self)
+        }
+    }
+    let select = sql(format!(
+        "SELECT {ACCOUNT} FROM accounts a WHERE a.id > ? ORDER BY a.id LIMIT ?"
+    ));
+    let alone: Vec<Alone> = db.rows(&select.bind(after).bind(limit))?;
+    Ok(alone.into_iter().map(|Alone(account)| account).collect())
 }
 
 /// The accounts of a user, in all currencies or one.
@@ -167,8 +185,7 @@ pub fn accounts_of_user(
     user_id: &UserId,
     currency: Option<&CurrencyCode>,
 ) -> Result<Vec<Listed>, DbError> {
-    let found: Vec<Listed> =
-        db.rows(&sql(format!("{LISTED} WHERE a.user_id = ? ORDER BY a.id")).bind(user_id.as_str()))?;
+    let found: Vec<Listed> = db.rows(&listed("a.user_id = ? ORDER BY a.id").bind(user_id.as_str()))?;
     Ok(found
         .into_iter()
         .filter(|l| currency.is_none_or(|code| l.account.currency.code() == code))
@@ -176,7 +193,7 @@ pub fn accounts_of_user(
 }
 
 pub fn account_by_id(db: &mut Db, id: AccountId) -> Result<Option<Listed>, DbError> {
-    db.row(&sql(format!("{LISTED} WHERE a.id = ?")).bind(id.get()))
+    db.row(&listed("a.id = ?").bind(id.get()))
 }
 
 pub fn accounts_count(db: &mut Db) -> Result<i64, DbError> {

@@ -10,6 +10,9 @@ pub enum DbError {
     /// The connection broke in the middle; what was in flight may or may not have been committed.
     #[error("the connection to the database was lost: {0}")]
     Lost(String),
+    /// The server answers, but for the rows of some accounts it depends on another, which does not.
+    #[error("a server that keeps a part of the accounts is not reachable: {0}; try again when it is back")]
+    Away(String),
     /// The disk is full or fails. A commit that ended like this may still be found done after a crash.
     #[error("the database's disk is full or fails ({0}): free space, see to the disk, then try again")]
     Storage(String),
@@ -45,11 +48,22 @@ impl DbError {
         about_storage.then(|| Self::Storage(text.to_owned()))
     }
 
-    /// Whether there is no telling from here what became of a commit: the connection or the disk is gone.
+    /// Whether there is no telling from here what became of a commit: the connection, a server or the disk is gone.
     pub const fn leaves_open(&self) -> bool {
-        matches!(self, Self::Lost(_) | Self::Unreachable(_) | Self::Storage(_))
+        matches!(
+            self,
+            Self::Lost(_) | Self::Unreachable(_) | Self::Away(_) | Self::Storage(_)
+        )
     }
 }
+
+/// What the coordinator of a cluster says of the others.
+const AWAY: [&str; 4] = [
+    "connection to the remote node",
+    "could not establish any connections to the node",
+    "failure on connection marked as essential",
+    "lost connection to node",
+];
 
 const LOST: [&str; 9] = [
     "server closed the connection",
@@ -80,6 +94,7 @@ impl From<Error> for DbError {
         match &error {
             Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Taken(text),
             Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => Self::Retry(text),
+            _ if AWAY.iter().any(|needle| says(needle)) => Self::Away(text),
             Error::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _) => {
                 Self::Lost(text)
             }

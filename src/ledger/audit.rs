@@ -209,7 +209,7 @@ fn audit_run(
     health::tell(ledger, &health)?;
     scan.findings.of_health(&health);
     verify::locate_breaks(ledger, &mut scan.drifted)?;
-    verify_alerts::tell(ledger, &verify::Scope::ALL, &scan.drifted)?;
+    verify_alerts::tell(ledger, &verify::Scope::ALL, &scan.drifted, &[])?;
     scan.findings.of_verify(&scan.drifted);
     if bounds.last_close.is_some() && !scan.was_interrupted {
         compare_closes(&mut scan, &last);

@@ -118,7 +118,7 @@ pub fn examine(patient: &Patient) -> Examination {
 
 fn not_opened(error: DbError, seen: &mut Examination) {
     let remedy = match &error {
-        DbError::Unreachable(_) | DbError::Lost(_) => {
+        DbError::Unreachable(_) | DbError::Lost(_) | DbError::Away(_) => {
             seen.unreachable = true;
             "is the server running, and is DATABASE_URL right? `ledger config show` tells where it comes from"
         }

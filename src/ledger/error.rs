@@ -46,18 +46,19 @@ impl LedgerError {
         }
     }
 
-    /// Whether others can go on: damage of an account, or somebody who holds it for too long.
+    /// Whether others can go on: damage of an account, somebody who holds it for too long, a server that is away.
     pub const fn concerns_one_account(&self) -> bool {
         matches!(
             self,
-            Self::Db(DbError::Integrity(_) | DbError::Busy(_) | DbError::Retry(_)) | Self::Contradiction { .. }
+            Self::Db(DbError::Integrity(_) | DbError::Busy(_) | DbError::Retry(_) | DbError::Away(_))
+                | Self::Contradiction { .. }
         )
     }
 
     pub const fn code(&self) -> Code {
         match self {
             Self::Db(error) | Self::Unknown { cause: error, .. } => match error {
-                DbError::Unreachable(_) | DbError::Lost(_) => Code::Unreachable,
+                DbError::Unreachable(_) | DbError::Lost(_) | DbError::Away(_) => Code::Unreachable,
                 DbError::Storage(_) => Code::Storage,
                 DbError::Busy(_) | DbError::Retry(_) => Code::Busy,
                 DbError::Schema(_) => Code::Schema,

@@ -38,6 +38,10 @@ pub(super) use locked::usage;
 /// unknown.
 const RECONNECTS: u32 = 10;
 
+/// A part of a cluster that is away stays so for longer than anybody waits: this often is only for what became of a
+/// commit.
+const LOOKS: u32 = 3;
+
 /// Carries out a request, exactly once per key.
 pub fn post(ledger: &mut Ledger, request: &Request) -> Result<Answer, LedgerError> {
     let key = match &request.key {
@@ -57,8 +61,11 @@ pub fn post(ledger: &mut Ledger, request: &Request) -> Result<Answer, LedgerErro
             Err(LedgerError::Db(cause)) if cause.leaves_open() => {
                 // The commit may have happened. The next round finds out by the key, on a fresh connection.
                 attempt.lost += 1;
-                let patient = attempt.lost <= RECONNECTS || attempt.started.elapsed() < ledger.lock_timeout();
-                let final_word = !patient || matches!(cause, DbError::Storage(_));
+                let final_word = match cause {
+                    DbError::Storage(_) => true,
+                    DbError::Away(_) => attempt.lost > LOOKS,
+                    _ => attempt.lost > RECONNECTS && attempt.started.elapsed() >= ledger.lock_timeout(),
+                };
                 if final_word || ledger.db.reconnect().is_err() {
                     return Err(LedgerError::Unknown {
                         key: key.to_string(),

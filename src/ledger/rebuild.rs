@@ -2,6 +2,8 @@
 //!
 //! Entries are never touched, nor is what an account was set to: locks, limits and thresholds are no part of the row.
 
+use std::collections::HashSet;
+
 use super::error::LedgerError;
 use super::job;
 use super::progress::Progress;
@@ -25,12 +27,14 @@ pub fn rebuild(
     job::run(ledger, JOB, scope.overlap(), |ledger, run| {
         let before = scan(ledger, run, Extent::whole(scope), &super::progress::Unwatched)?;
         let mut findings = before.findings;
+        let away: HashSet<AccountId> = before.unseen.iter().map(|account| account.id).collect();
         let copy = if backup && !findings.is_empty() {
             ledger.db.backup(&format!("before-rebuild-{}", run.id))?
         } else {
             None
         };
-        let ids = ids_in_scope(ledger, scope)?;
+        let mut ids = ids_in_scope(ledger, scope)?;
+        ids.retain(|id| !away.contains(id));
         progress.begin(ids.len() as u64);
         for id in ids.into_iter().chain(strays(&findings)) {
             interrupt::check()?;
@@ -51,11 +55,12 @@ pub fn rebuild(
             entries: after.entries,
             summed: after.summed,
             findings,
-            digest: after.digest.finish(),
+            digest: after.unseen.is_empty().then(|| after.digest.finish()),
+            unseen: after.unseen,
             backup: copy,
             anchored: None,
         };
-        verify_alerts::tell(ledger, scope, &report.findings)?;
+        verify_alerts::tell(ledger, scope, &report.findings, &report.unseen)?;
         let record = report.record();
         Ok((report, record))
     })

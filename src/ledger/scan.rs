@@ -17,6 +17,7 @@ use crate::db::balances::{entries_expected, page_end};
 use crate::db::proofs::proofs_put;
 use crate::db::unit_of_work::{read, write_relaxed};
 use crate::db::{Db, DbError, accounts};
+use crate::domain::account::Account;
 use crate::domain::anchor::Position;
 use crate::domain::balance::State;
 use crate::domain::chain::LedgerDigest;
@@ -43,6 +44,8 @@ pub(super) struct Scan {
     pub(super) summed: u64,
     pub(super) findings: Vec<Finding>,
     pub(super) digest: LedgerDigest,
+    /// Accounts whose server is away. Then the digest is of the others.
+    pub(super) unseen: Vec<Account>,
     /// Where every account stands, if that is wanted.
     pub(super) positions: Option<Vec<Position>>,
 }
@@ -84,6 +87,7 @@ pub(super) fn scan(
         summed: 0,
         findings: Vec::new(),
         digest: LedgerDigest::default(),
+        unseen: Vec::new(),
         positions: extent.positions.then(Vec::new),
     };
     let look = Look {
@@ -136,8 +140,38 @@ impl Look {
         }
     }
 
+    /// The accounts in `first..=last`, together or, where some of them are away, each by itself.
+    fn page(&self, db: &mut Db, range: (i64, i64), told: &dyn Fn()) -> Result<Page, LedgerError> {
+        match self.snapshot(db, range, told) {
+            Err(LedgerError::Db(DbError::Away(_))) => self.apart(db, range, told),
+            page => page,
+        }
+    }
+
+    /// Rows of no account at all are not looked for: they may be on any server.
+    fn apart(&self, db: &mut Db, (first, last): (i64, i64), told: &dyn Fn()) -> Result<Page, LedgerError> {
+        const AT_ONCE: i64 = 1_000;
+        let mut all = Page::default();
+        let mut after = first.saturating_sub(1);
+        loop {
+            let mut accounts = accounts::accounts_alone(db, after, AT_ONCE)?;
+            accounts.retain(|account| account.id.get() <= last);
+            let Some(end) = accounts.last() else { return Ok(all) };
+            after = end.id.get();
+            for account in accounts {
+                interrupt::check()?;
+                let id = account.id.get();
+                match self.snapshot(db, (id, id), told) {
+                    Ok(page) => all.extend(page),
+                    Err(LedgerError::Db(DbError::Away(_))) => all.unseen.push(account),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+
     /// The accounts in `first..=last` on one snapshot; what is in sync is remembered.
-    fn page(&self, db: &mut Db, (first, last): (i64, i64), told: &dyn Fn()) -> Result<Page, LedgerError> {
+    fn snapshot(&self, db: &mut Db, (first, last): (i64, i64), told: &dyn Fn()) -> Result<Page, LedgerError> {
         let page = read(db, |db| match self.depth {
             Depth::Deep => Page::deep(db, (first, last), |entries| {
                 self.read.fetch_add(entries, Ordering::Relaxed);
@@ -179,6 +213,14 @@ impl Look {
     }
 }
 
+/// How many entries a deep scan has before it; nobody knows while a server is away.
+fn entries_wanted(db: &mut Db) -> Result<u64, DbError> {
+    match entries_expected(db) {
+        Err(DbError::Away(_)) => Ok(0),
+        expected => Ok(expected?.unsigned_abs()),
+    }
+}
+
 impl Scan {
     fn accounts(
         &mut self,
@@ -191,7 +233,7 @@ impl Scan {
         let accounts = accounts.min(range.end().saturating_sub(*range.start()).saturating_add(1));
         if look.depth == Depth::Deep {
             progress.counts("entries");
-            progress.begin(entries_expected(&mut ledger.db)?.unsigned_abs());
+            progress.begin(entries_wanted(&mut ledger.db)?);
         } else {
             progress.begin(accounts.unsigned_abs());
         }
@@ -250,6 +292,7 @@ impl Scan {
         self.entries += page.entries;
         self.summed += page.summed;
         self.findings.extend(page.findings);
+        self.unseen.extend(page.unseen);
         for head in page.heads {
             let State {
                 last_seq, chain_head, ..

@@ -19,7 +19,7 @@ use super::{Ledger, interrupt, verify_alerts};
 use crate::db::unit_of_work::read;
 use crate::domain::account::{Account, AccountId};
 use crate::domain::chain::ChainHash;
-use crate::domain::code::Exit;
+use crate::domain::code::{Code, Exit};
 use crate::domain::currency::CurrencyCode;
 use crate::domain::drift::Drift;
 use crate::domain::money::Amount;
@@ -112,7 +112,10 @@ pub struct Report {
     /// How many of them were summed: those after each account's last proof, or all.
     pub summed: u64,
     pub findings: Vec<Finding>,
-    pub digest: ChainHash,
+    /// What could not be looked at: on a server of a cluster that is away.
+    pub unseen: Vec<Account>,
+    /// `None` where an account was not seen.
+    pub digest: Option<ChainHash>,
     pub backup: Option<PathBuf>,
     pub anchored: Option<Anchored>,
 }
@@ -123,6 +126,8 @@ impl Report {
             Exit::Integrity
         } else if self.needs_attention > 0 {
             Exit::No
+        } else if !self.unseen.is_empty() {
+            Code::Unreachable.exit()
         } else {
             Exit::Done
         }
@@ -155,10 +160,11 @@ impl Report {
             "needs_attention": self.needs_attention,
             "entries": self.entries,
             "summed": self.summed,
+            "unseen": self.unseen.len(),
         });
         RunRecord {
             counts,
-            digest: Some(self.digest.to_string()),
+            digest: self.digest.map(|digest| digest.to_string()),
             exit: self.exit(),
         }
     }
@@ -172,7 +178,7 @@ pub fn verify(ledger: &mut Ledger, request: &Verify, progress: &dyn Progress) ->
     };
     job::run(ledger, job, overlap, |ledger, run| {
         let report = verify_run(ledger, run, request, progress)?;
-        verify_alerts::tell(ledger, &request.scope, &report.findings)?;
+        verify_alerts::tell(ledger, &request.scope, &report.findings, &report.unseen)?;
         let record = report.record();
         Ok((report, record))
     })
@@ -201,7 +207,8 @@ fn verify_run(
         entries: scan.entries,
         summed: scan.summed,
         findings: scan.findings,
-        digest: scan.digest.finish(),
+        digest: scan.unseen.is_empty().then(|| scan.digest.finish()),
+        unseen: scan.unseen,
         backup: None,
         anchored: None,
     };
@@ -223,11 +230,12 @@ fn verify_run(
         .filter(|finding| finding.needs_attention())
         .count() as u64;
     if let Some(anchors) = &anchors {
-        let extends = !report.findings.iter().any(Finding::is_integrity);
-        if extends {
-            anchors.append(ledger.now().to_string(), (report.digest, report.entries), positions)?;
+        let sound = report.findings.iter().all(|finding| !finding.is_integrity());
+        let whole = report.digest.filter(|_| sound);
+        if let Some(digest) = whole {
+            anchors.append(ledger.now().to_string(), (digest, report.entries), positions)?;
         }
-        report.anchored = Some(anchors.outcome(extends));
+        report.anchored = Some(anchors.outcome(whole.is_some()));
     }
     Ok(report)
 }

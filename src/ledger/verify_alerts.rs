@@ -7,15 +7,20 @@ use super::repair;
 use super::verify::{Finding, Scope};
 use crate::db::accounts;
 use crate::db::unit_of_work::read;
-use crate::domain::account::AccountId;
+use crate::domain::account::{Account, AccountId};
 use crate::domain::alert::{Alert, Severity};
 
 const FAMILY: &str = "verify:";
 const DRIFT: &str = "verify:drift";
 const BROKEN: &str = "verify:broken";
 
-/// Opens alerts for what is still wrong, and closes those of the accounts in scope that are right again.
-pub(super) fn tell(ledger: &mut Ledger, scope: &Scope, findings: &[Finding]) -> Result<(), LedgerError> {
+/// Opens alerts for what is still wrong, and closes those of the accounts that were seen and are right again.
+pub(super) fn tell(
+    ledger: &mut Ledger,
+    scope: &Scope,
+    findings: &[Finding],
+    unseen: &[Account],
+) -> Result<(), LedgerError> {
     let causes: Vec<Cause> = findings.iter().filter(|finding| !finding.fixed).map(cause).collect();
     let of_user: Vec<AccountId> = match scope {
         Scope::Accounts(_) => Vec::new(),
@@ -29,8 +34,9 @@ pub(super) fn tell(ledger: &mut Ledger, scope: &Scope, findings: &[Finding]) -> 
             Scope::Accounts(range) => range.contains(&id.get()),
             Scope::User { .. } => of_user.contains(&id),
         };
+        let seen = |id: AccountId| unseen.iter().all(|account| account.id != id);
         match alert.account {
-            Some(id) if in_scope(id) => is_sound(ledger, id, alert),
+            Some(id) if in_scope(id) && seen(id) => is_sound(ledger, id, alert),
             _ => Ok(false),
         }
     })?;

@@ -10,6 +10,10 @@ use crate::ledger::verify::{Finding, Report};
 
 pub fn report(command: &'static str, report: &Report, fixing: bool) -> Document {
     let rows: Vec<Value> = report.findings.iter().flat_map(differences).collect();
+    let unseen = report.unseen.iter();
+    let unseen: Vec<Value> = unseen
+        .map(|account| json!({ "user_id": account.user_id.as_str(), "currency": account.currency.code().as_str() }))
+        .collect();
     let data = json!({
         "run_id": report.run_id,
         "checked": report.checked,
@@ -18,7 +22,7 @@ pub fn report(command: &'static str, report: &Report, fixing: bool) -> Document 
         "needs_attention": report.needs_attention,
         "entries": report.entries,
         "summed": report.summed,
-        "digest": report.digest.to_string(),
+        "digest": report.digest.map(|digest| digest.to_string()),
         "backup": report.backup.as_ref().map(|path| path.display().to_string()),
         "anchor": report.anchored.as_ref().map(|anchored| json!({
             "file": anchored.file.display().to_string(),
@@ -27,6 +31,7 @@ pub fn report(command: &'static str, report: &Report, fixing: bool) -> Document 
             "torn": anchored.torn,
         })),
         "differences": rows,
+        "unseen": unseen,
     });
     Document {
         command,
@@ -116,10 +121,13 @@ fn told(report: &Report, fixing: bool) -> Vec<Block> {
     blocks.push(Block::Line(format!("In sync: {}", report.in_sync)));
     blocks.push(Block::Line(format!("Fixed: {}", report.fixed)));
     blocks.push(Block::Line(format!("Needs attention: {}", report.needs_attention)));
-    blocks.push(Block::Line(format!(
-        "Digest: {} ({} entries)",
-        report.digest, report.entries
-    )));
+    match report.digest {
+        Some(digest) => blocks.push(Block::Line(format!("Digest: {digest} ({} entries)", report.entries))),
+        None => blocks.push(Block::Line(format!(
+            "Not looked at: {}, on a server that is not reachable; without them there is no digest",
+            named(&report.unseen)
+        ))),
+    }
     if let Some(anchored) = &report.anchored {
         let (added, torn) = match (anchored.appended, anchored.torn) {
             (true, true) => ("today's was added", "; one that was torn off was replaced"),
@@ -146,6 +154,17 @@ fn told(report: &Report, fixing: bool) -> Vec<Block> {
         blocks.push(Block::Line("Repair with: ledger verify-sync --fix".into()));
     }
     blocks
+}
+
+/// The first of many accounts.
+fn named(accounts: &[Account]) -> String {
+    const SHOWN: usize = 10;
+    let name = |account: &Account| format!("user {} in {}", account.user_id, account.currency.code());
+    let names: Vec<String> = accounts.iter().take(SHOWN).map(name).collect();
+    match accounts.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more (all of them with --format json)", names.join(", ")),
+    }
 }
 
 fn table_rows(finding: &Finding) -> Vec<Vec<String>> {

@@ -195,7 +195,7 @@ fn proven_digest(ledger: &mut ledger::ledger::Ledger) -> String {
     };
     let report = verify(ledger, &request, &Unwatched).unwrap();
     assert!(report.findings.is_empty(), "{:#?}", report.findings);
-    report.digest.to_string()
+    report.digest.unwrap().to_string()
 }
 
 /// The keys of the attempts that have their entry: each once, and each with its intent and its recharge.

@@ -29,7 +29,8 @@ fn line(number: usize) -> String {
     let amount = number % 7 + 1;
     let rest = match number % 9 {
         0..4 => format!(r#""op":"charge","amount":"{amount}","service":"vps""#),
-        4..7 => format!(r#""op":"recharge","amount":"{amount}","method":"momo""#),
+        // So much that the account never runs out, however long it takes.
+        4..7 => format!(r#""op":"recharge","amount":"{}","method":"momo""#, 2 * amount),
         7 => format!(r#""op":"freeze","amount":"{amount}","expires_in":"1s""#),
         _ => format!(r#""op":"penalty","amount":"{amount}","reason":"late""#),
     };

@@ -174,7 +174,7 @@ impl World {
         }
         assert_eq!((later.digest, later.entries), (report.digest, report.entries));
         assert_eq!((deep.digest, deep.entries), (report.digest, report.entries));
-        let digest = report.digest.to_string();
+        let digest = report.digest.unwrap().to_string();
         assert_eq!(digest, hex(&self.model.digest()));
         digest
     }

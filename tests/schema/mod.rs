@@ -1,5 +1,6 @@
 //! The schema: the same on both engines, keyed by account, and refusing what must never be written.
 
+mod away;
 mod distribution;
 mod routing;
 

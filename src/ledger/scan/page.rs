@@ -10,7 +10,7 @@ use crate::db::Db;
 use crate::db::balances::{StoredBalance, stored_balances};
 use crate::db::entries::{Last, Summed, entries_last, entries_summed};
 use crate::db::proofs::{Seen, proofs_held, proofs_screened, strays};
-use crate::domain::account::AccountId;
+use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::{Break, State};
 use crate::domain::proof::{Held, Proof};
 use crate::ledger::deep::{Depths, read_depths};
@@ -33,6 +33,8 @@ pub(in crate::ledger) struct Page {
     pub(super) summed: u64,
     pub(in crate::ledger) findings: Vec<Finding>,
     pub(in crate::ledger) heads: Vec<Head>,
+    /// What could not be looked at, because the server that has it is away.
+    pub(super) unseen: Vec<Account>,
     /// What is in sync, where that is more than what was proven before.
     pub(super) proven: Vec<Proof>,
 }
@@ -71,6 +73,16 @@ fn proofs_of(db: &mut Db, first: i64, last: i64) -> Result<HashMap<AccountId, He
 }
 
 impl Page {
+    pub(super) fn extend(&mut self, other: Self) {
+        self.checked += other.checked;
+        self.entries += other.entries;
+        self.summed += other.summed;
+        self.findings.extend(other.findings);
+        self.heads.extend(other.heads);
+        self.unseen.extend(other.unseen);
+        self.proven.extend(other.proven);
+    }
+
     /// Sums what is new, and looks at everything of the accounts for which that is not enough.
     fn screen(&mut self, db: &mut Db, first: i64, last: i64) -> Result<(), LedgerError> {
         let mut doubtful: Option<(i64, i64)> = None;
