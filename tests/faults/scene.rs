@@ -253,7 +253,10 @@ pub fn essence(database: &TestDatabase) -> String {
     // Attempts under keys that were made up look alike.
     let mut known = BTreeSet::new();
     let lines = lines.filter(|line| !line.starts_with("intents|") || known.insert(line.clone()));
-    lines.collect::<Vec<_>>().join("\n")
+    let mut lines: Vec<String> = lines.collect();
+    // And stand in another order.
+    lines.sort();
+    lines.join("\n")
 }
 
 /// Keys that were made up differ from run to run, and with them the hashes; others hold those.
@@ -313,11 +316,15 @@ pub fn disturb<K, P: std::fmt::Debug + Copy>(
 #[track_caller]
 pub fn assert_same(found: &str, expected: &str, said: &str) {
     let without = |all: &str, others: &str| -> Vec<String> {
-        let others: Vec<&str> = others.lines().collect();
-        all.lines()
-            .filter(|line| !others.contains(line))
-            .map(str::to_owned)
-            .collect()
+        let mut others: Vec<&str> = others.lines().collect();
+        let mut extra = Vec::new();
+        for line in all.lines() {
+            match others.iter().position(|other| *other == line) {
+                Some(place) => drop(others.swap_remove(place)),
+                None => extra.push(line.to_owned()),
+            }
+        }
+        extra
     };
     let (extra, missing) = (without(found, expected), without(expected, found));
     assert!(found == expected, "{said}\nthere is {extra:#?}\nand not {missing:#?}");
