@@ -128,7 +128,8 @@ pub fn failing_disk(seed: u64, effort: Effort) -> Tally {
     while effort.wants_more(tally.rounds) {
         let database = format!("ledger{}", tally.rounds);
         let (call, blow) = BLOWS[tally.rounds % BLOWS.len()];
-        let number = random.usize(1..8);
+        // A process serves one charge, with few calls of a kind.
+        let number = random.usize(1..=3);
         let point = Point { call, number, blow };
         let lasts = Duration::from_millis(random.u64(100..400));
         tally.round(
