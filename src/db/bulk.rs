@@ -6,14 +6,13 @@ use super::backend::Engine;
 use super::balances::balance_move;
 use super::connection::Db;
 use super::copy::{Rows, Target};
-use super::entries::entry_insert;
+use super::entries::{bind_entry, entry_insert};
 use super::error::DbError;
 use super::snapshot::{self, Located, SnapshotRow};
-use super::statement::{Column, Statement, sql};
+use super::statement::{Binds as _, Column, Statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::balance::State;
 use crate::domain::entry::Entry;
-use crate::domain::text::{Description, IdempotencyKey, Json, Reference};
 
 /// An account's part in a bulk write: where it was, what is appended, where it is then.
 #[derive(Clone, Debug)]
@@ -113,33 +112,7 @@ fn entry_rows(appends: &[Append]) -> Rows {
 
 /// One row more for [`Target::Entries`].
 pub(super) fn entry_row(rows: &mut Rows, account: AccountId, entry: &Entry) {
-    let Entry {
-        seq,
-        movement,
-        after,
-        stamp,
-        hash,
-    } = entry;
-    let note = &stamp.note;
-    rows.int(account.get())
-        .int(*seq)
-        .int(movement.deltas.balance.get())
-        .int(movement.deltas.held.get())
-        .int(movement.deltas.debt.get())
-        .text(movement.kind.name())
-        .int(after.balance.get())
-        .int(after.held.get())
-        .int(after.debt.get())
-        .int(movement.reverses)
-        .int(stamp.at.micros())
-        .bytes(hash.as_bytes())
-        .text(movement.counter_account.as_str())
-        .text(stamp.actor.as_str())
-        .text(stamp.key.as_ref().map(IdempotencyKey::as_str))
-        .text(note.reference.as_ref().map(Reference::as_str))
-        .text(note.description.as_ref().map(Description::as_str))
-        .text(note.metadata.as_ref().map(Json::as_str))
-        .end();
+    bind_entry(rows.int(account.get()), entry).end();
 }
 
 fn balances_move(appends: &[Append]) -> Statement<'_> {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use diesel::pg::CopyFormat;
 use diesel::{ExecuteCopyFromDsl, PgConnection, QueryResult};
 
+use super::statement::Binds;
+
 /// The columns that are copied, in the order in which [`Rows`] get them; what is left out has its default.
 mod tables {
     diesel::table! {
@@ -60,8 +62,8 @@ pub enum Target {
 #[derive(Debug, Default)]
 pub struct Rows(String);
 
-impl Rows {
-    pub fn int(&mut self, value: impl Into<Option<i64>>) -> &mut Self {
+impl<'a> Binds<'a> for &mut Rows {
+    fn int(self, value: impl Into<Option<i64>>) -> Self {
         match value.into() {
             Some(value) => {
                 let _ = write!(self.0, "{value}\t");
@@ -71,7 +73,7 @@ impl Rows {
         self
     }
 
-    pub fn text<'a>(&mut self, value: impl Into<Option<&'a str>>) -> &mut Self {
+    fn text(self, value: impl Into<Option<&'a str>>) -> Self {
         let Some(value) = value.into() else {
             self.null();
             return self;
@@ -86,7 +88,7 @@ impl Rows {
         self
     }
 
-    pub fn bytes(&mut self, value: &[u8]) -> &mut Self {
+    fn bytes(self, value: &'a [u8; 32]) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         self.0.push_str("\\\\x");
         for byte in value {
@@ -96,7 +98,9 @@ impl Rows {
         self.0.push('\t');
         self
     }
+}
 
+impl Rows {
     fn null(&mut self) {
         self.0.push_str("\\N\t");
     }
@@ -148,13 +152,15 @@ mod tests {
     #[test]
     fn cells_are_parted_and_what_parts_them_is_escaped() {
         let mut rows = Rows::default();
+        let hash = [0x0f; 32];
         rows.int(1)
             .int(None)
             .text("a\\b\tc\nd\\")
             .text(None)
             .text("")
-            .bytes(&[0, 255])
+            .bytes(&hash)
             .end();
-        assert_eq!(rows.0, "1\t\\N\ta\\\\b\\tc\\nd\\\\\t\\N\t\t\\\\x00ff\n");
+        let hash = "0f".repeat(32);
+        assert_eq!(rows.0, format!("1\t\\N\ta\\\\b\\tc\\nd\\\\\t\\N\t\t\\\\x{hash}\n"));
     }
 }

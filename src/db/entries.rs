@@ -4,7 +4,7 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, Statement, known, known_statement, sql};
+use super::statement::{Binds, Columns, FromRow, known, known_statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::balance::Figures;
 use crate::domain::chain::ChainHash;
@@ -18,7 +18,7 @@ pub(super) const COLUMNS: &str = "seq, balance_delta, held_delta, debt_delta, ki
      debt_after, reverses, at, hash, counter_account, actor, idempotency_key, reference, description, metadata";
 
 /// Binds an entry's values in the order of [`COLUMNS`].
-pub(super) fn bind_entry<'a, K>(statement: Statement<'a, K>, entry: &'a Entry) -> Statement<'a, K> {
+pub(super) fn bind_entry<'a, B: Binds<'a>>(row: B, entry: &'a Entry) -> B {
     let Entry {
         seq,
         movement,
@@ -26,30 +26,29 @@ pub(super) fn bind_entry<'a, K>(statement: Statement<'a, K>, entry: &'a Entry) -
         stamp,
         hash,
     } = entry;
-    let statement = statement
-        .bind(*seq)
-        .bind(movement.deltas.balance.get())
-        .bind(movement.deltas.held.get())
-        .bind(movement.deltas.debt.get())
-        .bind(movement.kind.name())
-        .bind(after.balance.get())
-        .bind(after.held.get())
-        .bind(after.debt.get())
-        .bind(movement.reverses)
-        .bind(stamp.at.micros())
-        .bind(hash.as_bytes())
-        .bind(movement.counter_account.as_str())
-        .bind(stamp.actor.as_str())
-        .bind(stamp.key.as_ref().map(IdempotencyKey::as_str));
-    bind_note(statement, &stamp.note)
+    let row = row
+        .int(*seq)
+        .int(movement.deltas.balance.get())
+        .int(movement.deltas.held.get())
+        .int(movement.deltas.debt.get())
+        .text(movement.kind.name())
+        .int(after.balance.get())
+        .int(after.held.get())
+        .int(after.debt.get())
+        .int(movement.reverses)
+        .int(stamp.at.micros())
+        .bytes(hash.as_bytes())
+        .text(movement.counter_account.as_str())
+        .text(stamp.actor.as_str())
+        .text(stamp.key.as_ref().map(IdempotencyKey::as_str));
+    bind_note(row, &stamp.note)
 }
 
 /// Binds reference, description and metadata.
-pub(super) fn bind_note<'a, K>(statement: Statement<'a, K>, note: &'a Note) -> Statement<'a, K> {
-    statement
-        .bind(note.reference.as_ref().map(Reference::as_str))
-        .bind(note.description.as_ref().map(Description::as_str))
-        .bind(note.metadata.as_ref().map(Json::as_str))
+pub(super) fn bind_note<'a, B: Binds<'a>>(row: B, note: &'a Note) -> B {
+    row.text(note.reference.as_ref().map(Reference::as_str))
+        .text(note.description.as_ref().map(Description::as_str))
+        .text(note.metadata.as_ref().map(Json::as_str))
 }
 
 impl FromRow for Entry {

@@ -10,7 +10,7 @@ use super::connection::Db;
 use super::copy::{Rows, Target};
 use super::error::DbError;
 use super::intents::{Made, NewIntent, intent_applied, intent_ended, intent_insert, micros};
-use super::statement::{Column, Columns, FromRow, known, known_statement, sql};
+use super::statement::{Binds, Column, Columns, FromRow, known, known_statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::intent::IntentState;
 
@@ -111,27 +111,8 @@ pub fn intents_insert_ended(db: &mut Db, ended: &[Ended<'_>]) -> Result<bool, Db
         }
         Engine::Postgres => {
             let mut rows = Rows::default();
-            for Ended {
-                account,
-                new,
-                end,
-                took,
-            } in ended
-            {
-                rows.int(account.get())
-                    .text(new.key.as_str())
-                    .int(1)
-                    .text(new.operation)
-                    .text(new.payload.as_str())
-                    .text(new.actor.as_str())
-                    .int(new.created_at.micros())
-                    .text(end.state().name())
-                    .text(end.reason())
-                    .int(end.entries().map(|(first, _)| first))
-                    .int(end.entries().map(|(_, last)| last))
-                    .int(end.subject())
-                    .int(micros(*took))
-                    .end();
+            for one in ended {
+                bind_ended(&mut rows, one).end();
             }
             match db.connection.copy(Target::Intents, &rows) {
                 Ok(_) => Ok(true),
@@ -142,17 +123,11 @@ pub fn intents_insert_ended(db: &mut Db, ended: &[Ended<'_>]) -> Result<bool, Db
     }
 }
 
-const ENDED: &str = "account_id, idempotency_key, attempt, operation, payload, actor, created_at, state, reason, \
-     first_seq, last_seq, subject, duration_us";
+/// What [`bind_ended`] and the copies of a restored ledger give.
+pub(super) const ENDED: &str = "account_id, idempotency_key, attempt, operation, payload, actor, created_at, state, \
+     reason, first_seq, last_seq, subject, duration_us";
 
-fn intent_insert_ended(db: &mut Db, ended: &Ended<'_>) -> Result<bool, DbError> {
-    known_statement!(
-        Insert,
-        format!(
-            "INSERT INTO intents ({ENDED}) VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-             ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING"
-        )
-    );
+fn bind_ended<'a, B: Binds<'a>>(row: B, ended: &'a Ended<'_>) -> B {
     let Ended {
         account,
         new,
@@ -160,20 +135,31 @@ fn intent_insert_ended(db: &mut Db, ended: &Ended<'_>) -> Result<bool, DbError> 
         took,
     } = ended;
     let entries = end.entries();
-    let insert = known::<Insert>()
-        .bind(account.get())
-        .bind(new.key.as_str())
-        .bind(new.operation)
-        .bind(new.payload.as_str())
-        .bind(new.actor.as_str())
-        .bind(new.created_at.micros())
-        .bind(end.state().name())
-        .bind(end.reason())
-        .bind(entries.map(|(first, _)| first))
-        .bind(entries.map(|(_, last)| last))
-        .bind(end.subject())
-        .bind(micros(*took));
-    Ok(db.execute(&insert)? == 1)
+    row.int(account.get())
+        .text(new.key.as_str())
+        .int(1)
+        .text(new.operation)
+        .text(new.payload.as_str())
+        .text(new.actor.as_str())
+        .int(new.created_at.micros())
+        .text(end.state().name())
+        .text(end.reason())
+        .int(entries.map(|(first, _)| first))
+        .int(entries.map(|(_, last)| last))
+        .int(end.subject())
+        .int(micros(*took))
+}
+
+fn intent_insert_ended(db: &mut Db, ended: &Ended<'_>) -> Result<bool, DbError> {
+    known_statement!(
+        Insert,
+        format!(
+            "INSERT INTO intents ({ENDED}) VALUES (?{}) \
+             ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING",
+            ", ?".repeat(12)
+        )
+    );
+    Ok(db.execute(&bind_ended(known::<Insert>(), ended))? == 1)
 }
 
 fn ints<'a, T>(of: &'a [T], value: impl Fn(&'a T) -> Option<i64>) -> Column<'a> {

@@ -11,12 +11,12 @@ use super::error::DbError;
 use super::export::Beside;
 use super::gifts::gift_insert;
 use super::holds::hold_insert;
-use super::intents;
+use super::intents_bulk::ENDED;
 use super::operations::{NewOperation, operation_restore};
 use super::purchases::purchase_insert;
 use super::recharges::recharge_insert;
 use super::recurring::recurring_insert;
-use super::statement::{known, known_statement, sql};
+use super::statement::{Binds, known, known_statement, sql};
 use super::suspensions::suspension_insert;
 use crate::domain::account::{Account, AccountId};
 use crate::domain::entry::Entry;
@@ -76,20 +76,7 @@ pub fn intents_restore(db: &mut Db, intents: &[Intent]) -> Result<(), DbError> {
         Engine::Postgres => {
             let mut rows = Rows::default();
             for intent in intents {
-                rows.int(intent.account.get())
-                    .text(intent.key.as_str())
-                    .int(i64::from(intent.attempt))
-                    .text(intent.operation.as_str())
-                    .text(intent.payload.as_str())
-                    .text(intent.actor.as_str())
-                    .int(intent.created_at.micros())
-                    .text(intent.state.name())
-                    .text(intent.reason.as_deref())
-                    .int(intent.entries.map(|(first, _)| first))
-                    .int(intent.entries.map(|(_, last)| last))
-                    .int(intent.subject)
-                    .int(None)
-                    .end();
+                bind_intent(&mut rows, intent).end();
             }
             db.connection.copy(Target::Intents, &rows).map(|_| ())
         }
@@ -99,26 +86,25 @@ pub fn intents_restore(db: &mut Db, intents: &[Intent]) -> Result<(), DbError> {
 fn intent_restore(db: &mut Db, intent: &Intent) -> Result<(), DbError> {
     known_statement!(
         Insert,
-        format!(
-            "INSERT INTO intents ({}) VALUES (?{})",
-            intents::COLUMNS,
-            ", ?".repeat(11)
-        )
+        format!("INSERT INTO intents ({ENDED}) VALUES (?{})", ", ?".repeat(12))
     );
-    let insert = known::<Insert>()
-        .bind(intent.account.get())
-        .bind(intent.key.as_str())
-        .bind(i64::from(intent.attempt))
-        .bind(intent.operation.as_str())
-        .bind(intent.payload.as_str())
-        .bind(intent.actor.as_str())
-        .bind(intent.created_at.micros())
-        .bind(intent.state.name())
-        .bind(intent.entries.map(|(first, _)| first))
-        .bind(intent.entries.map(|(_, last)| last))
-        .bind(intent.subject)
-        .bind(intent.reason.as_deref());
-    db.execute(&insert).map(|_| ())
+    db.execute(&bind_intent(known::<Insert>(), intent)).map(|_| ())
+}
+
+fn bind_intent<'a, B: Binds<'a>>(row: B, intent: &'a Intent) -> B {
+    row.int(intent.account.get())
+        .text(intent.key.as_str())
+        .int(i64::from(intent.attempt))
+        .text(intent.operation.as_str())
+        .text(intent.payload.as_str())
+        .text(intent.actor.as_str())
+        .int(intent.created_at.micros())
+        .text(intent.state.name())
+        .text(intent.reason.as_deref())
+        .int(intent.entries.map(|(first, _)| first))
+        .int(intent.entries.map(|(_, last)| last))
+        .int(intent.subject)
+        .int(None)
 }
 
 /// A record beside the entries of an account that is there.

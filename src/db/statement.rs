@@ -78,6 +78,30 @@ impl From<bool> for Bind<'_> {
     }
 }
 
+/// Takes the values of a row, one after the other: for the placeholders of a statement, or as a line of COPY.
+pub trait Binds<'a>: Sized {
+    #[must_use]
+    fn int(self, value: impl Into<Option<i64>>) -> Self;
+    #[must_use]
+    fn text(self, value: impl Into<Option<&'a str>>) -> Self;
+    #[must_use]
+    fn bytes(self, value: &'a [u8; 32]) -> Self;
+}
+
+impl<'a, K> Binds<'a> for Statement<'a, K> {
+    fn int(self, value: impl Into<Option<i64>>) -> Self {
+        self.bind(value.into())
+    }
+
+    fn text(self, value: impl Into<Option<&'a str>>) -> Self {
+        self.bind(value.into())
+    }
+
+    fn bytes(self, value: &'a [u8; 32]) -> Self {
+        self.bind(value)
+    }
+}
+
 /// SQL text and its values.
 #[derive(Clone, Debug)]
 pub struct Statement<'a, K = AdHoc> {
