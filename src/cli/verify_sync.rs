@@ -30,6 +30,8 @@ use crate::render;
 ///
 /// Whoever may write to the database can recompute every hash and every figure. Only what is kept elsewhere shows
 /// that: --anchor adds today's state to a file and checks that the ledger extends each one in it.
+///
+/// Accounts on a server of a cluster that is away are named, and the run ends with exit 4 unless it has found worse.
 #[derive(Debug, Args)]
 #[command(after_help = help::job("\
     ledger verify-sync
