@@ -191,7 +191,7 @@ pub fn full_disk(seed: u64, effort: Effort) -> Tally {
 
 #[test]
 fn what_a_crashed_server_acknowledged_is_there_after_its_recovery() {
-    crashed(smoke_seed(), Effort::Rounds(20));
+    crashed(smoke_seed(), Effort::Rounds(50));
 }
 
 #[test]
