@@ -5,7 +5,7 @@ use diesel::deserialize;
 use super::connection::Db;
 use super::error::DbError;
 use super::snapshot::{read_account, read_state};
-use super::statement::{Columns, FromRow, Statement, known, known_statement, sql};
+use super::statement::{Columns, FromRow, Statement, known, known_statement, sql, sql_of_accounts};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::State;
 
@@ -113,19 +113,33 @@ pub fn stored_balances(db: &mut Db, first: i64, last: i64) -> Result<Vec<StoredB
          AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.id = b.account_id) \
          ORDER BY 1"
     );
-    db.rows(&sql(select).bind(first).bind(last).bind(first).bind(last))
+    db.rows(&sql_of_accounts(&select, (first, last)))
+}
+
+struct LastId(Option<i64>);
+
+impl FromRow for LastId {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        columns.optional_int().map(Self)
+    }
 }
 
 /// The last id of a page of `size` accounts that begins after `after`; `None` when no account follows.
 pub fn page_end(db: &mut Db, after: i64, size: i64) -> Result<Option<i64>, DbError> {
     let select = sql("SELECT MAX(id) FROM (SELECT id FROM accounts WHERE id > ? ORDER BY id LIMIT ?) page");
-    struct Last(Option<i64>);
-    impl FromRow for Last {
-        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-            columns.optional_int().map(Self)
-        }
-    }
-    Ok(db.row(&select.bind(after).bind(size))?.and_then(|Last(id)| id))
+    Ok(db.row(&select.bind(after).bind(size))?.and_then(|LastId(id)| id))
+}
+
+/// The same of a page that has no more than so many entries either, or a single account.
+pub fn page_end_within(db: &mut Db, after: i64, size: i64, entries: i64) -> Result<Option<i64>, DbError> {
+    // A balance row may say anything of its entries; here it only helps to part them.
+    let select = sql(
+        "SELECT COALESCE(MAX(CASE WHEN entries <= ? THEN id END), MIN(id)) FROM (SELECT a.id, \
+         SUM(CASE WHEN b.last_seq BETWEEN 0 AND 1000000000 THEN b.last_seq ELSE 0 END) OVER (ORDER BY a.id) AS entries \
+         FROM accounts a LEFT JOIN balances b ON b.account_id = a.id WHERE a.id > ? ORDER BY a.id LIMIT ?) page",
+    );
+    let last = db.row(&select.bind(entries).bind(after).bind(size))?;
+    Ok(last.and_then(|LastId(id)| id))
 }
 
 /// How many entries there are, by what the balance rows say.

@@ -4,7 +4,7 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql};
+use super::statement::{Columns, FromRow, sql_of_accounts};
 use crate::domain::account::AccountId;
 
 // Times of two records are only compared where one operation has written both: a clock may be set back.
@@ -358,7 +358,7 @@ pub fn doubts(db: &mut Db, first: i64, last: i64) -> Result<Vec<Doubt>, DbError>
     {
         let id = if table == "accounts" { "r.id" } else { "r.account_id" };
         let select = format!("SELECT {id}, {record} FROM {table} r WHERE {id} BETWEEN ? AND ? AND ({wrong})");
-        let rows: Vec<Row> = db.rows(&sql(select).bind(first).bind(last))?;
+        let rows: Vec<Row> = db.rows(&sql_of_accounts(&select, (first, last)))?;
         doubts.extend(rows.into_iter().map(|Row(account, record)| Doubt {
             account,
             table,

@@ -4,7 +4,7 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Binds, Columns, FromRow, known, known_statement, sql};
+use super::statement::{Binds, Columns, FromRow, known, known_statement, sql, sql_of_accounts};
 use crate::domain::account::AccountId;
 use crate::domain::balance::Figures;
 use crate::domain::chain::ChainHash;
@@ -353,7 +353,7 @@ pub fn entries_summed(db: &mut Db, first: i64, last: i64) -> Result<Vec<Summed>,
         "SELECT account_id, {} FROM entries WHERE account_id BETWEEN ? AND ? GROUP BY account_id ORDER BY account_id",
         summed_columns()
     );
-    db.rows(&sql(statement).bind(first).bind(last))
+    db.rows(&sql_of_accounts(&statement, (first, last)))
 }
 
 /// The sums of one account through the entry `last`; `None` where it has none.
@@ -437,12 +437,13 @@ pub fn entries_last(db: &mut Db, first: i64, last: i64) -> Result<Vec<(AccountId
         }
     }
     // One look-up by key per account, which neither engine would choose by itself for a join.
-    let select = sql(
+    let select = sql_of_accounts(
         "SELECT e.account_id, e.seq, e.hash, e.balance_after, e.held_after, e.debt_after \
          FROM accounts a JOIN entries e ON e.account_id = a.id \
          AND e.seq = (SELECT x.seq FROM entries x WHERE x.account_id = a.id ORDER BY x.seq DESC LIMIT 1) \
          WHERE a.id BETWEEN ? AND ? ORDER BY a.id",
+        (first, last),
     );
-    let rows: Vec<Row> = db.rows(&select.bind(first).bind(last))?;
+    let rows: Vec<Row> = db.rows(&select)?;
     Ok(rows.into_iter().map(|Row(row)| row).collect())
 }

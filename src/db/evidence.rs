@@ -3,9 +3,10 @@
 
 use diesel::deserialize;
 
+use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql};
+use super::statement::{Columns, FromRow, in_accounts, sql, sql_of_accounts};
 use crate::domain::account::AccountId;
 use crate::domain::entry::EntryKind;
 use crate::domain::evidence::{Attempt, Named};
@@ -31,7 +32,7 @@ pub fn named_entries(db: &mut Db, table: &str, first: i64, last: i64) -> Result<
         "SELECT account_id, COUNT(DISTINCT entry_seq) FROM {table} WHERE account_id BETWEEN ? AND ? \
          AND entry_seq IS NOT NULL GROUP BY account_id"
     );
-    let counts: Vec<Count> = db.rows(&sql(select).bind(first).bind(last))?;
+    let counts: Vec<Count> = db.rows(&sql_of_accounts(&select, (first, last)))?;
     Ok(counts
         .into_iter()
         .map(|Count(account, count)| (account, count))
@@ -47,19 +48,56 @@ pub fn unrecorded(db: &mut Db, account: AccountId, kind: EntryKind, table: &str)
     db.rows(&sql(select).bind(account.get()).bind(kind.name()))
 }
 
-struct Tried(AccountId, Attempt);
+/// The outcome of an attempt that may well be told whole by its entry, of which there is one.
+const PLAIN: &str = "(i.operation IN ('charge', 'recharge', 'adjust', 'penalty') AND i.state = 'applied' \
+     AND i.reason IS NULL AND i.attempt > 0 AND i.first_seq = i.last_seq \
+     AND (i.subject IS NOT NULL) = (i.operation = 'recharge'))";
 
-impl FromRow for Tried {
+/// An attempt as stored, right or wrong.
+pub enum Told {
+    Plain(PlainAttempt),
+    /// With the first entry that it names.
+    Other(AccountId, Box<Attempt>),
+}
+
+/// An attempt that may be told by its entry.
+#[derive(Clone, Debug)]
+pub struct PlainAttempt {
+    pub account: AccountId,
+    /// The entry that it names.
+    pub seq: i64,
+    /// Key, operation, actor and payload, each ended with a zero, which no text of an entry holds.
+    pub claim: Vec<u8>,
+    /// Where in it the payload begins.
+    pub payload_at: usize,
+}
+
+const TOLD: &str = "i.account_id, i.first_seq, i.idempotency_key, i.operation, i.actor, i.payload, \
+     i.attempt, i.state, i.last_seq, i.subject, i.reason";
+
+/// The entries that an attempt says it made and that carry its key, and what the first of them is. Most make one, which
+/// is joined as `e`; only where there are more are they counted.
+const NAMED: &str = "CASE WHEN i.last_seq = i.first_seq AND e.idempotency_key = i.idempotency_key THEN CAST(1 AS BIGINT) \
+     ELSE (SELECT COUNT(*) FROM entries x WHERE x.account_id = i.account_id AND x.seq BETWEEN i.first_seq \
+     AND i.last_seq AND x.idempotency_key = i.idempotency_key) END, \
+     e.kind, e.balance_delta, e.held_delta, e.debt_delta, e.reverses, e.counter_account, e.actor, \
+     e.reference, e.description, e.metadata";
+
+impl FromRow for Told {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let account = AccountId::new(columns.int()?);
+        let plain = columns.boolean()?;
+        let (account, first_seq) = (AccountId::new(columns.int()?), columns.optional_int()?);
+        if let Some(seq) = first_seq.filter(|_| plain) {
+            return read_plain(columns, account, seq).map(Self::Plain);
+        }
         let mut attempt = Attempt {
+            first_seq,
             key: columns.text()?,
-            attempt: columns.int()?,
             operation: columns.text()?,
-            payload: columns.text()?,
             actor: columns.text()?,
+            payload: columns.text()?,
+            attempt: columns.int()?,
             state: columns.text()?,
-            first_seq: columns.optional_int()?,
             last_seq: columns.optional_int()?,
             subject: columns.optional_int()?,
             reason: columns.optional_text()?,
@@ -80,31 +118,71 @@ impl FromRow for Tried {
                 metadata: columns.optional_text()?,
             });
         }
-        Ok(Self(account, attempt))
+        Ok(Self::Other(account, Box::new(attempt)))
     }
 }
 
-/// Hands over every intent of the accounts in `first..=last`, each with the first entry that it names.
+fn read_plain(columns: &mut impl Columns, account: AccountId, seq: i64) -> deserialize::Result<PlainAttempt> {
+    let mut claim = Vec::with_capacity(256);
+    let mut payload_at = 0;
+    for _text in ["idempotency_key", "operation", "actor", "payload"] {
+        payload_at = claim.len();
+        columns.append_text(&mut claim)?;
+        claim.push(0);
+    }
+    Ok(PlainAttempt {
+        account,
+        seq,
+        claim,
+        payload_at,
+    })
+}
+
+/// Hands over every attempt of the accounts in `first..=last`, in no order; entries are looked up for few of them.
 pub fn attempts<E: From<DbError>>(
     db: &mut Db,
-    first: i64,
-    last: i64,
-    mut each: impl FnMut(AccountId, Attempt) -> Result<(), E>,
+    accounts: (i64, i64),
+    each: impl FnMut(Told) -> Result<(), E>,
 ) -> Result<(), E> {
-    // Most make one entry, which is joined; only where there are more are they counted.
+    let accounts = in_accounts(accounts);
+    let select = match db.engine() {
+        // It would look the rows up in the order of their keys, one page for each; so it does page by page.
+        Engine::Sqlite => format!(
+            "SELECT {PLAIN} IS TRUE, {TOLD}, {NAMED} FROM (SELECT rowid AS place FROM intents \
+             WHERE account_id {accounts} ORDER BY place) o CROSS JOIN intents i ON i.rowid = o.place \
+             LEFT JOIN entries e ON e.account_id = i.account_id \
+             AND e.seq = CASE WHEN {PLAIN} THEN NULL ELSE i.first_seq END"
+        ),
+        // It would look at all entries for a few.
+        Engine::Postgres => {
+            let nothing = ", NULL".repeat(11);
+            format!(
+                "SELECT TRUE, {TOLD}{nothing} FROM intents i WHERE i.account_id {accounts} AND {PLAIN} \
+                 UNION ALL SELECT FALSE, {TOLD}, {NAMED} FROM intents i LEFT JOIN entries e \
+                 ON e.account_id = i.account_id AND e.seq = i.first_seq AND e.account_id {accounts} \
+                 WHERE i.account_id {accounts} AND {PLAIN} IS NOT TRUE"
+            )
+        }
+    };
+    db.connection.stream_portions(&select, each)
+}
+
+/// Hands over the attempts of one account that may be told by their entries, each with its entry.
+pub fn plain_attempts<E: From<DbError>>(
+    db: &mut Db,
+    account: AccountId,
+    mut each: impl FnMut(Attempt) -> Result<(), E>,
+) -> Result<(), E> {
     let select = format!(
-        "SELECT i.account_id, i.idempotency_key, i.attempt, i.operation, i.payload, i.actor, i.state, \
-         i.first_seq, i.last_seq, i.subject, i.reason, \
-         CASE WHEN i.last_seq = i.first_seq AND e.idempotency_key = i.idempotency_key THEN CAST(1 AS BIGINT) \
-         ELSE (SELECT COUNT(*) FROM entries x WHERE x.account_id = i.account_id AND x.seq BETWEEN i.first_seq \
-         AND i.last_seq AND x.idempotency_key = i.idempotency_key) END, \
-         e.kind, e.balance_delta, e.held_delta, e.debt_delta, e.reverses, e.counter_account, e.actor, \
-         e.reference, e.description, e.metadata FROM intents i \
-         LEFT JOIN entries e ON e.account_id = i.account_id AND e.seq = i.first_seq \
-         WHERE i.account_id BETWEEN {first} AND {last}"
+        "SELECT {}, {TOLD}, {NAMED} FROM intents i LEFT JOIN entries e ON e.account_id = i.account_id \
+         AND e.seq = i.first_seq WHERE i.account_id = {} AND {PLAIN}",
+        "1 = 0",
+        account.get()
     );
-    db.connection
-        .stream_portions(&select, |Tried(account, attempt)| each(account, attempt))
+    db.connection.stream_portions(&select, |told| match told {
+        Told::Other(_, attempt) => each(*attempt),
+        Told::Plain(_) => Ok(()),
+    })
 }
 
 /// The columns of [`Opened`] in each table, from the record `r` and the intent `i` that opened it.
@@ -178,11 +256,12 @@ pub fn opened_records<E: From<DbError>>(
     last: i64,
     mut each: impl FnMut(AccountId, &'static str, Opened) -> Result<(), E>,
 ) -> Result<(), E> {
+    let accounts = in_accounts((first, last));
     for (table, operation, columns) in OPENED {
         let select = format!(
             "SELECT r.account_id, r.number, i.payload, {columns} FROM {table} r JOIN intents i \
              ON i.account_id = r.account_id AND i.subject = r.number AND i.operation = '{operation}' \
-             AND i.state = 'applied' WHERE r.account_id BETWEEN {first} AND {last}"
+             AND i.state = 'applied' WHERE r.account_id {accounts} AND i.account_id {accounts}"
         );
         db.connection
             .stream_portions(&select, |Record(account, opened)| each(account, table, opened))?;

@@ -5,7 +5,7 @@ use diesel::deserialize;
 use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Column, Columns, FromRow, sql};
+use super::statement::{Column, Columns, FromRow, in_accounts, sql};
 use crate::domain::account::AccountId;
 use crate::domain::balance::{Place, ReadEntry};
 use crate::domain::chain::{ChainHash, EntryForm};
@@ -85,7 +85,10 @@ pub fn entries_read<E: From<DbError>>(
         Engine::Sqlite => "ORDER BY account_id, seq",
         Engine::Postgres => "",
     };
-    let select = format!("SELECT {COLUMNS} FROM entries WHERE account_id BETWEEN {first} AND {last} {order}");
+    let select = format!(
+        "SELECT {COLUMNS} FROM entries WHERE account_id {} {order}",
+        in_accounts((first, last))
+    );
     db.connection
         .stream_portions(&select, |ReadRow(account, entry)| each(account, entry))
 }

@@ -10,7 +10,7 @@ use super::connection::Db;
 use super::entries::{read_figures, sum, sum_where, summed_figures};
 use super::error::DbError;
 use super::snapshot::read_state;
-use super::statement::{Column, Columns, FromRow, Statement, sql};
+use super::statement::{Column, Columns, FromRow, sql, sql_of_accounts};
 use crate::domain::account::AccountId;
 use crate::domain::balance::State;
 use crate::domain::chain::ChainHash;
@@ -44,7 +44,7 @@ pub fn proofs_held(db: &mut Db, first: i64, last: i64) -> Result<Vec<Held>, DbEr
          WHERE p.account_id BETWEEN ? AND ? ORDER BY p.account_id",
         db.engine().join_proven_entry()
     );
-    db.rows(&sql(select).bind(first).bind(last))
+    db.rows(&sql_of_accounts(&select, (first, last)))
 }
 
 /// An account as the screen sees it; `None` where it has no proof or no balance row.
@@ -105,11 +105,7 @@ pub fn proofs_screened(db: &mut Db, first: i64, last: i64) -> Result<Vec<Seen>, 
             screen_of_postgres(states, joined)
         }
     };
-    let range = |statement: Statement<'static>| statement.bind(first).bind(last);
-    db.rows(&match db.engine() {
-        Engine::Sqlite => range(range(sql(select))),
-        Engine::Postgres => range(sql(select)),
-    })
+    db.rows(&sql_of_accounts(&select, (first, last)))
 }
 
 /// The proven entry is looked up, and those after it are summed.
@@ -164,15 +160,14 @@ pub fn strays(db: &mut Db, first: i64, last: i64) -> Result<Vec<AccountId>, DbEr
     let known = |table: &str| {
         format!("(SELECT COUNT(*) FROM accounts JOIN {table} ON account_id = id WHERE id BETWEEN ? AND ?)")
     };
-    let surplus = sql(format!(
+    let surplus = format!(
         "SELECT {} + {} - {} - {}",
         count("balances"),
         count("proofs"),
         known("balances"),
         known("proofs")
-    ));
-    let surplus = (0..4).fold(surplus, |surplus, _| surplus.bind(first).bind(last));
-    if db.row(&surplus)?.unwrap_or(0) == 0 {
+    );
+    if db.row(&sql_of_accounts(&surplus, (first, last)))?.unwrap_or(0) == 0 {
         return Ok(Vec::new());
     }
     let of = |table: &str| {
@@ -181,8 +176,8 @@ pub fn strays(db: &mut Db, first: i64, last: i64) -> Result<Vec<AccountId>, DbEr
              AND NOT EXISTS (SELECT 1 FROM accounts WHERE id = account_id)"
         )
     };
-    let strays = sql(format!("{} UNION {} ORDER BY 1", of("balances"), of("proofs")));
-    let ids: Vec<i64> = db.rows(&strays.bind(first).bind(last).bind(first).bind(last))?;
+    let strays = format!("{} UNION {} ORDER BY 1", of("balances"), of("proofs"));
+    let ids: Vec<i64> = db.rows(&sql_of_accounts(&strays, (first, last)))?;
     Ok(ids.into_iter().map(AccountId::new).collect())
 }
 

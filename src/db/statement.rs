@@ -160,6 +160,28 @@ pub fn sql<'a>(text: impl Into<Cow<'static, str>>) -> Statement<'a> {
     Statement::of(SqlText::Whole(text.into()))
 }
 
+/// A statement on the accounts with ids in `first..=last`, wherever its text says `BETWEEN ? AND ?`; it has no other
+/// values.
+///
+/// Of one account it says so: a cluster then asks the one server that has it, and needs no other.
+pub fn sql_of_accounts<'a>(text: &str, (first, last): (i64, i64)) -> Statement<'a> {
+    const RANGE: &str = "BETWEEN ? AND ?";
+    let places = text.matches(RANGE).count();
+    if first == last {
+        return (0..places).fold(sql(text.replace(RANGE, "= ?")), |statement, _| statement.bind(first));
+    }
+    (0..places).fold(sql(text.to_owned()), |statement, _| statement.bind(first).bind(last))
+}
+
+/// The same as a condition behind a column, for a statement without values.
+pub fn in_accounts((first, last): (i64, i64)) -> String {
+    if first == last {
+        format!("= {first}")
+    } else {
+        format!("BETWEEN {first} AND {last}")
+    }
+}
+
 /// The statement of that type, values still to be bound.
 pub fn known<'a, K: Known>() -> Statement<'a, K> {
     Statement::of(SqlText::Pieces(K::pieces()))

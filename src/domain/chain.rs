@@ -158,6 +158,23 @@ impl EntryForm {
         Ok(())
     }
 
+    /// The bytes of every field, in the order in which they were written.
+    pub fn fields(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            let (prefix, behind) = rest.split_first_chunk()?;
+            let prefix = u32::from_be_bytes(*prefix);
+            let length = if prefix == ABSENT {
+                0
+            } else {
+                usize::try_from(prefix).ok()?
+            };
+            let (field, behind) = behind.split_at_checked(length)?;
+            rest = behind;
+            Some((prefix != ABSENT).then_some(field))
+        })
+    }
+
     /// The form that the entry would have under another sequence number.
     #[must_use]
     pub fn numbered(&self, seq: i64) -> Self {

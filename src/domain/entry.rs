@@ -157,13 +157,18 @@ impl CounterAccount {
 
     /// The service that was paid for, if it was one.
     pub fn as_service(&self) -> Option<&str> {
-        self.0.strip_prefix(REVENUE)
+        service_named(&self.0)
     }
+}
 
-    /// The method it was paid by, if it came through a gateway.
-    pub fn as_method(&self) -> Option<&str> {
-        self.0.strip_prefix(GATEWAY)
-    }
+/// The service that a counter-account of that name is for.
+pub fn service_named(counter_account: &str) -> Option<&str> {
+    counter_account.strip_prefix(REVENUE)
+}
+
+/// The method of payment that a counter-account of that name is for.
+pub fn method_named(counter_account: &str) -> Option<&str> {
+    counter_account.strip_prefix(GATEWAY)
 }
 
 /// What the caller wants to be remembered with an entry.

@@ -5,6 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::currency::Currency;
+use super::entry::{method_named, service_named};
 use super::intent::{IntentState, is_reason};
 use super::money::Minor;
 
@@ -121,10 +122,8 @@ impl Attempt {
             amount.magnitude() == moved && (!signed || amount.is_negative() == (entry.balance_delta < 0))
         });
         let counter = match (payload.text("service"), payload.text("method")) {
-            (Some(service), _) if self.operation == "charge" => {
-                entry.counter_account.strip_prefix("revenue:") == Some(service)
-            }
-            (_, Some(method)) => entry.counter_account.strip_prefix("gateway:") == Some(method),
+            (Some(service), _) if self.operation == "charge" => service_named(&entry.counter_account) == Some(service),
+            (_, Some(method)) => method_named(&entry.counter_account) == Some(method),
             _ => true,
         };
         let reverses = payload.number("entry").is_none_or(|seq| entry.reverses == Some(seq));

@@ -16,6 +16,11 @@ impl Payload {
         Self(serde_json::to_string(fields).unwrap_or_default().into())
     }
 
+    /// An object that is written already.
+    pub fn written(text: Vec<u8>) -> Self {
+        Self(String::from_utf8(text).unwrap_or_default().into())
+    }
+
     /// A payload that the ledger itself stored earlier.
     pub fn stored(text: String) -> Self {
         Self(text.into())

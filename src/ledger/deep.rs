@@ -1,24 +1,28 @@
 //! `verify-sync --deep`: every entry read and hashed anew, and everything beside the entries held against them.
 
+mod claims;
+mod intents;
+mod reading;
+
 use std::collections::HashMap;
 
-use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::repair::ChainBreak;
 use crate::db::accounts::currencies;
 use crate::db::balances::StoredBalance;
 use crate::db::checks::doubts;
 use crate::db::entries::{Summed, entries_summed};
-use crate::db::evidence::{RECORDED, attempts, named_entries, opened_records, unrecorded};
+use crate::db::evidence::{RECORDED, named_entries, opened_records, unrecorded};
 use crate::db::journal::{entries_read, entries_read_in_order};
 use crate::db::{Db, DbError};
 use crate::domain::account::{Account, AccountId};
-use crate::domain::balance::{Break, ReadEntry, State, fold_read};
-use crate::domain::chain::Chain;
+use crate::domain::balance::Break;
 use crate::domain::currency::Currency;
-use crate::domain::entry::EntryKind;
 use crate::domain::proof::Held;
 use crate::domain::tamper::{Tamper, WINDOW, diagnose};
+use claims::Fingerprints;
+use intents::Claimed;
+use reading::{Reading, in_order};
 
 /// Something that is not as it must be, and that no recomputation mends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,73 +54,6 @@ pub(super) struct Depths {
     pub(super) issues: HashMap<AccountId, Vec<Issue>>,
 }
 
-/// One account's journal as far as it has been read.
-struct Reading {
-    chain: Chain,
-    state: State,
-    rows: i64,
-    keyed: i64,
-    /// How many entries there are of each of [`RECORDED`].
-    recorded: [i64; RECORDED.len()],
-    /// The first entry without a key that must have one.
-    unasked: Option<i64>,
-    /// The next entry was not the next one: the rest is read again in order.
-    disordered: bool,
-    broken: Option<Break>,
-    /// What was proven before, and what the entries came to there.
-    proven: Option<(State, Option<State>)>,
-}
-
-impl Reading {
-    fn new(account: &Account, proven: Option<State>) -> Self {
-        Self {
-            chain: Chain::of((account.user_id.as_str(), account.currency.code().as_str())),
-            state: State::default(),
-            rows: 0,
-            keyed: 0,
-            recorded: [0; RECORDED.len()],
-            unasked: None,
-            disordered: false,
-            broken: None,
-            proven: proven.map(|state| (state, (state.last_seq == 0).then(State::default))),
-        }
-    }
-
-    /// Takes an entry as it comes.
-    fn take(&mut self, entry: &ReadEntry) {
-        self.rows += 1;
-        self.keyed += i64::from(entry.keyed);
-        for ((kind, _), count) in RECORDED.iter().zip(&mut self.recorded) {
-            *count += i64::from(entry.kind == Some(*kind));
-        }
-        // The job that brings credits works them off without a key; nothing else is without.
-        let may_lack_key = matches!(entry.kind, Some(EntryKind::Credit | EntryKind::DebtRecovery));
-        if !entry.keyed && !may_lack_key && self.unasked.is_none() {
-            self.unasked = Some(entry.place.seq);
-        }
-        if !self.disordered && self.broken.is_none() {
-            self.disordered = Some(entry.place.seq) != self.state.last_seq.checked_add(1);
-            if !self.disordered {
-                self.follow(entry);
-            }
-        }
-    }
-
-    /// Takes the next entry in order; whether it follows.
-    fn follow(&mut self, entry: &ReadEntry) -> bool {
-        match fold_read(&self.state, &self.chain, entry) {
-            Ok(next) => self.state = next,
-            Err(reason) => self.broken = Some(reason),
-        }
-        if let Some((proven, reached)) = &mut self.proven
-            && proven.last_seq == self.state.last_seq
-        {
-            *reached = Some(self.state);
-        }
-        self.broken.is_none()
-    }
-}
-
 /// Reads every entry of the accounts in `first..=last`, and what stands beside them.
 pub(super) fn read_depths(
     db: &mut Db,
@@ -126,7 +63,7 @@ pub(super) fn read_depths(
     mut read: impl FnMut(u64),
 ) -> Result<Depths, LedgerError> {
     let accounts = || stored.iter().filter_map(|stored| stored.account.as_ref());
-    let mut readings: HashMap<AccountId, Reading> = accounts()
+    let mut readings: HashMap<AccountId, Reading<'_>> = accounts()
         .map(|account| {
             let proven = proofs.get(&account.id).map(|held| held.proof.state);
             (account.id, Reading::new(account, proven))
@@ -134,13 +71,17 @@ pub(super) fn read_depths(
         .collect();
     let mut orphans: Vec<AccountId> = Vec::new();
     let mut count = 0_u64;
+    let mut fingerprints = Fingerprints::default();
     entries_read(db, first, last, |account, entry| -> Result<(), LedgerError> {
         count += 1;
         if count == TICK {
             read(std::mem::take(&mut count));
         }
         match readings.get_mut(&account) {
-            Some(reading) => reading.take(&entry),
+            Some(reading) => {
+                reading.take(&entry);
+                fingerprints.keep(reading, &entry);
+            }
             None if orphans.last() != Some(&account) => orphans.push(account),
             None => {}
         }
@@ -157,9 +98,12 @@ pub(super) fn read_depths(
         let sums = entries_summed(db, id.get(), id.get())?;
         depths.sums.extend(sums.into_iter().map(|sums| (sums.account, sums)));
     }
-    depths.beside(db, (first, last), stored, &readings)?;
+    depths.beside(db, (first, last), stored, (&readings, &fingerprints))?;
     Ok(depths)
 }
+
+/// A page has so many entries at the most, unless they are one account's: for each something is kept in memory.
+pub(super) const ENTRIES: i64 = 4_000_000;
 
 /// After so many entries it is told how far the reading has come.
 const TICK: u64 = 50_000;
@@ -169,7 +113,7 @@ impl Depths {
         self.issues.entry(account).or_default().push(issue);
     }
 
-    fn finish(&mut self, db: &mut Db, account: &Account, reading: &mut Reading) -> Result<(), LedgerError> {
+    fn finish(&mut self, db: &mut Db, account: &Account, reading: &mut Reading<'_>) -> Result<(), LedgerError> {
         let id = account.id;
         if reading.disordered {
             in_order(db, id, reading)?;
@@ -204,7 +148,13 @@ impl Depths {
         Ok(())
     }
 
-    fn diagnosed(&mut self, db: &mut Db, id: AccountId, reading: &Reading, reason: Break) -> Result<(), LedgerError> {
+    fn diagnosed(
+        &mut self,
+        db: &mut Db,
+        id: AccountId,
+        reading: &Reading<'_>,
+        reason: Break,
+    ) -> Result<(), LedgerError> {
         let mut window = Vec::new();
         let limit = i64::try_from(WINDOW).unwrap_or(i64::MAX);
         let next = reading.state.last_seq.saturating_add(1);
@@ -226,33 +176,13 @@ impl Depths {
         db: &mut Db,
         (first, last): (i64, i64),
         stored: &[StoredBalance],
-        readings: &HashMap<AccountId, Reading>,
+        (readings, fingerprints): (&HashMap<AccountId, Reading<'_>>, &Fingerprints),
     ) -> Result<(), LedgerError> {
-        let units: HashMap<AccountId, &Currency> = stored
-            .iter()
-            .filter_map(|stored| Some((stored.id, &stored.account.as_ref()?.currency)))
-            .collect();
-        let mut claims: HashMap<AccountId, (i64, i64)> = HashMap::new();
-        attempts(db, first, last, |account, attempt| -> Result<(), DbError> {
-            let record = format!("{} ({})", attempt.key, attempt.attempt);
-            // Of a batch as a whole: what it came to is in the attempts of its requests.
-            if account == NO_ACCOUNT {
-                return Ok(());
-            }
-            let Some(currency) = units.get(&account) else {
-                self.issue(account, Issue::wrong("intents", record, "it belongs to no account"));
-                return Ok(());
-            };
-            for what in attempt.contradictions(currency) {
-                self.issue(account, Issue::wrong("intents", record.clone(), what));
-            }
-            let (entries, end) = claims.entry(account).or_default();
-            *entries = entries.saturating_add(attempt.claimed());
-            *end = (*end).max(attempt.last_seq.unwrap_or(0));
-            Ok(())
-        })?;
+        let claims = self.intents(db, (first, last), readings, fingerprints)?;
         opened_records(db, first, last, |account, table, opened| -> Result<(), DbError> {
-            let wrong = units.get(&account).map(|currency| opened.contradictions(currency));
+            let wrong = readings
+                .get(&account)
+                .map(|reading| opened.contradictions(reading.currency));
             for what in wrong.unwrap_or_default() {
                 self.issue(account, Issue::wrong(table, opened.number.to_string(), what));
             }
@@ -265,9 +195,9 @@ impl Depths {
                     Issue::wrong("entries", seq.to_string(), "nobody asked for it: it has no key"),
                 );
             }
-            let (claimed, end) = claims.get(account).copied().unwrap_or_default();
-            if reading.keyed != claimed {
-                let what = format!("{} entries carry a key, and intents name {claimed}", reading.keyed);
+            let Claimed { entries, end } = claims.get(account).copied().unwrap_or_default();
+            if reading.keyed != entries {
+                let what = format!("{} entries carry a key, and intents name {entries}", reading.keyed);
                 self.issue(*account, Issue::wrong("intents", String::new(), &what));
             }
             let at_end = reading.state.last_seq;
@@ -309,7 +239,7 @@ impl Depths {
         &mut self,
         db: &mut Db,
         (first, last): (i64, i64),
-        readings: &HashMap<AccountId, Reading>,
+        readings: &HashMap<AccountId, Reading<'_>>,
     ) -> Result<(), LedgerError> {
         for (place, (kind, table)) in RECORDED.into_iter().enumerate() {
             let named: HashMap<AccountId, i64> = named_entries(db, table, first, last)?.into_iter().collect();
@@ -335,23 +265,3 @@ fn tampered(seq: i64, tamper: Tamper) -> Issue {
         what: tamper.meaning(),
     }
 }
-
-/// Reads on in order, from the first entry that did not come in order.
-fn in_order(db: &mut Db, id: AccountId, reading: &mut Reading) -> Result<(), LedgerError> {
-    loop {
-        let mut rows = 0_i64;
-        let mut follows = true;
-        let next = reading.state.last_seq.saturating_add(1);
-        entries_read_in_order(db, id, next, PORTION, |entry| -> Result<(), DbError> {
-            rows += 1;
-            follows = follows && reading.follow(&entry);
-            Ok(())
-        })?;
-        if !follows || rows < PORTION {
-            return Ok(());
-        }
-    }
-}
-
-/// Entries of one account that are read at a time.
-const PORTION: i64 = 5_000;

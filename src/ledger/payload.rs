@@ -6,10 +6,10 @@
 mod fields;
 mod read;
 #[cfg(test)]
-mod samples;
+pub(super) mod samples;
 
 use chrono::TimeDelta;
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 pub use self::read::read;
 
@@ -76,34 +76,93 @@ pub const NAMES: &[&str] = &[
 
 /// What was asked. Times that are given as spans stay spans, so that a later retry is the same request.
 pub fn payload(operation: &Operation, note: &Note, currency: &Currency) -> Payload {
-    let mut fields = Fields {
-        map: Map::new(),
-        currency,
-    };
-    fields.put("op", operation_name(operation));
+    let mut text = Vec::with_capacity(160);
+    let mut fields = Fields::begin(&mut text, operation_name(operation), currency);
     fields.operation(operation);
     fields.put("reference", note.reference.as_ref().map(Reference::as_str));
     fields.put("description", note.description.as_ref().map(Description::as_str));
     fields.put("metadata", note.metadata.as_ref().map(Json::value));
-    Payload::new(&fields.map)
+    fields.end();
+    Payload::written(text)
 }
 
-/// The fields so far; what was not given is left out.
+/// The payload of a plain operation, written to `text`: there may be millions to look through.
+pub fn plain_payload(text: &mut Vec<u8>, plain: &Plain<'_>, currency: &Currency) {
+    let mut fields = Fields::begin(text, plain.operation, currency);
+    fields.amount(plain.amount);
+    if let Some((field, name)) = plain.counterpart {
+        fields.put(field, name);
+    }
+    fields.put("reference", plain.reference);
+    fields.put("description", plain.description);
+    if let Some(metadata) = plain.metadata {
+        fields.raw("metadata", metadata);
+    }
+    fields.end();
+}
+
+/// An operation of a single entry, all of which stands in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a> {
+    pub operation: &'static str,
+    pub amount: Minor,
+    /// The field that says for what it was, or through whom it came.
+    pub counterpart: Option<(&'static str, &'a str)>,
+    pub reference: Option<&'a str>,
+    pub description: Option<&'a str>,
+    pub metadata: Option<&'a str>,
+}
+
+/// The fields of an object, written as they come; what was not given is left out.
 struct Fields<'a> {
-    map: Map<String, Value>,
+    text: &'a mut Vec<u8>,
     currency: &'a Currency,
 }
 
-impl Fields<'_> {
-    fn put(&mut self, name: &str, value: impl Into<Value>) {
-        let value = value.into();
-        if !value.is_null() {
-            self.map.insert(name.into(), value);
+impl<'a> Fields<'a> {
+    fn begin(text: &'a mut Vec<u8>, operation: &str, currency: &'a Currency) -> Self {
+        text.push(b'{');
+        let mut fields = Self { text, currency };
+        fields.put("op", operation);
+        fields
+    }
+
+    fn end(self) {
+        self.text.push(b'}');
+    }
+
+    fn put(&mut self, name: &'static str, value: impl Serialize) {
+        let before = self.text.len();
+        self.name(name);
+        let at = self.text.len();
+        // Nothing that a payload holds can fail to be written.
+        let written = serde_json::to_writer(&mut *self.text, &value);
+        if written.is_err() || &self.text[at..] == b"null" {
+            self.text.truncate(before);
         }
     }
 
+    /// A value that is JSON already.
+    fn raw(&mut self, name: &'static str, json: &str) {
+        self.name(name);
+        self.text.extend_from_slice(json.as_bytes());
+    }
+
+    fn name(&mut self, name: &'static str) {
+        if !self.text.ends_with(b"{") {
+            self.text.push(b',');
+        }
+        self.text.push(b'"');
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(b"\":");
+    }
+
     fn amount(&mut self, amount: Minor) {
-        self.put("amount", self.currency.show(amount).to_string());
+        self.shown("amount", amount, self.currency);
+    }
+
+    fn shown(&mut self, name: &'static str, amount: Minor, currency: &Currency) {
+        self.put(name, format_args!("{}", currency.show(amount)));
     }
 
     fn span(&mut self, span: Option<TimeDelta>) {
@@ -112,7 +171,7 @@ impl Fields<'_> {
 
     fn paid(&mut self, paid: Option<&Paid>) {
         if let Some(Paid { amount, currency }) = paid {
-            self.put("paid", currency.show(amount.minor()).to_string());
+            self.shown("paid", amount.minor(), currency);
             self.put("paid_currency", currency.code().as_str());
         }
     }
@@ -126,15 +185,8 @@ impl Fields<'_> {
 
     fn purchase(&mut self, purchase: &NewPurchase) {
         self.paid(Some(&purchase.paid));
-        self.put("credits", self.currency.show(purchase.credits).to_string());
+        self.shown("credits", purchase.credits, self.currency);
         self.put("pending_for_ms", purchase.pending_for.num_milliseconds());
-    }
-
-    /// Puts several at once.
-    fn all<const N: usize>(&mut self, fields: [(&str, Value); N]) {
-        for (name, value) in fields {
-            self.put(name, value);
-        }
     }
 
     fn operation(&mut self, operation: &Operation) {
@@ -172,40 +224,35 @@ impl Fields<'_> {
                 gateway_response,
                 claim,
                 ..
-            } => self.all([
-                ("recharge", (*number).into()),
-                ("gateway_response", json(gateway_response).into()),
-                ("method", claim.as_ref().map(|claim| claim.method.as_str()).into()),
-            ]),
+            } => {
+                self.put("recharge", number);
+                self.put("gateway_response", json(gateway_response));
+                self.put("method", claim.as_ref().map(|claim| claim.method.as_str()));
+            }
             Operation::Freeze {
                 service, expires_in, ..
             } => {
                 self.put("service", service.as_ref().map(Service::as_str));
                 self.span(*expires_in);
             }
-            Operation::Commit { hold, keep_open, .. } => self.all([
-                ("hold", (*hold).into()),
-                ("keep_open", keep_open.then_some(true).into()),
-            ]),
-            Operation::Release { hold, .. } | Operation::ExpireHold { hold } => self.put("hold", *hold),
-            Operation::Refund { entry, .. } => self.put("entry", *entry),
-            Operation::Reverse { entry, if_spent, .. } => {
-                self.all([("entry", (*entry).into()), ("if_spent", if_spent_name(*if_spent))]);
+            Operation::Commit { hold, keep_open, .. } => {
+                self.put("hold", hold);
+                self.put("keep_open", keep_open.then_some(true));
             }
+            Operation::Release { hold, .. } | Operation::ExpireHold { hold } => self.put("hold", hold),
+            Operation::Refund { entry, .. } => self.put("entry", entry),
+            Operation::Reverse { entry, if_spent, .. } => self.taken_back("entry", *entry, *if_spent),
             Operation::RecordPurchase(purchase) => self.purchase(purchase),
-            Operation::TransferCredit { purchase } => self.put("purchase", *purchase),
-            Operation::DeactivatePurchase { purchase, if_spent } => {
-                self.all([("purchase", (*purchase).into()), ("if_spent", if_spent_name(*if_spent))]);
-            }
+            Operation::TransferCredit { purchase } => self.put("purchase", purchase),
+            Operation::DeactivatePurchase { purchase, if_spent } => self.taken_back("purchase", *purchase, *if_spent),
             Operation::GrantGift { paid, .. } => self.paid(paid.as_ref()),
-            Operation::DeactivateGift { gift, if_spent } => {
-                self.all([("gift", (*gift).into()), ("if_spent", if_spent_name(*if_spent))]);
-            }
+            Operation::DeactivateGift { gift, if_spent } => self.taken_back("gift", *gift, *if_spent),
         }
     }
-}
 
-/// Refusing is what happens unless something else is said.
-fn if_spent_name(if_spent: IfSpent) -> Value {
-    (if_spent == IfSpent::Debt).then_some("debt").into()
+    /// Refusing is what happens unless something else is said.
+    fn taken_back(&mut self, name: &'static str, number: i64, if_spent: IfSpent) {
+        self.put(name, number);
+        self.put("if_spent", (if_spent == IfSpent::Debt).then_some("debt"));
+    }
 }

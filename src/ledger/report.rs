@@ -20,7 +20,7 @@ use crate::db::unit_of_work::read;
 use crate::domain::account::AccountId;
 use crate::domain::code::Code;
 use crate::domain::currency::{Currency, CurrencyCode};
-use crate::domain::entry::{EntryKind, Total};
+use crate::domain::entry::{EntryKind, Total, method_named, service_named};
 use crate::domain::period::{Periods, Step};
 use crate::domain::time::Timestamp;
 
@@ -114,7 +114,7 @@ impl Revenue {
 
 impl ByCounterAccount for Revenue {
     fn name(counter_account: &str) -> Option<&str> {
-        counter_account.strip_prefix("gateway:")
+        method_named(counter_account)
     }
 
     fn empty(period: usize, currency: Currency, method: Option<String>) -> Self {
@@ -227,7 +227,7 @@ impl Usage {
 
     /// The service, where it was one.
     pub fn service(&self) -> Option<&str> {
-        self.counter_account.as_deref()?.strip_prefix("revenue:")
+        service_named(self.counter_account.as_deref()?)
     }
 }
 

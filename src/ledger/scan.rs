@@ -12,8 +12,8 @@ use super::error::LedgerError;
 use super::job::Run;
 use super::progress::Progress;
 use super::verify::{Finding, Scope};
-use super::{Ledger, interrupt};
-use crate::db::balances::{entries_expected, page_end};
+use super::{Ledger, deep, interrupt};
+use crate::db::balances::{entries_expected, page_end, page_end_within};
 use crate::db::proofs::proofs_put;
 use crate::db::unit_of_work::{read, write_relaxed};
 use crate::db::{Db, DbError, accounts};
@@ -134,9 +134,8 @@ impl Look {
     /// A server reads a range of accounts by going through the whole table, so it is asked for large ones.
     const fn page_size(&self, db: &Db) -> i64 {
         match self.depth {
-            Depth::Deep if db.is_sqlite() => PAGE / 10,
-            Depth::Deep => 3 * PAGE,
-            Depth::Whole | Depth::SinceLast => PAGE,
+            Depth::Deep if !db.is_sqlite() => 3 * PAGE,
+            Depth::Whole | Depth::SinceLast | Depth::Deep => PAGE,
         }
     }
 
@@ -252,7 +251,14 @@ impl Scan {
         // The last page of all has no end: what belongs to no account may have any id.
         let last = *range.end();
         let page_end = |db: &mut Db, first: i64| -> Result<Option<i64>, DbError> {
-            let end = page_end(db, first.saturating_sub(1), size)?;
+            let after = first.saturating_sub(1);
+            let end = match look.depth {
+                Depth::Deep => match page_end_within(db, after, size, deep::ENTRIES) {
+                    Err(DbError::Away(_)) => page_end(db, after, size)?,
+                    end => end?,
+                },
+                Depth::Whole | Depth::SinceLast => page_end(db, after, size)?,
+            };
             Ok(end.filter(|end| *end < last))
         };
         let mut first = *range.start();

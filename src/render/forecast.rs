@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::document::{Block, Document};
+use crate::domain::entry::service_named;
 use crate::domain::forecast::days_until;
 use crate::ledger::forecast::{Forecast, Report, ServiceBurn};
 
 /// The service that a counter-account stands for; `income:hold` is held money that was spent on none.
 fn service(burn: &ServiceBurn) -> &str {
     let name = &burn.counter_account;
-    name.strip_prefix("revenue:").unwrap_or(name)
+    service_named(name).unwrap_or(name)
 }
 
 fn fields(forecast: &Forecast, report: &Report) -> Value {

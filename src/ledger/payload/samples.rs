@@ -14,7 +14,7 @@ use crate::domain::purchase::Paid;
 use crate::domain::recharge::RechargeStatus;
 use crate::domain::text::{Description, Json, PaymentMethod, Reference, Resource, Service};
 
-pub(super) fn currency() -> impl Strategy<Value = Currency> {
+pub(in crate::ledger) fn currency() -> impl Strategy<Value = Currency> {
     (select(vec!["USD", "POINTS", "P_2"]), 0..=12_u8)
         .prop_map(|(code, exponent)| Currency::new(CurrencyCode::parse(code).unwrap(), exponent).unwrap())
 }
@@ -180,11 +180,11 @@ fn credits() -> BoxedStrategy<Operation> {
     .boxed()
 }
 
-pub(super) fn operation() -> impl Strategy<Value = Operation> {
+pub(in crate::ledger) fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![money(), holds(), credits()]
 }
 
-pub(super) fn note() -> impl Strategy<Value = Note> {
+pub(in crate::ledger) fn note() -> impl Strategy<Value = Note> {
     let some = || proptest::option::of(text());
     (some(), some(), proptest::option::of(json())).prop_map(|(reference, description, metadata)| Note {
         reference: reference.map(|text| Reference::parse(&text).unwrap()),
