@@ -116,7 +116,7 @@ pub(super) fn entry_row(rows: &mut Rows, account: AccountId, entry: &Entry) {
 }
 
 fn balances_move(appends: &[Append]) -> Statement<'_> {
-    let ints = |of: &dyn Fn(&Append) -> i64| Column::Ints(appends.iter().map(|append| Some(of(append))).collect());
+    let ints = |of: &dyn Fn(&Append) -> i64| Column::ints(appends, |append| Some(of(append)));
     sql(
         "UPDATE balances b SET balance = n.balance, held = n.held, debt = n.debt, \
          total_recharged = n.total_recharged, total_spent = n.total_spent, last_seq = n.last_seq, \

@@ -49,6 +49,44 @@ mod tables {
             duration_us -> Nullable<BigInt>,
         }
     }
+
+    diesel::table! {
+        recharges (account_id, number) {
+            account_id -> BigInt,
+            number -> BigInt,
+            amount -> BigInt,
+            method -> Text,
+            status -> Text,
+            created_at -> BigInt,
+            expires_at -> Nullable<BigInt>,
+            finished_at -> Nullable<BigInt>,
+            entry_seq -> Nullable<BigInt>,
+            gateway_response -> Nullable<Text>,
+            reference -> Nullable<Text>,
+            description -> Nullable<Text>,
+            metadata -> Nullable<Text>,
+        }
+    }
+
+    diesel::table! {
+        holds (account_id, number) {
+            account_id -> BigInt,
+            number -> BigInt,
+            amount -> BigInt,
+            remaining -> BigInt,
+            committed -> BigInt,
+            released -> BigInt,
+            status -> Text,
+            service -> Nullable<Text>,
+            created_at -> BigInt,
+            expires_at -> Nullable<BigInt>,
+            finished_at -> Nullable<BigInt>,
+            entry_seq -> BigInt,
+            reference -> Nullable<Text>,
+            description -> Nullable<Text>,
+            metadata -> Nullable<Text>,
+        }
+    }
 }
 
 /// Which table.
@@ -56,6 +94,8 @@ mod tables {
 pub enum Target {
     Entries,
     Intents,
+    Recharges,
+    Holds,
 }
 
 /// Rows in COPY's text format, cell by cell.
@@ -133,15 +173,20 @@ pub fn copy(connection: &mut PgConnection, target: Target, rows: &Rows) -> Query
             .try_for_each(|piece| to.write_all(piece));
         sent.map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))
     };
+    macro_rules! into {
+        ($table:ident) => {
+            diesel::copy_from(tables::$table::table)
+                .from_raw_data(tables::$table::table, send)
+                .with_format(CopyFormat::Text)
+                .execute(connection)
+        };
+    }
     match target {
-        Target::Entries => diesel::copy_from(tables::entries::table)
-            .from_raw_data(tables::entries::table, send)
-            .with_format(CopyFormat::Text)
-            .execute(connection),
-        Target::Intents => diesel::copy_from(tables::intents::table)
-            .from_raw_data(tables::intents::table, send)
-            .with_format(CopyFormat::Text)
-            .execute(connection),
+        _ if rows.0.is_empty() => Ok(0),
+        Target::Entries => into!(entries),
+        Target::Intents => into!(intents),
+        Target::Recharges => into!(recharges),
+        Target::Holds => into!(holds),
     }
 }
 

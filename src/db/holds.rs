@@ -5,7 +5,7 @@ use diesel::deserialize;
 use super::connection::Db;
 use super::entries::{bind_note, read_note};
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql};
+use super::statement::{Binds, Columns, FromRow, known, known_statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::hold::{Hold, HoldId, HoldStatus};
 use crate::domain::money::{Amount, Minor};
@@ -43,36 +43,47 @@ pub fn hold_find(db: &mut Db, id: HoldId) -> Result<Option<Hold>, DbError> {
 }
 
 pub fn hold_insert(db: &mut Db, hold: &Hold) -> Result<(), DbError> {
-    let insert = sql(format!("INSERT INTO holds ({COLUMNS}) VALUES (?{})", ", ?".repeat(14)))
-        .bind(hold.id.account.get())
-        .bind(hold.id.number)
-        .bind(hold.amount.minor().get())
-        .bind(hold.remaining.get())
-        .bind(hold.committed.get())
-        .bind(hold.released.get())
-        .bind(hold.status.name())
-        .bind(hold.service.as_ref().map(Service::as_str))
-        .bind(hold.created_at.micros())
-        .bind(hold.expires_at.map(Timestamp::micros))
-        .bind(hold.finished_at.map(Timestamp::micros))
-        .bind(hold.entry_seq);
-    db.execute(&bind_note(insert, &hold.note)).map(|_| ())
+    known_statement!(
+        Insert,
+        format!("INSERT INTO holds ({COLUMNS}) VALUES (?{})", ", ?".repeat(14))
+    );
+    db.execute(&bind_hold(known::<Insert>(), hold)).map(|_| ())
+}
+
+/// Binds [`COLUMNS`].
+pub(super) fn bind_hold<'a, B: Binds<'a>>(row: B, hold: &'a Hold) -> B {
+    let row = row
+        .int(hold.id.account.get())
+        .int(hold.id.number)
+        .int(hold.amount.minor().get())
+        .int(hold.remaining.get())
+        .int(hold.committed.get())
+        .int(hold.released.get())
+        .text(hold.status.name())
+        .text(hold.service.as_ref().map(Service::as_str))
+        .int(hold.created_at.micros())
+        .int(hold.expires_at.map(Timestamp::micros))
+        .int(hold.finished_at.map(Timestamp::micros))
+        .int(hold.entry_seq);
+    bind_note(row, &hold.note)
 }
 
 /// Writes what became of a hold; `false` when it is no longer open with what remained of it.
 pub fn hold_move(db: &mut Db, remaining_before: Minor, after: &Hold) -> Result<bool, DbError> {
-    let update = sql(
+    known_statement!(
+        Move,
         "UPDATE holds SET remaining = ?, committed = ?, released = ?, status = ?, finished_at = ? \
-         WHERE account_id = ? AND number = ? AND status = 'open' AND remaining = ?",
-    )
-    .bind(after.remaining.get())
-    .bind(after.committed.get())
-    .bind(after.released.get())
-    .bind(after.status.name())
-    .bind(after.finished_at.map(Timestamp::micros))
-    .bind(after.id.account.get())
-    .bind(after.id.number)
-    .bind(remaining_before.get());
+         WHERE account_id = ? AND number = ? AND status = 'open' AND remaining = ?"
+    );
+    let update = known::<Move>()
+        .bind(after.remaining.get())
+        .bind(after.committed.get())
+        .bind(after.released.get())
+        .bind(after.status.name())
+        .bind(after.finished_at.map(Timestamp::micros))
+        .bind(after.id.account.get())
+        .bind(after.id.number)
+        .bind(remaining_before.get());
     Ok(db.execute(&update)? == 1)
 }
 

@@ -82,12 +82,12 @@ pub fn intents_insert(db: &mut Db, attempts: &[(AccountId, NewIntent<'_>)]) -> R
          FROM unnest(?, ?, ?, ?, ?, ?) AS n (account_id, idempotency_key, operation, payload, actor, created_at) \
          ON CONFLICT (account_id, idempotency_key, attempt) DO NOTHING RETURNING account_id, idempotency_key",
     )
-    .bind(ints(attempts, |(account, _)| Some(account.get())))
-    .bind(texts(attempts, |(_, new)| Some(new.key.as_str())))
-    .bind(texts(attempts, |(_, new)| Some(new.operation)))
-    .bind(texts(attempts, |(_, new)| Some(new.payload.as_str())))
-    .bind(texts(attempts, |(_, new)| Some(new.actor.as_str())))
-    .bind(ints(attempts, |(_, new)| Some(new.created_at.micros())));
+    .bind(Column::ints(attempts, |(account, _)| Some(account.get())))
+    .bind(Column::texts(attempts, |(_, new)| Some(new.key.as_str())))
+    .bind(Column::texts(attempts, |(_, new)| Some(new.operation)))
+    .bind(Column::texts(attempts, |(_, new)| Some(new.payload.as_str())))
+    .bind(Column::texts(attempts, |(_, new)| Some(new.actor.as_str())))
+    .bind(Column::ints(attempts, |(_, new)| Some(new.created_at.micros())));
     let rows: Vec<Name> = db.rows(&insert)?;
     let mut fresh: HashSet<(i64, String)> = rows.into_iter().map(|Name(id, key)| (id, key)).collect();
     Ok(attempts
@@ -162,14 +162,6 @@ fn intent_insert_ended(db: &mut Db, ended: &Ended<'_>) -> Result<bool, DbError> 
     Ok(db.execute(&bind_ended(known::<Insert>(), ended))? == 1)
 }
 
-fn ints<'a, T>(of: &'a [T], value: impl Fn(&'a T) -> Option<i64>) -> Column<'a> {
-    Column::Ints(of.iter().map(value).collect())
-}
-
-fn texts<'a, T>(of: &'a [T], value: impl Fn(&'a T) -> Option<&'a str>) -> Column<'a> {
-    Column::Texts(of.iter().map(value).collect())
-}
-
 /// Notes how first attempts that were recorded before ended, in the transaction of their effects.
 pub fn intents_end(db: &mut Db, ended: &[Ended<'_>]) -> Result<(), DbError> {
     if db.engine() == Engine::Sqlite {
@@ -197,18 +189,19 @@ pub fn intents_end(db: &mut Db, ended: &[Ended<'_>]) -> Result<(), DbError> {
     }
     let update = sql(
         "UPDATE intents i SET state = n.state, reason = n.reason, first_seq = n.first_seq, last_seq = n.last_seq, \
-         duration_us = n.duration_us FROM unnest(?, ?, ?, ?, ?, ?, ?) \
-         AS n (account_id, idempotency_key, state, reason, first_seq, last_seq, duration_us) \
+         subject = n.subject, duration_us = n.duration_us FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) \
+         AS n (account_id, idempotency_key, state, reason, first_seq, last_seq, subject, duration_us) \
          WHERE i.account_id = n.account_id AND i.idempotency_key = n.idempotency_key AND i.attempt = 1 \
          AND i.state = 'pending'",
     )
-    .bind(ints(ended, |e| Some(e.account.get())))
-    .bind(texts(ended, |e| Some(e.new.key.as_str())))
-    .bind(texts(ended, |e| Some(e.end.state().name())))
-    .bind(texts(ended, |e| e.end.reason()))
-    .bind(ints(ended, |e| e.end.entries().map(|(first, _)| first)))
-    .bind(ints(ended, |e| e.end.entries().map(|(_, last)| last)))
-    .bind(ints(ended, |e| Some(micros(e.took))));
+    .bind(Column::ints(ended, |e| Some(e.account.get())))
+    .bind(Column::texts(ended, |e| Some(e.new.key.as_str())))
+    .bind(Column::texts(ended, |e| Some(e.end.state().name())))
+    .bind(Column::texts(ended, |e| e.end.reason()))
+    .bind(Column::ints(ended, |e| e.end.entries().map(|(first, _)| first)))
+    .bind(Column::ints(ended, |e| e.end.entries().map(|(_, last)| last)))
+    .bind(Column::ints(ended, |e| e.end.subject()))
+    .bind(Column::ints(ended, |e| Some(micros(e.took))));
     if db.execute(&update)? == ended.len() {
         Ok(())
     } else {

@@ -40,6 +40,7 @@ pub mod posting;
 pub mod proofs;
 pub mod purchases;
 pub mod recharges;
+pub mod records_bulk;
 pub mod recurring;
 pub mod server;
 pub mod snapshot;

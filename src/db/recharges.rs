@@ -5,7 +5,7 @@ use diesel::deserialize;
 use super::connection::Db;
 use super::entries::{bind_note, read_note};
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql};
+use super::statement::{Binds, Columns, FromRow, known, known_statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::money::{Amount, Minor};
 use crate::domain::recharge::{Recharge, RechargeId, RechargeStatus};
@@ -42,44 +42,44 @@ pub fn recharge_find(db: &mut Db, id: RechargeId) -> Result<Option<Recharge>, Db
 }
 
 pub fn recharge_insert(db: &mut Db, recharge: &Recharge) -> Result<(), DbError> {
-    let insert = sql(format!(
-        "INSERT INTO recharges ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    ))
-    .bind(recharge.id.account.get())
-    .bind(recharge.id.number)
-    .bind(recharge.amount.minor().get())
-    .bind(recharge.method.as_str())
-    .bind(recharge.status.name())
-    .bind(recharge.created_at.micros())
-    .bind(recharge.expires_at.map(Timestamp::micros))
-    .bind(recharge.finished_at.map(Timestamp::micros))
-    .bind(recharge.entry_seq)
-    .bind(recharge.gateway_response.as_ref().map(Json::as_str));
-    db.execute(&bind_note(insert, &recharge.note)).map(|_| ())
+    known_statement!(
+        Insert,
+        format!("INSERT INTO recharges ({COLUMNS}) VALUES (?{})", ", ?".repeat(12))
+    );
+    db.execute(&bind_recharge(known::<Insert>(), recharge)).map(|_| ())
 }
 
-/// One step of a recharge; `entry_seq` is the entry that completed it.
-#[derive(Clone, Debug)]
-pub struct RechargeStep<'a> {
-    pub from: RechargeStatus,
-    pub to: RechargeStatus,
-    pub at: Timestamp,
-    pub gateway_response: Option<&'a Json>,
-    pub entry_seq: Option<i64>,
+/// Binds [`COLUMNS`].
+pub(super) fn bind_recharge<'a, B: Binds<'a>>(row: B, recharge: &'a Recharge) -> B {
+    let row = row
+        .int(recharge.id.account.get())
+        .int(recharge.id.number)
+        .int(recharge.amount.minor().get())
+        .text(recharge.method.as_str())
+        .text(recharge.status.name())
+        .int(recharge.created_at.micros())
+        .int(recharge.expires_at.map(Timestamp::micros))
+        .int(recharge.finished_at.map(Timestamp::micros))
+        .int(recharge.entry_seq)
+        .text(recharge.gateway_response.as_ref().map(Json::as_str));
+    bind_note(row, &recharge.note)
 }
 
-/// Takes the step; `false` when the recharge is no longer where it was.
-pub fn recharge_move(db: &mut Db, id: RechargeId, step: &RechargeStep<'_>) -> Result<bool, DbError> {
-    let finished = step.to.is_final().then_some(step.at.micros());
-    let update = sql("UPDATE recharges SET status = ?, finished_at = ?, entry_seq = ?, \
-         gateway_response = COALESCE(?, gateway_response) WHERE account_id = ? AND number = ? AND status = ?")
-    .bind(step.to.name())
-    .bind(finished)
-    .bind(step.entry_seq)
-    .bind(step.gateway_response.map(Json::as_str))
-    .bind(id.account.get())
-    .bind(id.number)
-    .bind(step.from.name());
+/// Writes what became of a recharge; `false` when it is no longer in that status.
+pub fn recharge_move(db: &mut Db, from: RechargeStatus, after: &Recharge) -> Result<bool, DbError> {
+    known_statement!(
+        Move,
+        "UPDATE recharges SET status = ?, finished_at = ?, entry_seq = ?, gateway_response = ? \
+         WHERE account_id = ? AND number = ? AND status = ?"
+    );
+    let update = known::<Move>()
+        .bind(after.status.name())
+        .bind(after.finished_at.map(Timestamp::micros))
+        .bind(after.entry_seq)
+        .bind(after.gateway_response.as_ref().map(Json::as_str))
+        .bind(after.id.account.get())
+        .bind(after.id.number)
+        .bind(from.name());
     Ok(db.execute(&update)? == 1)
 }
 

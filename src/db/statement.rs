@@ -36,6 +36,16 @@ pub enum Column<'a> {
     Bytes(Vec<&'a [u8]>),
 }
 
+impl<'a> Column<'a> {
+    pub fn ints<T>(of: &'a [T], value: impl Fn(&'a T) -> Option<i64>) -> Self {
+        Self::Ints(of.iter().map(value).collect())
+    }
+
+    pub fn texts<T>(of: &'a [T], value: impl Fn(&'a T) -> Option<&'a str>) -> Self {
+        Self::Texts(of.iter().map(value).collect())
+    }
+}
+
 impl<'a> From<Column<'a>> for Bind<'a> {
     fn from(column: Column<'a>) -> Self {
         Self::Column(column)

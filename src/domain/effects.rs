@@ -13,7 +13,7 @@ use super::recharge::{Recharge, RechargeStatus};
 use super::refusal::Refusal;
 use super::snapshot::{Found, Snapshot};
 use super::suspension::Unpaid;
-use super::text::{Json, Resource};
+use super::text::Resource;
 use super::time::Timestamp;
 
 /// What the rule book says.
@@ -68,12 +68,10 @@ pub enum RecordWrite {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RechargeWrite {
     Open(Recharge),
+    /// The recharge as it is from now on, if it is still in the status it had.
     Move {
-        number: i64,
         from: RechargeStatus,
-        to: RechargeStatus,
-        at: Timestamp,
-        gateway_response: Option<Json>,
+        after: Recharge,
     },
 }
 

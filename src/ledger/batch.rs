@@ -7,6 +7,7 @@
 //! request is recorded by itself first, which finds out about its key.
 
 mod item;
+mod records;
 mod transaction;
 mod whole;
 mod work;

@@ -5,8 +5,7 @@
 
 use super::error::LedgerError;
 use crate::db::numbers::{Numbered, next_number};
-use crate::db::recharges::{self, RechargeStep};
-use crate::db::{Db, DbError, access, entries, gifts, holds, purchases};
+use crate::db::{Db, DbError, access, entries, gifts, holds, purchases, recharges};
 use crate::domain::access::{AccessGrant, GrantId};
 use crate::domain::account::AccountId;
 use crate::domain::effects::{GiftWrite, GrantWrite, HoldWrite, Posting, PurchaseWrite, RechargeWrite, RecordWrite};
@@ -176,8 +175,8 @@ pub fn write(
 ) -> Result<Record, LedgerError> {
     let why = said.description.as_ref();
     match change {
-        RecordWrite::Recharge(change) => write_recharge(db, account, change, posting, stamp).map(Record::Recharge),
-        RecordWrite::Hold(change) => write_hold(db, change, stamp).map(Record::Hold),
+        RecordWrite::Recharge(change) => Ok(Record::Recharge(write_recharge(db, change, stamp)?)),
+        RecordWrite::Hold(change) => Ok(Record::Hold(write_hold(db, change, stamp)?)),
         RecordWrite::Purchase(change) => {
             let purchase = write_purchase(db, account, change, posting, (stamp, why))?;
             Ok(Record::Purchase(Box::new(purchase)))
@@ -193,69 +192,65 @@ pub fn write(
     }
 }
 
-fn write_recharge(
-    db: &mut Db,
-    account: AccountId,
-    change: &RechargeWrite,
-    posting: &Posting,
-    stamp: &Stamp,
-) -> Result<Recharge, LedgerError> {
+/// A recharge or hold as a change leaves it; `None` of the others, which are read back when they are written.
+pub fn after(change: &RecordWrite, stamp: &Stamp) -> Option<Record> {
     match change {
-        RechargeWrite::Open(recharge) => {
-            let recharge = Recharge {
-                note: stamp.note.clone(),
-                ..recharge.clone()
-            };
-            recharges::recharge_insert(db, &recharge)?;
-            Ok(recharge)
-        }
-        RechargeWrite::Move {
-            number,
-            from,
-            to,
-            at,
-            gateway_response,
-        } => {
-            let id = RechargeId {
-                account,
-                number: *number,
-            };
-            let step = RechargeStep {
-                from: *from,
-                to: *to,
-                at: *at,
-                gateway_response: gateway_response.as_ref(),
-                entry_seq: posting.entries.first().map(|entry| entry.seq),
-            };
-            let moved = || DbError::Retry(format!("recharge {id} moved under the account's lock"));
-            if !recharges::recharge_move(db, id, &step)? {
-                return Err(moved().into());
-            }
-            Ok(recharges::recharge_find(db, id)?.ok_or_else(moved)?)
-        }
+        RecordWrite::Recharge(change) => Some(Record::Recharge(recharge_after(change, stamp))),
+        RecordWrite::Hold(change) => Some(Record::Hold(hold_after(change, stamp))),
+        RecordWrite::Purchase(_) | RecordWrite::Gift(_) | RecordWrite::Grant(_) => None,
     }
 }
 
-fn write_hold(db: &mut Db, change: &HoldWrite, stamp: &Stamp) -> Result<Hold, LedgerError> {
+fn recharge_after(change: &RechargeWrite, stamp: &Stamp) -> Recharge {
     match change {
-        HoldWrite::Open(hold) => {
-            let hold = Hold {
-                note: stamp.note.clone(),
-                ..hold.clone()
-            };
-            holds::hold_insert(db, &hold)?;
-            Ok(hold)
-        }
-        HoldWrite::Move {
-            remaining_before,
-            after,
-        } => {
-            if !holds::hold_move(db, *remaining_before, after)? {
-                return Err(DbError::Retry(format!("hold {} moved under the account's lock", after.id)).into());
+        RechargeWrite::Open(recharge) => Recharge {
+            note: stamp.note.clone(),
+            ..recharge.clone()
+        },
+        RechargeWrite::Move { after, .. } => after.clone(),
+    }
+}
+
+fn hold_after(change: &HoldWrite, stamp: &Stamp) -> Hold {
+    match change {
+        HoldWrite::Open(hold) => Hold {
+            note: stamp.note.clone(),
+            ..hold.clone()
+        },
+        HoldWrite::Move { after, .. } => after.clone(),
+    }
+}
+
+fn write_recharge(db: &mut Db, change: &RechargeWrite, stamp: &Stamp) -> Result<Recharge, DbError> {
+    let recharge = recharge_after(change, stamp);
+    match change {
+        RechargeWrite::Open(_) => recharges::recharge_insert(db, &recharge)?,
+        RechargeWrite::Move { from, .. } => {
+            if !recharges::recharge_move(db, *from, &recharge)? {
+                return Err(DbError::Retry(format!(
+                    "recharge {} moved under the account's lock",
+                    recharge.id
+                )));
             }
-            Ok(after.clone())
         }
     }
+    Ok(recharge)
+}
+
+fn write_hold(db: &mut Db, change: &HoldWrite, stamp: &Stamp) -> Result<Hold, DbError> {
+    let hold = hold_after(change, stamp);
+    match change {
+        HoldWrite::Open(_) => holds::hold_insert(db, &hold)?,
+        HoldWrite::Move { remaining_before, .. } => {
+            if !holds::hold_move(db, *remaining_before, &hold)? {
+                return Err(DbError::Retry(format!(
+                    "hold {} moved under the account's lock",
+                    hold.id
+                )));
+            }
+        }
+    }
+    Ok(hold)
 }
 
 fn deactivation((stamp, why): (&Stamp, Option<&Description>), at: Timestamp) -> Deactivation {

@@ -92,17 +92,21 @@ pub(super) fn advance(
         }
         Step::Take => {}
     }
-    let mut effects = match to {
-        RechargeStatus::Completed => completed(snapshot, recharge.amount, &recharge.method)?,
-        _ => Effects::default(),
+    let mut after = Recharge {
+        status: to,
+        finished_at: to.is_final().then_some(now),
+        ..recharge.clone()
     };
-    effects.record = Some(RecordWrite::Recharge(RechargeWrite::Move {
-        number,
-        from: recharge.status,
-        to,
-        at: now,
-        gateway_response: gateway_response.cloned(),
-    }));
+    if let Some(response) = gateway_response {
+        after.gateway_response = Some(response.clone());
+    }
+    let mut effects = Effects::default();
+    if to == RechargeStatus::Completed {
+        effects = completed(snapshot, recharge.amount, &recharge.method)?;
+        after.entry_seq = snapshot.state.last_seq.checked_add(1);
+    }
+    let from = recharge.status;
+    effects.record = Some(RecordWrite::Recharge(RechargeWrite::Move { from, after }));
     Ok(Some(effects))
 }
 

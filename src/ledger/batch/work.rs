@@ -7,11 +7,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::item::{Came, Item};
+use super::records::{self, Records};
 use super::transaction::Stopped;
 use crate::db::bulk::{Append, append_many, lock_many};
 use crate::db::intents::{Made, intent_find, intent_insert};
 use crate::db::intents_bulk::{End, Ended, intents_end, intents_insert_ended};
 use crate::db::outbox::{NewEvent, events_insert};
+use crate::db::records_bulk::{HoldChange, RechargeChange, Wanted, holds_write, recharges_write, subjects};
 use crate::db::snapshot::{Located, look};
 use crate::db::{Db, DbError};
 use crate::domain::account::AccountId;
@@ -19,16 +21,19 @@ use crate::domain::balance::State;
 use crate::domain::effects::Verdict;
 use crate::domain::entry::Entry;
 use crate::domain::event::Event;
+use crate::domain::hold::HoldId;
 use crate::domain::intent::IntentState;
 use crate::domain::operation::Subject;
 use crate::domain::posting::decide;
+use crate::domain::recharge::RechargeId;
 use crate::domain::refusal::Refusal;
-use crate::domain::snapshot::{Found, Snapshot, Usage};
+use crate::domain::snapshot::{Snapshot, Usage};
 use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
 use crate::ledger::error::LedgerError;
 use crate::ledger::outbox::sealed_event;
 use crate::ledger::post::{Outcome, Posted, sealed};
+use crate::ledger::record::{Record, after, with_note_of};
 
 /// What is known of the keys, after so many lost connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,6 +54,7 @@ struct Working<'a> {
     postings: Vec<Arc<[Entry]>>,
     ended: Vec<Ended<'a>>,
     events: Vec<NewEvent>,
+    records: Records,
 }
 
 impl Working<'_> {
@@ -59,6 +65,7 @@ impl Working<'_> {
             postings: Vec::new(),
             ended: Vec::new(),
             events: Vec::new(),
+            records: Records::default(),
         }
     }
 
@@ -102,9 +109,47 @@ impl<'a> Work<'a> {
         for (id, located) in lock_many(db, &accounts)? {
             self.accounts.insert(id, located.map(Working::new));
         }
-        let outcomes: Result<Vec<Came>, Stopped> = items.iter().map(|item| self.carry_out(db, item)).collect();
+        self.prepare(db, items)?;
+        let outcomes: Vec<Came> = items
+            .iter()
+            .map(|item| self.carry_out(db, item))
+            .collect::<Result<_, Stopped>>()?;
         self.flush(db, None)?;
-        outcomes
+        Ok(outcomes)
+    }
+
+    /// Looks up at once what the requests are about, where that is cheaper than one by one.
+    fn prepare(&mut self, db: &mut Db, items: &[Item<'a>]) -> Result<(), DbError> {
+        let mut wanted = Wanted::default();
+        for (account, item) in items.iter().filter_map(|item| Some((item.account?, item))) {
+            match item.prepared.request.operation.subject() {
+                Subject::NewRecharge => wanted.next_recharges.push(account),
+                Subject::NewHold => wanted.next_holds.push(account),
+                Subject::Recharge(number) => wanted.recharges.push(RechargeId { account, number }),
+                Subject::Hold(number) => wanted.holds.push(HoldId { account, number }),
+                _ => {}
+            }
+        }
+        let found = subjects(db, wanted)?;
+        for (account, number) in found.next_recharges {
+            self.records(account, |records| records.next_recharge = Some(number));
+        }
+        for (account, number) in found.next_holds {
+            self.records(account, |records| records.next_hold = Some(number));
+        }
+        for recharge in found.recharges {
+            self.records(recharge.id.account, |records| records.keep_recharge(recharge));
+        }
+        for hold in found.holds {
+            self.records(hold.id.account, |records| records.keep_hold(hold));
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, account: AccountId, keep: impl FnOnce(&mut Records)) {
+        if let Some(Ok(working)) = self.accounts.get_mut(&account) {
+            keep(&mut working.records);
+        }
     }
 
     /// The outer error ends the batch, the inner one is this request's.
@@ -133,9 +178,17 @@ impl<'a> Work<'a> {
                     Keys::Recorded { .. } => item.is_new,
                     Keys::RecordedEarlier { .. } => false,
                 };
-                let simple =
-                    is_new && request.operation.subject() == Subject::None && !working.located.account.limits.any();
-                if simple && let Some(outcome) = in_memory(working, item, self.actor, self.now)? {
+                let (account, subject) = (&working.located.account, request.operation.subject());
+                // Money that comes in may end a suspension.
+                let simple = match subject {
+                    Subject::None => true,
+                    subject => records::are_about(subject) && account.suspension.is_none(),
+                };
+                if simple
+                    && is_new
+                    && !account.limits.any()
+                    && let Some(outcome) = in_memory(db, working, item, self.actor, self.now)?
+                {
                     return Ok(Ok(outcome));
                 }
                 self.on_the_database(db, id, item).map(Ok)
@@ -174,10 +227,12 @@ impl<'a> Work<'a> {
     /// Writes what waits, of one account or of all.
     fn flush(&mut self, db: &mut Db, only: Option<AccountId>) -> Result<(), Stopped> {
         let (mut appends, mut ended, mut events) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut recharges, mut holds) = (Vec::new(), Vec::new());
         let mut take = |working: &mut Working<'a>| {
             appends.extend(working.append());
             ended.append(&mut working.ended);
             events.append(&mut working.events);
+            working.records.drain(&mut recharges, &mut holds);
         };
         if let Some(id) = only {
             if let Some(Ok(working)) = self.accounts.get_mut(&id) {
@@ -194,6 +249,8 @@ impl<'a> Work<'a> {
         appends.sort_unstable_by_key(|append: &Append| append.account);
         ended.sort_unstable_by_key(|ended: &Ended<'_>| (ended.account, ended.new.key));
         events.sort_by_key(|event: &NewEvent| event.account);
+        recharges.sort_by_key(|change: &RechargeChange| change.after.id.account);
+        holds.sort_by_key(|change: &HoldChange| change.after.id.account);
         // Keys first: one that is known ends it all.
         if !ended.is_empty() {
             match self.keys {
@@ -208,13 +265,16 @@ impl<'a> Work<'a> {
         if !appends.is_empty() {
             append_many(db, &appends)?;
         }
+        recharges_write(db, &recharges)?;
+        holds_write(db, &holds)?;
         events_insert(db, &events)?;
         Ok(())
     }
 }
 
-/// Judges on what the requests before have left, and lets the entries wait; `None` for what needs the database.
+/// Judges on what the requests before have left, and lets everything wait; `None` for what needs the database.
 fn in_memory<'a>(
+    db: &mut Db,
     working: &mut Working<'a>,
     item: &Item<'a>,
     actor: &'a Actor,
@@ -222,32 +282,45 @@ fn in_memory<'a>(
 ) -> Result<Option<Outcome>, LedgerError> {
     let attempt = item.attempt(0);
     let Located { account, state } = &working.located;
+    let (id, before) = (account.id, state.figures);
+    let operation = &item.prepared.request.operation;
     let snapshot = Snapshot {
         account: account.clone(),
         state: *state,
         suspension: None,
         usage: Usage::default(),
-        found: Found::Nothing,
+        found: working.records.find(db, id, operation.subject())?,
     };
-    let operation = &item.prepared.request.operation;
     let (outcome, end, events) = match decide(&snapshot, operation, now) {
-        Verdict::Apply(effects) if effects.is_plain() => {
-            let posting = sealed(&snapshot, operation, &effects, &attempt.stamp(actor, now))?;
-            let events = Event::of_posting(account, &state.figures, &posting, None);
+        Verdict::Apply(effects) if effects.resumes.is_none() => {
+            let stamp = with_note_of(&attempt.stamp(actor, now), &snapshot.found);
+            let record = match &effects.record {
+                None => None,
+                Some(change) => match after(change, &stamp) {
+                    None => return Ok(None),
+                    record => record,
+                },
+            };
+            let posting = sealed(&snapshot, operation, &effects, &stamp)?;
+            let recharge = record.as_ref().and_then(Record::as_recharge);
+            let events = Event::of_posting(account, &before, &posting, recharge);
             if !posting.entries.is_empty() {
                 working.postings.push(Arc::clone(&posting.entries));
             }
             working.located.state = posting.state;
+            if let Some(record) = &record {
+                working.records.put(record);
+            }
             let ends = posting.entries.first().zip(posting.entries.last());
             let made = Made {
                 entries: ends.map(|(first, last)| (first.seq, last.seq)),
-                subject: None,
+                subject: record.as_ref().map(Record::number),
             };
-            (
-                Outcome::Applied(Box::new(Posted::plain(snapshot.account, posting))),
-                End::Applied(made),
-                events,
-            )
+            let posted = Posted {
+                record: record.map(Box::new),
+                ..Posted::plain(snapshot.account, posting)
+            };
+            (Outcome::Applied(Box::new(posted)), End::Applied(made), events)
         }
         Verdict::Refuse(refusal) => {
             let (reason, asked) = (refusal.code().name(), &item.prepared.request);
@@ -265,7 +338,6 @@ fn in_memory<'a>(
         }
         Verdict::Apply(_) | Verdict::Already | Verdict::Suspend(..) => return Ok(None),
     };
-    let id = working.located.account.id;
     let kept = events.iter().map(|event| sealed_event(id, event, now));
     working.events.extend(kept);
     working.ended.push(Ended {
