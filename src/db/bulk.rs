@@ -6,7 +6,7 @@ use super::backend::Engine;
 use super::balances::balance_move;
 use super::connection::Db;
 use super::copy::{Rows, Target};
-use super::entries::{bind_entry, entry_insert};
+use super::entries::{self, OfAccount, bind_entry, entries_between, entry_insert};
 use super::error::DbError;
 use super::snapshot::{self, Located, SnapshotRow};
 use super::statement::{Binds as _, Column, Statement, sql};
@@ -70,6 +70,32 @@ fn lock_on_servers(db: &mut Db, ids: Column<'_>) -> Result<(), DbError> {
         let _: Vec<i64> = db.rows(&sql(lock).bind(ids))?;
     }
     Ok(())
+}
+
+/// The entries `first..=last` of each of these accounts, in order of account and sequence number.
+pub fn entries_of_many(db: &mut Db, wanted: &[(AccountId, i64, i64)]) -> Result<Vec<(AccountId, Entry)>, DbError> {
+    if db.engine() == Engine::Sqlite || db.connection.is_sharded() {
+        let mut found = Vec::with_capacity(wanted.len());
+        for (account, first, last) in wanted {
+            let entries = entries_between(db, *account, *first, *last)?;
+            found.extend(entries.into_iter().map(|entry| (*account, entry)));
+        }
+        return Ok(found);
+    }
+    let select = format!(
+        "SELECT account_id, {} FROM unnest(?, ?, ?) n (of_account, first, last) \
+         JOIN entries ON account_id = of_account AND seq BETWEEN first AND last ORDER BY account_id, seq",
+        entries::COLUMNS
+    );
+    let select = sql(select)
+        .bind(Column::ints(wanted, |(account, ..)| Some(account.get())))
+        .bind(Column::ints(wanted, |(_, first, _)| Some(*first)))
+        .bind(Column::ints(wanted, |(.., last)| Some(*last)));
+    let rows: Vec<OfAccount> = db.rows(&select)?;
+    Ok(rows
+        .into_iter()
+        .map(|OfAccount(account, entry)| (account, entry))
+        .collect())
 }
 
 /// Appends entries and moves balance rows of accounts whose locks are held.

@@ -136,6 +136,15 @@ pub fn entries_stream<E: From<DbError>>(
     db.connection.stream(&sql(select).bind(account.get()), each)
 }
 
+/// An entry behind the account it belongs to.
+pub(super) struct OfAccount(pub(super) AccountId, pub(super) Entry);
+
+impl FromRow for OfAccount {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self(AccountId::new(columns.int()?), Entry::from_row(columns)?))
+    }
+}
+
 /// Hands over every entry of the accounts with ids in `first..=last`, in order of account and sequence number.
 pub fn entries_stream_of_accounts<E: From<DbError>>(
     db: &mut Db,
@@ -143,17 +152,11 @@ pub fn entries_stream_of_accounts<E: From<DbError>>(
     last: i64,
     mut each: impl FnMut(AccountId, Entry) -> Result<(), E>,
 ) -> Result<(), E> {
-    struct Row(AccountId, Entry);
-    impl FromRow for Row {
-        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-            Ok(Self(AccountId::new(columns.int()?), Entry::from_row(columns)?))
-        }
-    }
     let select =
         format!("SELECT account_id, {COLUMNS} FROM entries WHERE account_id BETWEEN ? AND ? ORDER BY account_id, seq");
     let select = sql(select).bind(first).bind(last);
     db.connection
-        .stream(&select, |Row(account, entry)| each(account, entry))
+        .stream(&select, |OfAccount(account, entry)| each(account, entry))
 }
 
 /// The entry, and how much of it others have taken back.

@@ -9,10 +9,13 @@ use super::backend::Engine;
 use super::connection::Db;
 use super::copy::{Rows, Target};
 use super::error::DbError;
-use super::intents::{Made, NewIntent, intent_applied, intent_ended, intent_insert, micros};
+use super::intents::{
+    COLUMNS, DECISIVE_FIRST, Made, NewIntent, intent_applied, intent_ended, intent_find, intent_insert, micros,
+};
 use super::statement::{Binds, Column, Columns, FromRow, known, known_statement, sql};
 use crate::domain::account::AccountId;
-use crate::domain::intent::IntentState;
+use crate::domain::intent::{Intent, IntentState};
+use crate::domain::text::IdempotencyKey;
 
 /// A first attempt, and how it ended.
 #[derive(Clone, Debug)]
@@ -95,6 +98,26 @@ pub fn intents_insert(db: &mut Db, attempts: &[(AccountId, NewIntent<'_>)]) -> R
         // Of a key that comes twice, the first is the new one.
         .map(|(account, new)| fresh.remove(&(account.get(), new.key.to_string())))
         .collect())
+}
+
+/// What became of these keys, as [`intent_find`] tells it of one; keys that nobody has used are missing.
+pub fn intents_find(db: &mut Db, keys: &[(AccountId, &IdempotencyKey)]) -> Result<Vec<Intent>, DbError> {
+    // Many shards would be asked for all of them.
+    if db.engine() == Engine::Sqlite || db.connection.is_sharded() {
+        let find = |(account, key): &(AccountId, &IdempotencyKey)| intent_find(db, *account, key).transpose();
+        return keys.iter().filter_map(find).collect();
+    }
+    let find = format!(
+        "SELECT DISTINCT ON (account_id, idempotency_key) {COLUMNS} FROM intents \
+         JOIN unnest(?, ?) n (of_account, of_key) ON account_id = of_account AND idempotency_key = of_key \
+         ORDER BY account_id, idempotency_key, {DECISIVE_FIRST}"
+    );
+    let accounts = Column::ints(keys, |(account, _)| Some(account.get()));
+    db.rows(
+        &sql(find)
+            .bind(accounts)
+            .bind(Column::texts(keys, |(_, key)| Some(key.as_str()))),
+    )
 }
 
 /// Records first attempts together with how they ended; `false` when one of the keys is known already, and then the

@@ -7,6 +7,7 @@
 //! request is recorded by itself first, which finds out about its key.
 
 mod item;
+mod recalled;
 mod records;
 mod transaction;
 mod whole;
@@ -192,6 +193,7 @@ impl Batches {
                 comes_first: keys.insert((account, prepared.key.as_str())),
                 is_new: false,
                 is_ours: false,
+                applied: None,
             }
         });
         Ok(items.collect())

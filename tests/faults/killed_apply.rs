@@ -14,7 +14,8 @@ const KILLED: i32 = 128 + 9;
 const INTERRUPTED: i32 = 130;
 const NOT_REACHABLE: i32 = 4;
 const ACCOUNTS: usize = 7;
-const LINES: usize = 1_500;
+/// Two chunks: the first has a thousand.
+const LINES: usize = 2_000;
 const CRASHES: usize = 3;
 
 /// Two charges, a recharge, and now and then a hold, over all accounts in turn; some charges are too much.
@@ -116,7 +117,14 @@ pub fn killed(engine: Engine, seed: u64, effort: Effort) -> Tally {
         let mut before = database.sql(ENTRIES);
         while effort.wants_more(killed) {
             let mut child = ledger.spawn(&["apply", "-q", "lines.ndjson"]);
-            std::thread::sleep(life.mul_f64(1.1 * random.f64()));
+            if random.bool() {
+                std::thread::sleep(life.mul_f64(1.1 * random.f64()));
+            } else {
+                // As soon as a chunk is there: whatever the machine does beside, this is in the middle.
+                while child.try_wait().unwrap().is_none() && database.sql(ENTRIES) == before {
+                    std::thread::sleep(life / 50);
+                }
+            }
             child.kill().unwrap();
             let code = Output::of(child).code;
             assert!(code == KILLED || code == 7, "exit {code}");

@@ -1,8 +1,10 @@
 //! A request of a batch.
 
+use std::sync::Arc;
+
 use crate::db::intents::NewIntent;
 use crate::domain::account::AccountId;
-use crate::domain::intent::Payload;
+use crate::domain::intent::{Intent, Payload};
 use crate::domain::text::{Actor, IdempotencyKey};
 use crate::domain::time::Timestamp;
 use crate::ledger::clock::Stopwatch;
@@ -44,6 +46,8 @@ pub(super) struct Item<'a> {
     pub(super) is_new: bool,
     /// Whether this batch was: after a lost connection, what is found applied is our own work.
     pub(super) is_ours: bool,
+    /// What has been applied under its key before this round.
+    pub(super) applied: Option<Arc<Intent>>,
 }
 
 impl<'a> Item<'a> {

@@ -1,17 +1,20 @@
 //! The transactions of a batch: one on keys that are taken for new, two where they are looked up first.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Keep;
 use super::item::{Came, Item};
 use super::whole::Whole;
 use super::work::{Keys, Work};
-use crate::db::intents::NewIntent;
-use crate::db::intents_bulk::intents_insert;
+use crate::db::intents::{NewIntent, intent_insert};
+use crate::db::intents_bulk::{intents_find, intents_insert};
 use crate::db::unit_of_work::{Transient, write, write_relaxed};
 use crate::db::{Db, DbError};
 use crate::domain::account::AccountId;
-use crate::domain::text::Actor;
+use crate::domain::intent::{Intent, IntentState};
+use crate::domain::text::{Actor, IdempotencyKey};
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::clock::Stopwatch;
@@ -125,28 +128,55 @@ pub(super) fn in_one_transaction(
     }
 }
 
-/// Records every attempt before any effect; for each with an account, whether it was the first of its key.
-///
-/// A key that was only refused or failed may be tried again: each try is a record of its own.
-fn record(db: &mut Db, items: &[Item<'_>], actor: &Actor, now: Timestamp) -> Result<Vec<bool>, DbError> {
-    let with_account = || items.iter().filter_map(|item| Some((item, item.account?)));
-    let attempts: Vec<(AccountId, NewIntent<'_>)> = with_account()
-        .map(|(item, account)| (account, item.intent(actor, now)))
-        .collect();
-    let fresh = intents_insert(db, &attempts)?;
-    for ((item, account), _) in with_account()
-        .zip(&fresh)
-        .filter(|((item, _), fresh)| !**fresh && !item.is_ours)
-    {
-        item.attempt(0).record_again_in(db, account, &item.intent(actor, now))?;
-    }
-    Ok(fresh)
+/// What the recording of an attempt has told of its key.
+struct Heard {
+    /// It is the first attempt under this key.
+    is_new: bool,
+    /// The attempt that was applied earlier.
+    applied: Option<Arc<Intent>>,
 }
 
-fn learn(items: &mut [Item<'_>], recorded: Vec<bool>) {
+/// Records every attempt before any effect; what was heard of each with an account.
+///
+/// A key that was only refused or failed may be tried again: each try is a record of its own.
+fn record(db: &mut Db, items: &[Item<'_>], actor: &Actor, now: Timestamp) -> Result<Vec<Heard>, DbError> {
+    let with_account: Vec<(&Item<'_>, AccountId)> =
+        items.iter().filter_map(|item| Some((item, item.account?))).collect();
+    let attempts: Vec<(AccountId, NewIntent<'_>)> = with_account
+        .iter()
+        .map(|(item, account)| (*account, item.intent(actor, now)))
+        .collect();
+    let fresh = intents_insert(db, &attempts)?;
+    let known: Vec<(AccountId, &IdempotencyKey)> = attempts
+        .iter()
+        .zip(&fresh)
+        .filter(|(_, fresh)| !**fresh)
+        .map(|((account, new), _)| (*account, new.key))
+        .collect();
+    let known: HashMap<(AccountId, IdempotencyKey), Arc<Intent>> = intents_find(db, &known)?
+        .into_iter()
+        .map(|intent| ((intent.account, intent.key.clone()), Arc::new(intent)))
+        .collect();
+    let mut heard = Vec::with_capacity(fresh.len());
+    for (((item, account), (_, new)), is_new) in with_account.into_iter().zip(&attempts).zip(fresh) {
+        let prior = known.get(&(account, new.key.clone())).filter(|_| !is_new);
+        if let Some(prior) = prior
+            && !item.is_ours
+            && item.attempt(0).follows(prior)
+        {
+            intent_insert(db, account, new, prior.attempt + 1)?;
+        }
+        let applied = prior.filter(|prior| prior.state == IntentState::Applied).cloned();
+        heard.push(Heard { is_new, applied });
+    }
+    Ok(heard)
+}
+
+fn learn(items: &mut [Item<'_>], heard: Vec<Heard>) {
     let with_account = items.iter_mut().filter(|item| item.account.is_some());
-    for (item, fresh) in with_account.zip(recorded) {
-        item.is_new = fresh;
-        item.is_ours |= fresh;
+    for (item, Heard { is_new, applied }) in with_account.zip(heard) {
+        item.is_new = is_new;
+        item.is_ours |= is_new;
+        item.applied = applied;
     }
 }

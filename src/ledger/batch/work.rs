@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::item::{Came, Item};
+use super::recalled::{Recalled, made_or_moved};
 use super::records::{self, Records};
 use super::transaction::Stopped;
 use crate::db::bulk::{Append, append_many, lock_many};
@@ -46,15 +47,24 @@ pub(super) enum Keys {
     RecordedEarlier { lost: u32 },
 }
 
+impl Keys {
+    const fn lost(self) -> u32 {
+        match self {
+            Self::TakenForNew => 0,
+            Self::Recorded { lost } | Self::RecordedEarlier { lost } => lost,
+        }
+    }
+}
+
 /// An account at work, and what of it waits to be written.
-struct Working<'a> {
-    located: Located,
+pub(super) struct Working<'a> {
+    pub(super) located: Located,
     /// What the database has.
     before: State,
     postings: Vec<Arc<[Entry]>>,
     ended: Vec<Ended<'a>>,
     events: Vec<NewEvent>,
-    records: Records,
+    pub(super) records: Records,
 }
 
 impl Working<'_> {
@@ -80,6 +90,9 @@ impl Working<'_> {
         (!append.postings.is_empty()).then_some(append)
     }
 }
+
+/// Of so many requests at a time, what was applied before is read back together.
+const PORTION: usize = 4_096;
 
 pub(super) struct Work<'a> {
     actor: &'a Actor,
@@ -110,10 +123,13 @@ impl<'a> Work<'a> {
             self.accounts.insert(id, located.map(Working::new));
         }
         self.prepare(db, items)?;
-        let outcomes: Vec<Came> = items
-            .iter()
-            .map(|item| self.carry_out(db, item))
-            .collect::<Result<_, Stopped>>()?;
+        let mut outcomes: Vec<Came> = Vec::with_capacity(items.len());
+        for portion in items.chunks(PORTION) {
+            let recalled = Recalled::read(db, portion)?;
+            for item in portion {
+                outcomes.push(self.carry_out(db, item, &recalled)?);
+            }
+        }
         self.flush(db, None)?;
         Ok(outcomes)
     }
@@ -122,7 +138,12 @@ impl<'a> Work<'a> {
     fn prepare(&mut self, db: &mut Db, items: &[Item<'a>]) -> Result<(), DbError> {
         let mut wanted = Wanted::default();
         for (account, item) in items.iter().filter_map(|item| Some((item.account?, item))) {
-            match item.prepared.request.operation.subject() {
+            let subject = item.prepared.request.operation.subject();
+            let subject = item
+                .applied
+                .as_ref()
+                .map_or(subject, |intent| made_or_moved(subject, intent));
+            match subject {
                 Subject::NewRecharge => wanted.next_recharges.push(account),
                 Subject::NewHold => wanted.next_holds.push(account),
                 Subject::Recharge(number) => wanted.recharges.push(RechargeId { account, number }),
@@ -153,7 +174,7 @@ impl<'a> Work<'a> {
     }
 
     /// The outer error ends the batch, the inner one is this request's.
-    fn carry_out(&mut self, db: &mut Db, item: &Item<'a>) -> Result<Came, Stopped> {
+    fn carry_out(&mut self, db: &mut Db, item: &Item<'a>, recalled: &Recalled) -> Result<Came, Stopped> {
         let request = &item.prepared.request;
         let found = item.account.and_then(|id| Some((id, self.accounts.get_mut(&id)?)));
         match found {
@@ -173,6 +194,15 @@ impl<'a> Work<'a> {
                 Ok(Err(damage))
             }
             Some((id, Ok(working))) => {
+                if let Some(intent) = &item.applied {
+                    let attempt = item.attempt(self.keys.lost());
+                    if let Some(conflict) = attempt.conflict(intent) {
+                        return Ok(Ok(Outcome::Refused(conflict)));
+                    }
+                    if let Some(posted) = recalled.posted(db, working, intent, request.operation.subject())? {
+                        return Ok(Ok(attempt.applied_before(posted)));
+                    }
+                }
                 let is_new = match self.keys {
                     Keys::TakenForNew => item.comes_first,
                     Keys::Recorded { .. } => item.is_new,
@@ -198,11 +228,11 @@ impl<'a> Work<'a> {
 
     fn on_the_database(&mut self, db: &mut Db, id: AccountId, item: &Item<'a>) -> Result<Outcome, Stopped> {
         self.flush(db, Some(id))?;
-        let (is_recorded, lost) = match self.keys {
-            Keys::TakenForNew => (item.comes_first, 0),
-            Keys::Recorded { lost } | Keys::RecordedEarlier { lost } => (item.is_ours, lost),
+        let is_recorded = match self.keys {
+            Keys::TakenForNew => item.comes_first,
+            Keys::Recorded { .. } | Keys::RecordedEarlier { .. } => item.is_ours,
         };
-        let (attempt, new) = (item.attempt(lost), item.intent(self.actor, self.now));
+        let (attempt, new) = (item.attempt(self.keys.lost()), item.intent(self.actor, self.now));
         if self.keys == Keys::TakenForNew && item.comes_first && !intent_insert(db, id, &new, 1)? {
             return Err(Stopped::KeyKnown);
         }

@@ -48,23 +48,32 @@ impl Attempt<'_> {
         stamp: &Stamp,
     ) -> Result<Outcome, LedgerError> {
         let intent = intent.ok_or_else(|| DbError::Integrity("the intent of this operation has disappeared".into()))?;
-        let differs_in = intent.payload.differences(self.payload);
-        if !differs_in.is_empty() {
-            return Ok(Outcome::Refused(Refusal::IdempotencyConflict {
-                key: self.key.to_string(),
-                differs_in,
-            }));
+        if let Some(conflict) = self.conflict(&intent) {
+            return Ok(Outcome::Refused(conflict));
         }
         if intent.state == IntentState::Applied {
-            let posted = Box::new(self.recall(db, located, &intent)?);
-            // After a lost connection it is our own work that is found here.
-            return Ok(if self.lost > 0 {
-                Outcome::Applied(posted)
-            } else {
-                Outcome::AlreadyApplied(posted)
-            });
+            return Ok(self.applied_before(self.recall(db, located, &intent)?));
         }
         self.judge(db, located, intent.attempt, stamp)
+    }
+
+    /// The key was used for something else.
+    pub(in crate::ledger) fn conflict(&self, intent: &Intent) -> Option<Refusal> {
+        let differs_in = intent.payload.differences(self.payload);
+        (!differs_in.is_empty()).then(|| Refusal::IdempotencyConflict {
+            key: self.key.to_string(),
+            differs_in,
+        })
+    }
+
+    pub(in crate::ledger) fn applied_before(&self, posted: Posted) -> Outcome {
+        let posted = Box::new(posted);
+        // After a lost connection it is our own work that is found here.
+        if self.lost > 0 {
+            Outcome::Applied(posted)
+        } else {
+            Outcome::AlreadyApplied(posted)
+        }
     }
 
     pub(in crate::ledger) fn judge(

@@ -6,7 +6,7 @@ use crate::db::unit_of_work::write_relaxed;
 use crate::db::{Db, DbError};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::event::Event;
-use crate::domain::intent::IntentState;
+use crate::domain::intent::{Intent, IntentState};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::ledger::error::LedgerError;
@@ -33,12 +33,16 @@ impl Attempt<'_> {
         intent: &NewIntent<'_>,
     ) -> Result<(), DbError> {
         if let Some(prior) = intents::intent_find(db, id, self.key)?
-            && matches!(prior.state, IntentState::Refused | IntentState::Failed)
-            && prior.payload == *self.payload
+            && self.follows(&prior)
         {
             intents::intent_insert(db, id, intent, prior.attempt + 1)?;
         }
         Ok(())
+    }
+
+    /// Whether this is a further try of what came to nothing.
+    pub(in crate::ledger) fn follows(&self, prior: &Intent) -> bool {
+        matches!(prior.state, IntentState::Refused | IntentState::Failed) && prior.payload == *self.payload
     }
 
     /// Of a first attempt, in a transaction of its own.
