@@ -12,6 +12,7 @@ mod records;
 mod transaction;
 mod whole;
 mod work;
+mod working;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::item::Item;
-use super::work::Working;
+use super::working::Working;
 use crate::db::bulk::entries_of_many;
 use crate::db::{Db, DbError};
 use crate::domain::account::AccountId;

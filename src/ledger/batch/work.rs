@@ -1,40 +1,32 @@
 //! The transaction of a batch: every request judged on what the ones before it have left.
 //!
-//! What only makes entries waits in memory and is written together; what reads or writes records of its own is carried
-//! out on the database, after what its account has waiting.
+//! Entries, recharges and holds wait in memory and are written together ([`Working`]); what is about anything else is
+//! carried out on the database, after what its account has waiting.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use super::item::{Came, Item};
 use super::recalled::{Recalled, made_or_moved};
-use super::records::{self, Records};
+use super::records::Records;
 use super::transaction::Stopped;
-use crate::db::bulk::{Append, append_many, lock_many};
-use crate::db::intents::{Made, intent_find, intent_insert};
+use super::working::{Waiting, Working};
+use crate::db::bulk::{append_many, lock_many};
+use crate::db::intents::{intent_find, intent_insert};
 use crate::db::intents_bulk::{End, Ended, intents_end, intents_insert_ended};
-use crate::db::outbox::{NewEvent, events_insert};
-use crate::db::records_bulk::{HoldChange, RechargeChange, Wanted, holds_write, recharges_write, subjects};
-use crate::db::snapshot::{Located, look};
+use crate::db::outbox::events_insert;
+use crate::db::records_bulk::{Wanted, holds_write, recharges_write, subjects};
+use crate::db::snapshot::look;
 use crate::db::{Db, DbError};
 use crate::domain::account::AccountId;
-use crate::domain::balance::State;
-use crate::domain::effects::Verdict;
-use crate::domain::entry::Entry;
-use crate::domain::event::Event;
 use crate::domain::hold::HoldId;
 use crate::domain::intent::IntentState;
 use crate::domain::operation::Subject;
-use crate::domain::posting::decide;
 use crate::domain::recharge::RechargeId;
 use crate::domain::refusal::Refusal;
-use crate::domain::snapshot::{Snapshot, Usage};
 use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
 use crate::ledger::error::LedgerError;
-use crate::ledger::outbox::sealed_event;
-use crate::ledger::post::{Outcome, Posted, sealed};
-use crate::ledger::record::{Record, after, with_note_of};
+use crate::ledger::post::Outcome;
 
 /// What is known of the keys, after so many lost connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,41 +45,6 @@ impl Keys {
             Self::TakenForNew => 0,
             Self::Recorded { lost } | Self::RecordedEarlier { lost } => lost,
         }
-    }
-}
-
-/// An account at work, and what of it waits to be written.
-pub(super) struct Working<'a> {
-    pub(super) located: Located,
-    /// What the database has.
-    before: State,
-    postings: Vec<Arc<[Entry]>>,
-    ended: Vec<Ended<'a>>,
-    events: Vec<NewEvent>,
-    pub(super) records: Records,
-}
-
-impl Working<'_> {
-    fn new(located: Located) -> Self {
-        Self {
-            before: located.state,
-            located,
-            postings: Vec::new(),
-            ended: Vec::new(),
-            events: Vec::new(),
-            records: Records::default(),
-        }
-    }
-
-    fn append(&mut self) -> Option<Append> {
-        let append = Append {
-            account: self.located.account.id,
-            before: self.before,
-            postings: std::mem::take(&mut self.postings),
-            after: self.located.state,
-        };
-        self.before = self.located.state;
-        (!append.postings.is_empty()).then_some(append)
     }
 }
 
@@ -208,16 +165,9 @@ impl<'a> Work<'a> {
                     Keys::Recorded { .. } => item.is_new,
                     Keys::RecordedEarlier { .. } => false,
                 };
-                let (account, subject) = (&working.located.account, request.operation.subject());
-                // Money that comes in may end a suspension.
-                let simple = match subject {
-                    Subject::None => true,
-                    subject => records::are_about(subject) && account.suspension.is_none(),
-                };
-                if simple
-                    && is_new
-                    && !account.limits.any()
-                    && let Some(outcome) = in_memory(db, working, item, self.actor, self.now)?
+                if is_new
+                    && working.suffices(&request.operation)
+                    && let Some(outcome) = working.judge(db, item, (self.actor, self.now))?
                 {
                     return Ok(Ok(outcome));
                 }
@@ -256,31 +206,25 @@ impl<'a> Work<'a> {
 
     /// Writes what waits, of one account or of all.
     fn flush(&mut self, db: &mut Db, only: Option<AccountId>) -> Result<(), Stopped> {
-        let (mut appends, mut ended, mut events) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut recharges, mut holds) = (Vec::new(), Vec::new());
-        let mut take = |working: &mut Working<'a>| {
-            appends.extend(working.append());
-            ended.append(&mut working.ended);
-            events.append(&mut working.events);
-            working.records.drain(&mut recharges, &mut holds);
-        };
+        let mut waiting = Waiting::default();
         if let Some(id) = only {
             if let Some(Ok(working)) = self.accounts.get_mut(&id) {
-                take(working);
+                working.hand_over(&mut waiting);
             }
         } else {
-            self.accounts
-                .values_mut()
-                .filter_map(|found| found.as_mut().ok())
-                .for_each(take);
-            ended.append(&mut self.failed);
+            for working in self.accounts.values_mut().flatten() {
+                working.hand_over(&mut waiting);
+            }
+            waiting.ended.append(&mut self.failed);
         }
-        // In the order of the keys: neighbours share their pages.
-        appends.sort_unstable_by_key(|append: &Append| append.account);
-        ended.sort_unstable_by_key(|ended: &Ended<'_>| (ended.account, ended.new.key));
-        events.sort_by_key(|event: &NewEvent| event.account);
-        recharges.sort_by_key(|change: &RechargeChange| change.after.id.account);
-        holds.sort_by_key(|change: &HoldChange| change.after.id.account);
+        waiting.sort();
+        let Waiting {
+            appends,
+            ended,
+            events,
+            recharges,
+            holds,
+        } = waiting;
         // Keys first: one that is known ends it all.
         if !ended.is_empty() {
             match self.keys {
@@ -300,81 +244,4 @@ impl<'a> Work<'a> {
         events_insert(db, &events)?;
         Ok(())
     }
-}
-
-/// Judges on what the requests before have left, and lets everything wait; `None` for what needs the database.
-fn in_memory<'a>(
-    db: &mut Db,
-    working: &mut Working<'a>,
-    item: &Item<'a>,
-    actor: &'a Actor,
-    now: Timestamp,
-) -> Result<Option<Outcome>, LedgerError> {
-    let attempt = item.attempt(0);
-    let Located { account, state } = &working.located;
-    let (id, before) = (account.id, state.figures);
-    let operation = &item.prepared.request.operation;
-    let snapshot = Snapshot {
-        account: account.clone(),
-        state: *state,
-        suspension: None,
-        usage: Usage::default(),
-        found: working.records.find(db, id, operation.subject())?,
-    };
-    let (outcome, end, events) = match decide(&snapshot, operation, now) {
-        Verdict::Apply(effects) if effects.resumes.is_none() => {
-            let stamp = with_note_of(&attempt.stamp(actor, now), &snapshot.found);
-            let record = match &effects.record {
-                None => None,
-                Some(change) => match after(change, &stamp) {
-                    None => return Ok(None),
-                    record => record,
-                },
-            };
-            let posting = sealed(&snapshot, operation, &effects, &stamp)?;
-            let recharge = record.as_ref().and_then(Record::as_recharge);
-            let events = Event::of_posting(account, &before, &posting, recharge);
-            if !posting.entries.is_empty() {
-                working.postings.push(Arc::clone(&posting.entries));
-            }
-            working.located.state = posting.state;
-            if let Some(record) = &record {
-                working.records.put(record);
-            }
-            let ends = posting.entries.first().zip(posting.entries.last());
-            let made = Made {
-                entries: ends.map(|(first, last)| (first.seq, last.seq)),
-                subject: record.as_ref().map(Record::number),
-            };
-            let posted = Posted {
-                record: record.map(Box::new),
-                ..Posted::plain(snapshot.account, posting)
-            };
-            (Outcome::Applied(Box::new(posted)), End::Applied(made), events)
-        }
-        Verdict::Refuse(refusal) => {
-            let (reason, asked) = (refusal.code().name(), &item.prepared.request);
-            let event = Event::of_refusal(
-                &account.currency,
-                (operation, &asked.note),
-                &item.prepared.key,
-                &refusal,
-            );
-            (
-                Outcome::Refused(refusal),
-                End::Refused(reason),
-                event.into_iter().collect(),
-            )
-        }
-        Verdict::Apply(_) | Verdict::Already | Verdict::Suspend(..) => return Ok(None),
-    };
-    let kept = events.iter().map(|event| sealed_event(id, event, now));
-    working.events.extend(kept);
-    working.ended.push(Ended {
-        account: id,
-        new: item.intent(actor, now),
-        end,
-        took: attempt.started.elapsed(),
-    });
-    Ok(Some(outcome))
 }
