@@ -3,7 +3,8 @@
 //! The floors write every column of the same entries, intents and balance rows into a copy of the same database, with
 //! the same constraints, from values that are ready: on SQLite by prepared statements, sorted by account, in
 //! transactions of the same size; on PostgreSQL by COPY and one UPDATE. They read no input, judge nothing, hash
-//! nothing, look no key up and show no result.
+//! nothing, look no key up and show no result. After that, in the same ledger, the same file once more, and one in which
+//! every fifth line is a recharge or a hold, each against the charges.
 //! `LEDGER_BENCH_CHARGES`, `LEDGER_BENCH_ACCOUNTS`, `LEDGER_BENCH_ENTRIES` (in the ledger beforehand).
 #![allow(
     clippy::disallowed_methods,
@@ -68,21 +69,41 @@ impl Sizes {
         )
     }
 
-    fn input(self, directory: &Path) -> PathBuf {
-        let path = directory.join("charges.ndjson");
-        let mut file = BufWriter::new(File::create(&path).unwrap());
-        for charge in 0..self.charges {
-            writeln!(
-                file,
-                "{{\"op\":\"charge\",\"user_id\":\"{}\",\"amount\":\"0.05\",\"service\":\"vps\",\
-                 \"reference\":\"VpsUsage:{charge}\",\"idempotency_key\":\"u-{charge}\"}}",
-                self.account(charge)
+    fn input(self, directory: &Path) -> Input {
+        let charge = |number| {
+            format!(
+                "\"op\":\"charge\",\"service\":\"vps\",\"reference\":\"VpsUsage:{number}\",\
+                 \"idempotency_key\":\"u-{number}\""
             )
-            .unwrap();
+        };
+        let mixed = |number| {
+            let operation = match number % 10 {
+                3 => "\"op\":\"recharge\",\"method\":\"momo\"",
+                7 => "\"op\":\"freeze\"",
+                _ => "\"op\":\"charge\",\"service\":\"vps\"",
+            };
+            format!("{operation},\"idempotency_key\":\"m-{number}\"")
+        };
+        Input {
+            charges: self.file(&directory.join("charges.ndjson"), charge),
+            mixed: self.file(&directory.join("mixed.ndjson"), mixed),
+        }
+    }
+
+    fn file(self, path: &Path, line: impl Fn(usize) -> String) -> PathBuf {
+        let mut file = BufWriter::new(File::create(path).unwrap());
+        for number in 0..self.charges {
+            let (user, rest) = (self.account(number), line(number));
+            writeln!(file, "{{\"user_id\":\"{user}\",\"amount\":\"0.05\",{rest}}}").unwrap();
         }
         file.into_inner().unwrap().sync_all().unwrap();
-        path
+        path.to_owned()
     }
+}
+
+struct Input {
+    charges: PathBuf,
+    mixed: PathBuf,
 }
 
 /// A charge of 5 as the floors write it.
@@ -227,16 +248,35 @@ fn report(what: &str, sizes: Sizes, run: &process::Run, floor: f64, target: f64)
     println!("  {what}: {target} 1/s {met}; peak memory {:.0} MB", run.peak_megabytes);
 }
 
+/// What is slower than charges that nobody has seen, by how much.
+fn others(what: &str, (url, input, directory): (&str, &Input, &Path), sizes: Sizes, charges: &process::Run) {
+    for (name, path, outcome) in [
+        ("once more", &input.charges, "already_applied"),
+        ("mixed", &input.mixed, "applied"),
+    ] {
+        let run = ours(url, (path, outcome), directory, sizes);
+        common::row(
+            &format!("{what}, {name}, against the charges"),
+            "s",
+            run.seconds,
+            charges.seconds,
+            Target::None,
+        );
+        println!("  {what}, {name}: peak memory {:.0} MB", run.peak_megabytes);
+    }
+}
+
 /// Results go to a file, as they do for whoever keeps them.
-fn ours(url: &str, input: &Path, directory: &Path, sizes: Sizes) -> process::Run {
+fn ours(url: &str, (input, outcome): (&Path, &str), directory: &Path, sizes: Sizes) -> process::Run {
     let results = directory.join("results.ndjson");
     let run = process::run_into(&["apply", &input.display().to_string()], url, &results);
     let applied = std::fs::read_to_string(&results).unwrap();
-    assert_eq!(applied.matches("\"outcome\":\"applied\"").count(), sizes.charges);
+    let outcome = format!("\"outcome\":\"{outcome}\"");
+    assert_eq!(applied.matches(&outcome).count(), sizes.charges);
     run
 }
 
-fn sqlite(sizes: Sizes, input: &Path, directory: &Path) {
+fn sqlite(sizes: Sizes, input: &Input, directory: &Path) {
     let path = directory.join("ledger.db");
     drop(common::open(&path.display().to_string()));
     let numbers = |count: usize| {
@@ -253,11 +293,13 @@ fn sqlite(sizes: Sizes, input: &Path, directory: &Path) {
     std::fs::copy(&path, &copy).unwrap();
     let floor = sqlite_floor(&copy, sizes);
     std::fs::remove_file(&copy).unwrap();
-    let run = ours(&path.display().to_string(), input, directory, sizes);
+    let url = path.display().to_string();
+    let run = ours(&url, (&input.charges, "applied"), directory, sizes);
     report("SQLite", sizes, &run, floor, 150_000.0);
+    others("SQLite", (&url, input, directory), sizes, &run);
 }
 
-fn postgres(sizes: Sizes, input: &Path, directory: &Path) {
+fn postgres(sizes: Sizes, input: &Input, directory: &Path) {
     let server = Server::start();
     server.create_database("ledger");
     let url = server.url("ledger");
@@ -273,13 +315,9 @@ fn postgres(sizes: Sizes, input: &Path, directory: &Path) {
     server.psql("postgres", "CHECKPOINT");
     let floor = postgres_floor(&server, "by_hand", sizes, directory);
     server.psql("postgres", "CHECKPOINT");
-    report(
-        "PostgreSQL",
-        sizes,
-        &ours(&url, input, directory, sizes),
-        floor,
-        60_000.0,
-    );
+    let run = ours(&url, (&input.charges, "applied"), directory, sizes);
+    report("PostgreSQL", sizes, &run, floor, 60_000.0);
+    others("PostgreSQL", (&url, input, directory), sizes, &run);
 }
 
 fn main() {

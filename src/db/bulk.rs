@@ -72,7 +72,7 @@ fn lock_on_servers(db: &mut Db, ids: Column<'_>) -> Result<(), DbError> {
     Ok(())
 }
 
-/// The entries `first..=last` of each of these accounts, in order of account and sequence number.
+/// The entries `first..=last` of each of these accounts, in no order.
 pub fn entries_of_many(db: &mut Db, wanted: &[(AccountId, i64, i64)]) -> Result<Vec<(AccountId, Entry)>, DbError> {
     if db.engine() == Engine::Sqlite || db.connection.is_sharded() {
         let mut found = Vec::with_capacity(wanted.len());
@@ -82,9 +82,10 @@ pub fn entries_of_many(db: &mut Db, wanted: &[(AccountId, i64, i64)]) -> Result<
         }
         return Ok(found);
     }
+    // One descent of the key for each: as a join, it might hold each of them against all entries of its account.
     let select = format!(
-        "SELECT account_id, {} FROM unnest(?, ?, ?) n (of_account, first, last) \
-         JOIN entries ON account_id = of_account AND seq BETWEEN first AND last ORDER BY account_id, seq",
+        "SELECT e.* FROM unnest(?, ?, ?) n (of_account, first, last) CROSS JOIN LATERAL (SELECT account_id, {} \
+         FROM entries WHERE account_id = of_account AND seq BETWEEN first AND last OFFSET 0) e",
         entries::COLUMNS
     );
     let select = sql(select)

@@ -109,21 +109,17 @@ pub fn soaked(engine: Engine, seed: u64, effort: Effort) -> Tally {
         "a process grew from {early} to {late} kB"
     );
     // Every line again: what was done is known, what was not is done now.
-    let lines: String = (0..next.into_inner()).map(|number| line(number) + "\n").collect();
-    let first = ledger
-        .run_with_stdin(&["apply", "-"], &lines)
-        .expect_code(0)
-        .json_lines();
-    let again = ledger
-        .run_with_stdin(&["apply", "-"], &lines)
-        .expect_code(0)
-        .json_lines();
-    assert_eq!(first.len(), again.len());
-    assert!(again.iter().all(|row| row["data"]["outcome"] == "already_applied"));
+    let asked = next.into_inner();
+    let lines: String = (0..asked).map(|number| line(number) + "\n").collect();
+    let answers = || ledger.run_with_stdin(&["apply", "-"], &lines).expect_code(0).stdout;
+    assert_eq!(answers().lines().count(), asked);
+    // There are too many of them after an hour to read each as JSON.
+    let known = r#""outcome":"already_applied""#;
+    assert_eq!(answers().lines().filter(|answer| answer.contains(known)).count(), asked);
     prove(&ledger);
     Tally {
         rounds,
-        notes: format!("{} operations, {} job runs, {late} kB", first.len(), runs.into_inner()),
+        notes: format!("{asked} operations, {} job runs, {late} kB", runs.into_inner()),
         ..Tally::default()
     }
 }
