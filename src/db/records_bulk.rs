@@ -39,7 +39,7 @@ pub struct Subjects {
 }
 
 /// What is asked for.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     pub next_recharges: Vec<AccountId>,
     pub next_holds: Vec<AccountId>,
@@ -49,43 +49,35 @@ pub struct Wanted {
 
 /// Nothing on SQLite, which looks up each of them as fast, nor on a cluster, which would ask all its servers.
 pub fn subjects(db: &mut Db, mut wanted: Wanted) -> Result<Subjects, DbError> {
-    if db.engine() == Engine::Sqlite || db.connection.is_sharded() {
+    if db.engine() == Engine::Sqlite || db.connection.is_sharded() || wanted == Wanted::default() {
         return Ok(Subjects::default());
     }
     for accounts in [&mut wanted.next_recharges, &mut wanted.next_holds] {
         accounts.sort_unstable();
         accounts.dedup();
     }
+    let recharges = format!("SELECT {} FROM {IDS} JOIN recharges r ON {NAMED}", recharges::COLUMNS);
+    let holds = format!(
+        "SELECT {} FROM {IDS} JOIN holds r ON {NAMED} WHERE EXISTS (SELECT 1 FROM entries e \
+         WHERE e.account_id = r.account_id AND e.seq = r.entry_seq AND e.held_delta = r.amount)",
+        holds::COLUMNS
+    );
+    let recharge_ids = wanted.recharges.iter().map(|id| (id.account, id.number));
+    let hold_ids = wanted.holds.iter().map(|id| (id.account, id.number));
     Ok(Subjects {
         next_recharges: next_numbers(db, Numbered::Recharges, &wanted.next_recharges)?,
         next_holds: next_numbers(db, Numbered::Holds, &wanted.next_holds)?,
-        recharges: db.rows(&named(
-            recharges::COLUMNS,
-            "recharges r",
-            wanted.recharges.iter().map(|id| (id.account, id.number)),
-        ))?,
-        holds: db.rows(&named(
-            holds::COLUMNS,
-            "holds r",
-            wanted.holds.iter().map(|id| (id.account, id.number)),
-        ))?,
+        recharges: db.rows(&of_these(recharges, recharge_ids))?,
+        holds: db.rows(&of_these(holds, hold_ids))?,
     })
 }
 
-fn named(columns: &str, table: &str, ids: impl Iterator<Item = (AccountId, i64)>) -> Statement<'static> {
+const IDS: &str = "unnest(?, ?) n (of_account, of_number)";
+const NAMED: &str = "r.account_id = n.of_account AND r.number = n.of_number";
+
+fn of_these(select: String, ids: impl Iterator<Item = (AccountId, i64)>) -> Statement<'static> {
     let (accounts, numbers) = ids.map(|(account, number)| (Some(account.get()), Some(number))).unzip();
-    let sound = if table.starts_with("holds") {
-        " WHERE EXISTS (SELECT 1 FROM entries e WHERE e.account_id = r.account_id AND e.seq = r.entry_seq \
-         AND e.held_delta = r.amount)"
-    } else {
-        ""
-    };
-    sql(format!(
-        "SELECT {columns} FROM unnest(?, ?) n (of_account, of_number) JOIN {table} \
-         ON r.account_id = n.of_account AND r.number = n.of_number{sound}"
-    ))
-    .bind(Column::Ints(accounts))
-    .bind(Column::Ints(numbers))
+    sql(select).bind(Column::Ints(accounts)).bind(Column::Ints(numbers))
 }
 
 /// Under the accounts' locks.

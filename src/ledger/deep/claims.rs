@@ -246,6 +246,9 @@ mod tests {
     }
 
     proptest! {
+        // One operation in five is plain.
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
         #[test]
         fn an_entry_tells_what_its_intent_says_and_nothing_else(
             operation in operation(),
@@ -255,12 +258,11 @@ mod tests {
         ) {
             // Text that cannot be shown is written otherwise in metadata than in a payload: that is looked at closely.
             note.metadata = note.metadata.filter(|json| *json.as_str() == *json.value().to_string());
-            let plain = told(&operation);
-            prop_assume!(plain.is_some());
+            let Some(plain) = told(&operation) else { return Ok(()) };
             let account = account(currency.clone());
             let mut reading = Reading::new(&account, None);
             let mut fingerprints = Fingerprints::default();
-            fingerprints.keep(&mut reading, &entry(1, &plain.unwrap(), &note));
+            fingerprints.keep(&mut reading, &entry(1, &plain, &note));
             let mut attempt = attempt(1, &operation, &note, &currency);
             prop_assert!(fingerprints.hold(&reading.claims, &attempt));
             // What an option says is not the entry's to tell.
