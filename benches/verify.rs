@@ -376,9 +376,9 @@ fn intents_and_recharges(postgres: bool) -> String {
         "INSERT INTO intents (account_id, idempotency_key, attempt, operation, payload, actor, created_at, state, \
          first_seq, last_seq, subject, duration_us) \
          SELECT account_id, idempotency_key, 1, CASE kind WHEN 'recharge' THEN 'recharge' ELSE 'charge' END, \
-         CASE kind WHEN 'recharge' THEN '{{\"op\":\"recharge\",\"method\":\"momo\"' \
-         ELSE '{{\"op\":\"charge\",\"service\":\"vps\"' END || ',\"amount\":\"' || {shown} || '\",\"reference\":\"' || \
-         reference || '\"}}', actor, at, 'applied', seq, seq, CASE kind WHEN 'recharge' THEN (seq + 49) / 50 END, 9 \
+         CASE kind WHEN 'recharge' THEN '{{\"op\":\"recharge\"' ELSE '{{\"op\":\"charge\"' END || ',\"amount\":\"' || \
+         {shown} || CASE kind WHEN 'recharge' THEN '\",\"method\":\"momo' ELSE '\",\"service\":\"vps' END || \
+         '\",\"reference\":\"' || reference || '\"}}', actor, at, 'applied', seq, seq, CASE kind WHEN 'recharge' THEN (seq + 49) / 50 END, 9 \
          FROM entries; \
          INSERT INTO recharges (account_id, number, amount, method, status, created_at, finished_at, entry_seq, reference) \
          SELECT account_id, (seq + 49) / 50, balance_delta, 'momo', 'completed', at, at, seq, reference FROM entries \

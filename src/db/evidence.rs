@@ -174,15 +174,14 @@ pub fn plain_attempts<E: From<DbError>>(
     mut each: impl FnMut(Attempt) -> Result<(), E>,
 ) -> Result<(), E> {
     let select = format!(
-        "SELECT {}, {TOLD}, {NAMED} FROM intents i LEFT JOIN entries e ON e.account_id = i.account_id \
-         AND e.seq = i.first_seq WHERE i.account_id = {} AND {PLAIN}",
-        "1 = 0",
-        account.get()
+        "SELECT 1 = 0, {TOLD}, {NAMED} FROM intents i LEFT JOIN entries e ON e.account_id = i.account_id \
+         AND e.seq = i.first_seq WHERE i.account_id = ? AND {PLAIN}"
     );
-    db.connection.stream_portions(&select, |told| match told {
-        Told::Other(_, attempt) => each(*attempt),
-        Told::Plain(_) => Ok(()),
-    })
+    db.connection
+        .stream(&sql(select).bind(account.get()), |told| match told {
+            Told::Other(_, attempt) => each(*attempt),
+            Told::Plain(_) => Ok(()),
+        })
 }
 
 /// The columns of [`Opened`] in each table, from the record `r` and the intent `i` that opened it.
