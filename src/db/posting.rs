@@ -228,11 +228,17 @@ fn post_in_three_statements(db: &mut Db, plain: Plain<'_>) -> Result<bool, DbErr
     Ok(true)
 }
 
-struct Counts(i64, i64, i64);
+struct Done {
+    written: bool,
+    settled: bool,
+}
 
-impl FromRow for Counts {
+impl FromRow for Done {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        Ok(Self(columns.int()?, columns.int()?, columns.int()?))
+        Ok(Self {
+            written: columns.boolean()?,
+            settled: columns.boolean()?,
+        })
     }
 }
 
@@ -247,7 +253,7 @@ fn post_in_one_statement(db: &mut Db, plain: Plain<'_>) -> Result<bool, DbError>
              duration_us = ? FROM moved \
              WHERE intents.account_id = moved.account_id AND intents.account_id = ? \
              AND idempotency_key = ? AND attempt = ? AND state <> 'applied' RETURNING attempt) \
-             SELECT (SELECT COUNT(*) FROM moved), (SELECT COUNT(*) FROM written), (SELECT COUNT(*) FROM settled)",
+             SELECT EXISTS (SELECT 1 FROM written), EXISTS (SELECT 1 FROM settled)",
             entries::COLUMNS,
         )
     );
@@ -265,8 +271,7 @@ fn post_in_one_statement(db: &mut Db, plain: Plain<'_>) -> Result<bool, DbError>
         .bind(plain.key.as_str())
         .bind(i64::from(plain.attempt));
     match db.row(&statement)? {
-        Some(Counts(0, 0, 0)) => Ok(false),
-        Some(Counts(1, 1, 1)) => Ok(true),
+        Some(Done { written, settled }) if written == settled => Ok(written),
         _ => Err(DbError::Integrity(
             "a posting was not written as a whole; run `ledger verify-sync`".into(),
         )),

@@ -168,9 +168,37 @@ on_both_engines! {
             );
             if allowed { db.sql(&insert); } else { db.sql_fails(&insert); }
         }
-        let negative = format!("INSERT INTO entries (account_id, seq, balance_delta, held_delta, debt_delta, kind, balance_after, held_after, debt_after, at, hash, counter_account, actor) \
-             VALUES (1, 2, -501, 0, 0, 'service_fee', -1, 0, 0, 0, {hash}, 'x', 'x')");
-        db.sql_fails(&negative);
+        db.ledger().run_words("account create --user-id 6").expect_code(0);
+        // Number, entry reversed, balance after, length of the hash: each wrong in one thing, the last one right.
+        let cases = [
+            (0, "NULL", 0, 32, false), (2, "0", 0, 32, false), (2, "2", 0, 32, false), (2, "1", -1, 32, false), (2, "1", -2, 32, false),
+            (1, "NULL", 0, 32, false), (2, "1", 0, 31, false), (2, "1", 0, 32, true),
+        ];
+        for (seq, reverses, after, length, allowed) in cases {
+            let hash = hash.replace("32", &length.to_string());
+            let insert = format!(
+                "BEGIN; INSERT INTO entries (account_id, seq, balance_delta, held_delta, debt_delta, kind, balance_after, held_after, debt_after, reverses, at, hash, counter_account, actor) \
+                 VALUES (2, {seq}, -1, 0, 0, 'service_fee', {after}, 0, 0, {reverses}, 0, {hash}, 'x', 'x'); ROLLBACK"
+            );
+            if allowed { db.sql(&insert); } else { db.sql_fails(&insert); }
+        }
         db.sql_fails("UPDATE balances SET balance = '12,5'");
+    }
+
+    fn the_database_refuses_outcomes_of_an_intent_that_cannot_be(db: TestDatabase) {
+        let cases = [
+            ("'pending', NULL, NULL, NULL, 1", true), ("'pending', 1, 1, NULL, 1", false), ("'pending', NULL, NULL, 'x', 1", false), ("'pending', NULL, NULL, NULL, 0", false),
+            ("'applied', 1, 1, NULL, 1", true), ("'applied', NULL, NULL, NULL, 1", true), ("'applied', 1, NULL, NULL, 1", false), ("'applied', NULL, 1, NULL, 1", false), ("'applied', 1, 1, 'x', 1", false),
+            ("'refused', NULL, NULL, 'x', 1", true), ("'refused', NULL, NULL, NULL, 1", false), ("'refused', 1, 1, 'x', 1", false),
+            ("'failed', NULL, NULL, 'x', 1", true), ("'failed', NULL, NULL, NULL, 1", false), ("'failed', 1, 1, 'x', 1", false),
+            ("'lost', NULL, NULL, 'x', 1", false),
+        ];
+        for (outcome, allowed) in cases {
+            let insert = format!(
+                "BEGIN; INSERT INTO intents (account_id, idempotency_key, operation, payload, actor, created_at, state, first_seq, last_seq, reason, attempt) \
+                 VALUES (1, 'k', 'charge', '{{}}', 'x', 0, {outcome}); ROLLBACK"
+            );
+            if allowed { db.sql(&insert); } else { db.sql_fails(&insert); }
+        }
     }
 }

@@ -143,7 +143,7 @@ on_both_engines! {
         // Alerts of the others are left to the parts that they are in.
         assert_eq!(db.sql("SELECT COUNT(*) FROM alerts WHERE closed_at IS NULL"), "0");
         // What belongs to no account is in one of the parts too.
-invent_row(&db);
+        invent_row(&db);
         assert_eq!(report(&db, "verify-sync --accounts 1-3").0, 0);
         assert_eq!(report(&db, "verify-sync --accounts 4-").0, 1);
         for wrong in ["5", "-", "5-4", "a-b", "1-2-3", "--1", "1-99999999999999999999"] {
@@ -162,6 +162,23 @@ invent_row(&db);
             assert_eq!(all_rows(&db), wrong);
         }
         assert_eq!(report(&db, "verify-sync --fix --max-fixes 2 --max-delta 15").1["fixed"], 2);
+    }
+
+    fn entries_of_no_account_are_named_and_left_alone(db: TestDatabase) {
+        three_accounts(&db);
+        let insert = "INSERT INTO entries (account_id, seq, balance_delta, held_delta, debt_delta, kind, balance_after, held_after, debt_after, at, hash, counter_account, actor) \
+             SELECT 99, 1, 5, 0, 0, 'recharge', 5, 0, 0, at, hash, counter_account, actor FROM entries WHERE account_id = 1 AND seq = 1";
+        match db.engine {
+            Engine::Sqlite => db.sql(&format!("PRAGMA foreign_keys = OFF; {insert}")),
+            Engine::Postgres => db.sql(insert),
+        };
+        for options in ["", " --deep", " --fix", " --accounts 4-"] {
+            let (code, found) = report(&db, &format!("verify-sync{options}"));
+            assert_eq!((code, found["fixed"].as_u64()), (6, Some(0)), "{options}");
+            let named = &found["differences"][0];
+            assert!(named["user_id"].is_null() && named["field"] == "entries", "{options}: {named}");
+        }
+        assert_eq!(db.sql("SELECT COUNT(*) FROM entries WHERE account_id = 99"), "1");
     }
 
     fn a_changed_entry_is_named_and_never_adopted(db: TestDatabase) {
