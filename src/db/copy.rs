@@ -1,7 +1,5 @@
 //! PostgreSQL's COPY: the fastest way for many rows into a table.
 
-use std::fmt::Write as _;
-
 use diesel::pg::CopyFormat;
 use diesel::{ExecuteCopyFromDsl, PgConnection, QueryResult};
 
@@ -106,7 +104,8 @@ impl<'a> Binds<'a> for &mut Rows {
     fn int(self, value: impl Into<Option<i64>>) -> Self {
         match value.into() {
             Some(value) => {
-                let _ = write!(self.0, "{value}\t");
+                self.0.push_str(itoa::Buffer::new().format(value));
+                self.0.push('\t');
             }
             None => self.null(),
         }
@@ -118,6 +117,12 @@ impl<'a> Binds<'a> for &mut Rows {
             self.null();
             return self;
         };
+        // Most have nothing to be escaped, which is told fastest of all their bytes at once.
+        if !value.bytes().fold(false, |found, byte| found | parts_cells(byte)) {
+            self.0.push_str(value);
+            self.0.push('\t');
+            return self;
+        }
         for piece in value.split_inclusive(['\\', '\t', '\n', '\r']) {
             let special = piece.chars().next_back().and_then(escaped);
             let plain = special.map_or(piece, |_| &piece[..piece.len() - 1]);
@@ -130,11 +135,13 @@ impl<'a> Binds<'a> for &mut Rows {
 
     fn bytes(self, value: &'a [u8; 32]) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        self.0.push_str("\\\\x");
-        for byte in value {
-            self.0.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            self.0.push(char::from(DIGITS[usize::from(byte & 15)]));
+        let mut digits = [0; 64];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(value) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
         }
+        self.0.push_str("\\\\x");
+        self.0.push_str(std::str::from_utf8(&digits).unwrap_or_default());
         self.0.push('\t');
         self
     }
@@ -149,6 +156,10 @@ impl Rows {
         self.0.pop();
         self.0.push('\n');
     }
+}
+
+const fn parts_cells(byte: u8) -> bool {
+    matches!(byte, b'\\' | b'\t' | b'\n' | b'\r')
 }
 
 const fn escaped(c: char) -> Option<&'static str> {

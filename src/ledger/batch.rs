@@ -9,6 +9,7 @@
 mod item;
 mod recalled;
 mod records;
+mod share;
 mod transaction;
 mod whole;
 mod work;

@@ -1,5 +1,7 @@
 ALTER TABLE entries ADD CONSTRAINT entries_account_id_fkey FOREIGN KEY (account_id) REFERENCES accounts (id);
 
+ALTER TABLE intents ALTER COLUMN idempotency_key TYPE TEXT COLLATE "default";
+
 DROP INDEX intents_subject;
 CREATE INDEX intents_subject ON intents (account_id, subject, operation, state, first_seq, last_seq)
     WHERE subject IS NOT NULL;

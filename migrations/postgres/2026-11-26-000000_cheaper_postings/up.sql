@@ -59,6 +59,9 @@ ALTER TABLE intents ADD CONSTRAINT intents_outcome
 DROP INDEX intents_subject;
 CREATE INDEX intents_subject ON intents (account_id, subject, operation) WHERE subject IS NOT NULL;
 
+-- Keys are compared for every attempt: by their bytes, as SQLite does, not by the rules of a language.
+ALTER TABLE intents ALTER COLUMN idempotency_key TYPE TEXT COLLATE "C";
+
 -- An entry comes with its balance row, which refers to the account; verify-sync reports entries of no account. To check
 -- each entry for it took a fifth of a bulk run, and locked the account's row.
 ALTER TABLE entries DROP CONSTRAINT entries_account_id_fkey;

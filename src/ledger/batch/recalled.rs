@@ -17,9 +17,8 @@ use crate::ledger::record::Record;
 pub(super) struct Recalled(BTreeMap<(AccountId, i64), Entry>);
 
 impl Recalled {
-    pub(super) fn read(db: &mut Db, items: &[Item<'_>]) -> Result<Self, DbError> {
+    pub(super) fn read<'i, 'a: 'i>(db: &mut Db, items: impl Iterator<Item = &'i Item<'a>>) -> Result<Self, DbError> {
         let mut wanted: Vec<(AccountId, i64, i64)> = items
-            .iter()
             .filter_map(|item| item.applied.as_deref())
             .filter_map(|intent| intent.entries.map(|(first, last)| (intent.account, first, last)))
             .collect();
@@ -45,7 +44,7 @@ impl Recalled {
         let record = match made_or_moved(subject, intent) {
             Subject::None => None,
             subject @ (Subject::Recharge(_) | Subject::Hold(_)) => {
-                Record::of(working.records.find(db, intent.account, subject)?).map(Box::new)
+                Record::of(working.records.look_up(db, intent.account, subject)?).map(Box::new)
             }
             _ => return Ok(None),
         };

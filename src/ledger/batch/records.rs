@@ -62,19 +62,26 @@ pub(super) const fn are_about(subject: Subject) -> bool {
 }
 
 impl Records {
-    /// What the operation is about; looked up when it is met for the first time.
-    pub(super) fn find(&mut self, db: &mut Db, account: AccountId, subject: Subject) -> Result<Found, DbError> {
-        let kept = match subject {
+    /// What an operation is about; `None` of what was not looked up yet.
+    pub(super) fn kept(&self, subject: Subject) -> Option<Found> {
+        match subject {
             Subject::NewRecharge => self.next_recharge.map(Found::NextNumber),
             Subject::NewHold => self.next_hold.map(Found::NextNumber),
-            Subject::Recharge(number) => self
-                .recharges
-                .get(&number)
-                .map(|kept| Found::Recharge(kept.now.clone())),
-            Subject::Hold(number) => self.holds.get(&number).map(|kept| Found::Hold(kept.now.clone())),
+            Subject::Recharge(number) => {
+                let kept = self.recharges.get(&number)?;
+                Some(Found::Recharge(kept.now.clone()))
+            }
+            Subject::Hold(number) => {
+                let kept = self.holds.get(&number)?;
+                Some(Found::Hold(kept.now.clone()))
+            }
             _ => Some(Found::Nothing),
-        };
-        if let Some(kept) = kept {
+        }
+    }
+
+    /// The same, from the database if it must be, and kept from now on.
+    pub(super) fn look_up(&mut self, db: &mut Db, account: AccountId, subject: Subject) -> Result<Found, DbError> {
+        if let Some(kept) = self.kept(subject) {
             return Ok(kept);
         }
         let found = look_up(db, account, subject)?;

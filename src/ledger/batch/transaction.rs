@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Keep;
 use super::item::{Came, Item};
 use super::whole::Whole;
-use super::work::{Keys, Work};
+use super::work::{Keys, Turn};
 use crate::db::intents::{NewIntent, intent_insert};
 use crate::db::intents_bulk::{intents_find, intents_insert};
 use crate::db::unit_of_work::{Transient, write, write_relaxed};
@@ -59,7 +59,8 @@ pub(super) fn in_one_go(
     let (actor, started) = (ledger.actor.clone(), Stopwatch::start());
     whole.record(ledger, now)?;
     let done = write(&mut ledger.db, "batch", |db| {
-        let outcomes = Work::new(&actor, now, Keys::TakenForNew).carry_out_all(db, items)?;
+        let (actor, keys) = (&actor, Keys::TakenForNew);
+        let outcomes = Turn { actor, now, keys }.carry_out_all(db, items)?;
         whole.carried_out(db, started)?;
         Ok(outcomes)
     });
@@ -84,7 +85,8 @@ pub(super) fn carefully(
     let done = write(&mut ledger.db, "batch", |db| {
         // Somebody else may have settled a key after it was recorded: a second try looks every key up.
         let keys = std::mem::replace(&mut keys, Keys::RecordedEarlier { lost });
-        Work::new(&actor, now, keys).carry_out_all(db, items)
+        let actor = &actor;
+        Turn { actor, now, keys }.carry_out_all(db, items)
     });
     let outcomes = done.map_err(|stopped| match stopped {
         Stopped::Broken(error) => error,
@@ -112,7 +114,8 @@ pub(super) fn in_one_transaction(
                 let recorded = record(db, items, &actor, now)?;
                 learn(items, recorded);
             }
-            let outcomes = Work::new(&actor, now, keys).carry_out_all(db, items)?;
+            let actor = &actor;
+            let outcomes = Turn { actor, now, keys }.carry_out_all(db, items)?;
             let refused = |outcome: &Came| !matches!(outcome, Ok(Outcome::Applied(_) | Outcome::AlreadyApplied(_)));
             if keep == Keep::Nothing || outcomes.iter().any(refused) {
                 return Err(Stopped::RolledBack(outcomes));

@@ -1,18 +1,22 @@
-//! The transaction of a batch: every request judged on what the ones before it have left.
+//! The transaction of a batch: every request judged on what the ones before it about its account have left.
 //!
-//! Entries, recharges and holds wait in memory and are written together ([`Working`]); what is about anything else is
-//! carried out on the database, after what its account has waiting.
+//! Accounts have nothing to do with each other. So they are taken in the order of their ids, in parts: while one part is
+//! written, a second thread judges the next. Entries, recharges and holds wait in memory for that ([`Judged`]); what is
+//! about anything else is carried out on the database, after what its account has waiting.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use super::item::{Came, Item};
 use super::recalled::{Recalled, made_or_moved};
 use super::records::Records;
+use super::share::{Asked, Judged, Share};
 use super::transaction::Stopped;
 use super::working::{Waiting, Working};
 use crate::db::bulk::{append_many, lock_many};
 use crate::db::intents::{intent_find, intent_insert};
-use crate::db::intents_bulk::{End, Ended, intents_end, intents_insert_ended};
+use crate::db::intents_bulk::{intents_end, intents_insert_ended};
 use crate::db::outbox::events_insert;
 use crate::db::records_bulk::{Wanted, holds_write, recharges_write, subjects};
 use crate::db::snapshot::look;
@@ -48,142 +52,133 @@ impl Keys {
     }
 }
 
-/// Of so many requests at a time, what was applied before is read back together.
-const PORTION: usize = 4_096;
+/// How many requests a part has at least, unless it is the last.
+const PART: usize = 1_024;
 
-pub(super) struct Work<'a> {
-    actor: &'a Actor,
-    now: Timestamp,
-    keys: Keys,
-    accounts: HashMap<AccountId, Result<Working<'a>, DbError>>,
-    /// Attempts on accounts that are damaged.
-    failed: Vec<Ended<'a>>,
+/// What came of each request of the batch, by its place; nothing where there is no such account.
+type Outcomes = Vec<Option<Came>>;
+
+/// By whom and when the batch is carried out, and what is known of its keys.
+#[derive(Clone, Copy)]
+pub(super) struct Turn<'a> {
+    pub(super) actor: &'a Actor,
+    pub(super) now: Timestamp,
+    pub(super) keys: Keys,
 }
 
-impl<'a> Work<'a> {
-    pub(super) fn new(actor: &'a Actor, now: Timestamp, keys: Keys) -> Self {
-        Self {
-            actor,
-            now,
-            keys,
-            accounts: HashMap::new(),
-            failed: Vec::new(),
-        }
-    }
-
-    /// Carries out every item, in order, on accounts that are locked together.
-    pub(super) fn carry_out_all(mut self, db: &mut Db, items: &[Item<'a>]) -> Result<Vec<Came>, Stopped> {
-        let accounts: BTreeSet<AccountId> = items.iter().filter_map(|item| item.account).collect();
-        let accounts: Vec<AccountId> = accounts.into_iter().collect();
-        self.accounts.reserve(accounts.len());
-        for (id, located) in lock_many(db, &accounts)? {
-            self.accounts.insert(id, located.map(Working::new));
-        }
-        self.prepare(db, items)?;
-        let mut outcomes: Vec<Came> = Vec::with_capacity(items.len());
-        for portion in items.chunks(PORTION) {
-            let recalled = Recalled::read(db, portion)?;
-            for item in portion {
-                outcomes.push(self.carry_out(db, item, &recalled)?);
+impl<'a> Turn<'a> {
+    /// Carries out every item, those about one account in order, on accounts that are locked together.
+    pub(super) fn carry_out_all(self, db: &mut Db, items: &[Item<'a>]) -> Result<Vec<Came>, Stopped> {
+        let mut asked: Vec<Asked<'_, 'a>> = items.iter().enumerate().filter_map(about_an_account).collect();
+        asked.sort_by_key(|asked| asked.account);
+        let parts = parts(locked(db, &asked)?, &asked);
+        let mut outcomes: Outcomes = items.iter().map(|_| None).collect();
+        if parts.len() > 1 {
+            self.part_by_part(db, parts, &mut outcomes)?;
+        } else {
+            for part in parts {
+                self.keep(db, Judged::of(part, self)?, &mut outcomes)?;
             }
         }
-        self.flush(db, None)?;
-        Ok(outcomes)
+        let outcomes = outcomes.into_iter().zip(items);
+        Ok(outcomes
+            .map(|(outcome, item)| outcome.unwrap_or_else(|| Ok(no_account(item))))
+            .collect())
     }
 
-    /// Looks up at once what the requests are about, where that is cheaper than one by one.
-    fn prepare(&mut self, db: &mut Db, items: &[Item<'a>]) -> Result<(), DbError> {
-        let mut wanted = Wanted::default();
-        for (account, item) in items.iter().filter_map(|item| Some((item.account?, item))) {
-            let subject = item.prepared.request.operation.subject();
-            let subject = item
-                .applied
-                .as_ref()
-                .map_or(subject, |intent| made_or_moved(subject, intent));
-            match subject {
-                Subject::NewRecharge => wanted.next_recharges.push(account),
-                Subject::NewHold => wanted.next_holds.push(account),
-                Subject::Recharge(number) => wanted.recharges.push(RechargeId { account, number }),
-                Subject::Hold(number) => wanted.holds.push(HoldId { account, number }),
-                _ => {}
-            }
-        }
-        let found = subjects(db, wanted)?;
-        for (account, number) in found.next_recharges {
-            self.records(account, |records| records.next_recharge = Some(number));
-        }
-        for (account, number) in found.next_holds {
-            self.records(account, |records| records.next_hold = Some(number));
-        }
-        for recharge in found.recharges {
-            self.records(recharge.id.account, |records| records.keep_recharge(recharge));
-        }
-        for hold in found.holds {
-            self.records(hold.id.account, |records| records.keep_hold(hold));
-        }
-        Ok(())
-    }
-
-    fn records(&mut self, account: AccountId, keep: impl FnOnce(&mut Records)) {
-        if let Some(Ok(working)) = self.accounts.get_mut(&account) {
-            keep(&mut working.records);
-        }
-    }
-
-    /// The outer error ends the batch, the inner one is this request's.
-    fn carry_out(&mut self, db: &mut Db, item: &Item<'a>, recalled: &Recalled) -> Result<Came, Stopped> {
-        let request = &item.prepared.request;
-        let found = item.account.and_then(|id| Some((id, self.accounts.get_mut(&id)?)));
-        match found {
-            None => Ok(Ok(Outcome::Refused(Refusal::AccountNotFound {
-                user_id: request.user_id.to_string(),
-            }))),
-            Some((id, Err(damage))) => {
-                let damage = LedgerError::from(DbError::Integrity(damage.to_string()));
-                if self.keys == Keys::TakenForNew && item.comes_first {
-                    self.failed.push(Ended {
-                        account: id,
-                        new: item.intent(self.actor, self.now),
-                        end: End::Failed(damage.code().name()),
-                        took: std::time::Duration::ZERO,
-                    });
-                }
-                Ok(Err(damage))
-            }
-            Some((id, Ok(working))) => {
-                if let Some(intent) = &item.applied {
-                    let attempt = item.attempt(self.keys.lost());
-                    if let Some(conflict) = attempt.conflict(intent) {
-                        return Ok(Ok(Outcome::Refused(conflict)));
-                    }
-                    if let Some(posted) = recalled.posted(db, working, intent, request.operation.subject())? {
-                        return Ok(Ok(attempt.applied_before(posted)));
+    /// While one is written, the next is judged.
+    fn part_by_part(self, db: &mut Db, parts: Vec<Vec<Share<'_, 'a>>>, outcomes: &mut Outcomes) -> Result<(), Stopped> {
+        let (send, judged) = sync_channel(1);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for part in parts {
+                    if send.send(Judged::of(part, self)).is_err() {
+                        // Nobody takes them any more: the transaction has failed.
+                        break;
                     }
                 }
-                let is_new = match self.keys {
-                    Keys::TakenForNew => item.comes_first,
-                    Keys::Recorded { .. } => item.is_new,
-                    Keys::RecordedEarlier { .. } => false,
-                };
-                if is_new
-                    && working.suffices(&request.operation)
-                    && let Some(outcome) = working.judge(db, item, (self.actor, self.now))?
-                {
-                    return Ok(Ok(outcome));
-                }
-                self.on_the_database(db, id, item).map(Ok)
-            }
+            });
+            judged.into_iter().try_for_each(|part| self.keep(db, part?, outcomes))
+        })
+    }
+
+    /// Judges a request on what is kept of its account; `None` for what needs the database.
+    pub(super) fn judge(self, working: &mut Working<'a>, item: &Item<'a>) -> Result<Option<Outcome>, LedgerError> {
+        let is_new = match self.keys {
+            Keys::TakenForNew => item.comes_first,
+            Keys::Recorded { .. } => item.is_new,
+            Keys::RecordedEarlier { .. } => false,
+        };
+        if is_new && working.suffices(&item.prepared.request.operation) {
+            working.judge(item, (self.actor, self.now))
+        } else {
+            Ok(None)
         }
     }
 
-    fn on_the_database(&mut self, db: &mut Db, id: AccountId, item: &Item<'a>) -> Result<Outcome, Stopped> {
-        self.flush(db, Some(id))?;
+    /// Whether the first attempt under that key is still to be written.
+    pub(super) fn opens_the_key(self, item: &Item<'_>) -> bool {
+        self.keys == Keys::TakenForNew && item.comes_first
+    }
+
+    /// Writes what was judged, and carries out what was left.
+    fn keep(self, db: &mut Db, judged: Judged<'_, 'a>, outcomes: &mut Outcomes) -> Result<(), Stopped> {
+        for (at, outcome) in judged.outcomes {
+            outcomes[at] = Some(outcome);
+        }
+        self.write(db, judged.waiting)?;
+        let left = judged.left.iter().flat_map(|(_, asked)| asked.iter());
+        let recalled = Recalled::read(db, left.map(|asked| asked.item))?;
+        let mut waiting = Waiting::default();
+        for (mut working, asked) in judged.left {
+            for Asked { account, at, item } in asked {
+                outcomes[*at] = Some(Ok(self.carry_out(db, (*account, &mut working), item, &recalled)?));
+            }
+            working.hand_over(&mut waiting);
+        }
+        waiting.sort();
+        self.write(db, waiting)
+    }
+
+    fn carry_out(
+        self,
+        db: &mut Db,
+        (id, working): (AccountId, &mut Working<'a>),
+        item: &Item<'a>,
+        recalled: &Recalled,
+    ) -> Result<Outcome, Stopped> {
+        let operation = &item.prepared.request.operation;
+        if let Some(intent) = &item.applied {
+            let attempt = item.attempt(self.keys.lost());
+            if let Some(conflict) = attempt.conflict(intent) {
+                return Ok(Outcome::Refused(conflict));
+            }
+            if let Some(posted) = recalled.posted(db, working, intent, operation.subject())? {
+                return Ok(attempt.applied_before(posted));
+            }
+        }
+        working.records.look_up(db, id, operation.subject())?;
+        match self.judge(working, item)? {
+            Some(outcome) => Ok(outcome),
+            None => self.on_the_database(db, (id, working), item),
+        }
+    }
+
+    fn on_the_database(
+        self,
+        db: &mut Db,
+        (id, working): (AccountId, &mut Working<'a>),
+        item: &Item<'a>,
+    ) -> Result<Outcome, Stopped> {
+        let mut waiting = Waiting::default();
+        working.hand_over(&mut waiting);
+        self.write(db, waiting)?;
         let is_recorded = match self.keys {
             Keys::TakenForNew => item.comes_first,
             Keys::Recorded { .. } | Keys::RecordedEarlier { .. } => item.is_ours,
         };
         let (attempt, new) = (item.attempt(self.keys.lost()), item.intent(self.actor, self.now));
-        if self.keys == Keys::TakenForNew && item.comes_first && !intent_insert(db, id, &new, 1)? {
+        if self.opens_the_key(item) && !intent_insert(db, id, &new, 1)? {
             return Err(Stopped::KeyKnown);
         }
         let mut found = intent_find(db, id, &item.prepared.key)?;
@@ -199,25 +194,11 @@ impl<'a> Work<'a> {
         let gone = || DbError::Integrity(format!("account {id} has disappeared"));
         let located = look(db, id)?.ok_or_else(gone)?;
         let outcome = attempt.judge_key(db, located, found, &attempt.stamp(self.actor, self.now))?;
-        let after = look(db, id)?.ok_or_else(gone)?;
-        self.accounts.insert(id, Ok(Working::new(after)));
+        *working = Working::new(look(db, id)?.ok_or_else(gone)?);
         Ok(outcome)
     }
 
-    /// Writes what waits, of one account or of all.
-    fn flush(&mut self, db: &mut Db, only: Option<AccountId>) -> Result<(), Stopped> {
-        let mut waiting = Waiting::default();
-        if let Some(id) = only {
-            if let Some(Ok(working)) = self.accounts.get_mut(&id) {
-                working.hand_over(&mut waiting);
-            }
-        } else {
-            for working in self.accounts.values_mut().flatten() {
-                working.hand_over(&mut waiting);
-            }
-            waiting.ended.append(&mut self.failed);
-        }
-        waiting.sort();
+    fn write(self, db: &mut Db, waiting: Waiting<'_>) -> Result<(), Stopped> {
         let Waiting {
             appends,
             ended,
@@ -244,4 +225,83 @@ impl<'a> Work<'a> {
         events_insert(db, &events)?;
         Ok(())
     }
+}
+
+fn no_account(item: &Item<'_>) -> Outcome {
+    Outcome::Refused(Refusal::AccountNotFound {
+        user_id: item.prepared.request.user_id.to_string(),
+    })
+}
+
+fn about_an_account<'i, 'a>((at, item): (usize, &'i Item<'a>)) -> Option<Asked<'i, 'a>> {
+    item.account.map(|account| Asked { account, at, item })
+}
+
+type Accounts<'a> = HashMap<AccountId, Result<Working<'a>, DbError>>;
+
+/// Takes the locks, and looks up at once what the requests are about, where that is cheaper than one by one.
+fn locked<'a>(db: &mut Db, asked: &[Asked<'_, 'a>]) -> Result<Accounts<'a>, DbError> {
+    let mut ids: Vec<AccountId> = asked.iter().map(|asked| asked.account).collect();
+    ids.dedup();
+    let located = lock_many(db, &ids)?.into_iter();
+    let mut accounts: Accounts<'a> = located.map(|(id, found)| (id, found.map(Working::new))).collect();
+    let mut wanted = Wanted::default();
+    for Asked { account, item, .. } in asked {
+        let (account, subject) = (*account, item.prepared.request.operation.subject());
+        let subject = item
+            .applied
+            .as_ref()
+            .map_or(subject, |intent| made_or_moved(subject, intent));
+        match subject {
+            Subject::NewRecharge => wanted.next_recharges.push(account),
+            Subject::NewHold => wanted.next_holds.push(account),
+            Subject::Recharge(number) => wanted.recharges.push(RechargeId { account, number }),
+            Subject::Hold(number) => wanted.holds.push(HoldId { account, number }),
+            _ => {}
+        }
+    }
+    let found = subjects(db, wanted)?;
+    for (account, number) in found.next_recharges {
+        if let Some(records) = records_of(&mut accounts, account) {
+            records.next_recharge = Some(number);
+        }
+    }
+    for (account, number) in found.next_holds {
+        if let Some(records) = records_of(&mut accounts, account) {
+            records.next_hold = Some(number);
+        }
+    }
+    for recharge in found.recharges {
+        if let Some(records) = records_of(&mut accounts, recharge.id.account) {
+            records.keep_recharge(recharge);
+        }
+    }
+    for hold in found.holds {
+        if let Some(records) = records_of(&mut accounts, hold.id.account) {
+            records.keep_hold(hold);
+        }
+    }
+    Ok(accounts)
+}
+
+fn records_of<'w>(accounts: &'w mut Accounts<'_>, id: AccountId) -> Option<&'w mut Records> {
+    accounts.get_mut(&id)?.as_mut().ok().map(|working| &mut working.records)
+}
+
+/// What is asked of each account, cut into parts.
+fn parts<'i, 'a>(mut accounts: Accounts<'a>, asked: &'i [Asked<'i, 'a>]) -> Vec<Vec<Share<'i, 'a>>> {
+    let (mut parts, mut part, mut requests) = (Vec::new(), Vec::new(), 0);
+    for asked in asked.chunk_by(|one, next| one.account == next.account) {
+        let Some(working) = accounts.remove(&asked[0].account) else {
+            continue;
+        };
+        part.push(Share { working, asked });
+        requests += asked.len();
+        if requests >= PART {
+            parts.push(std::mem::take(&mut part));
+            requests = 0;
+        }
+    }
+    parts.push(part);
+    parts
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::item::Item;
 use super::records::{self, Records};
-use crate::db::Db;
 use crate::db::bulk::Append;
 use crate::db::intents::Made;
 use crate::db::intents_bulk::{End, Ended};
@@ -101,7 +100,6 @@ impl<'a> Working<'a> {
     /// Judges on what the requests before have left, and lets everything wait; `None` for what needs the database.
     pub(super) fn judge(
         &mut self,
-        db: &mut Db,
         item: &Item<'a>,
         (actor, now): (&'a Actor, Timestamp),
     ) -> Result<Option<Outcome>, LedgerError> {
@@ -109,12 +107,15 @@ impl<'a> Working<'a> {
         let Located { account, state } = &self.located;
         let (id, before) = (account.id, state.figures);
         let operation = &item.prepared.request.operation;
+        let Some(found) = self.records.kept(operation.subject()) else {
+            return Ok(None);
+        };
         let snapshot = Snapshot {
             account: account.clone(),
             state: *state,
             suspension: None,
             usage: Usage::default(),
-            found: self.records.find(db, id, operation.subject())?,
+            found,
         };
         let (outcome, end, events) = match decide(&snapshot, operation, now) {
             Verdict::Apply(effects) if effects.resumes.is_none() => {

@@ -2,6 +2,7 @@
 
 mod bad_lines;
 mod import;
+mod many;
 mod memory;
 mod story;
 
@@ -132,6 +133,37 @@ on_both_engines! {
             "account_suspended", "account_locked", "not_found", "already_applied"] {
             assert!(codes.iter().any(|code| code == expected), "no {expected} in {codes:?}");
         }
+    }
+
+    /// Large chunks are judged and written in parts, by two threads.
+    fn what_comes_of_a_line_does_not_depend_on_how_many_come_with_it(db: TestDatabase) {
+        let in_pieces = TestDatabase::fresh(db.engine);
+        many::opening(&db);
+        many::opening(&in_pieces);
+        let lines = many::lines(6_000);
+
+        let whole = apply(&db, &[], lines.concat()).expect_code(7);
+        let pieces: Vec<Output> = lines.chunks(250).map(|some| apply(&in_pieces, &[], some.concat())).collect();
+
+        let told = |output: &Output| -> Vec<Value> {
+            let rows = output.json_lines().into_iter();
+            rows.map(|mut row| if row["ok"] == true { row["data"].take() } else { row["error"].take() }).collect()
+        };
+        let together = told(&whole);
+        let apart: Vec<Value> = pieces.iter().flat_map(told).collect();
+        assert_eq!(together.len(), lines.len());
+        for ((line, together), apart) in lines.iter().zip(&together).zip(&apart) {
+            assert_eq!(together, apart, "{line}");
+        }
+        assert_eq!(digest(&db), digest(&in_pieces));
+        assert_eq!(row_counts(&db), row_counts(&in_pieces));
+        assert_eq!(intents(&db), intents(&in_pieces));
+        let codes: BTreeSet<String> = outcomes(&whole).into_iter().collect();
+        for expected in ["applied", "already_applied", "insufficient_balance", "idempotency_conflict", "limit_exceeded",
+            "account_locked", "not_found", "already_final"] {
+            assert!(codes.contains(expected), "no {expected} in {codes:?}");
+        }
+        db.ledger().run_words("verify-sync --deep").expect_code(0);
     }
 
     fn csv_says_and_does_the_same_as_ndjson(db: TestDatabase) {
