@@ -5,7 +5,7 @@ use diesel::deserialize;
 use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
-use super::snapshot::{self, read_account};
+use super::snapshot::{self, ACCOUNT_COLUMNS, STATE_COLUMNS, read_account};
 use super::statement::{Column, Columns, FromRow, Statement, known, known_statement, sql};
 use crate::domain::account::{Account, AccountId, Limits};
 use crate::domain::balance::State;
@@ -102,15 +102,11 @@ impl FromRow for Listed {
     }
 }
 
-/// What [`read_account`] reads.
-const ACCOUNT: &str = "a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, a.charges_per_minute, \
-     a.spend_per_day, a.locked, a.closed, a.suspension, a.revision, a.created_at";
-
 /// Accounts with their balances, where that holds.
 fn listed<'a>(condition: &str) -> Statement<'a> {
     sql(format!(
-        "SELECT {ACCOUNT}, b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, b.chain_head \
-         FROM accounts a LEFT JOIN balances b ON b.account_id = a.id WHERE {condition}"
+        "SELECT {ACCOUNT_COLUMNS}, {STATE_COLUMNS} FROM accounts a LEFT JOIN balances b ON b.account_id = a.id \
+         WHERE {condition}"
     ))
 }
 
@@ -173,7 +169,7 @@ pub fn accounts_alone(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Account
         }
     }
     let select = sql(format!(
-        "SELECT {ACCOUNT} FROM accounts a WHERE a.id > ? ORDER BY a.id LIMIT ?"
+        "SELECT {ACCOUNT_COLUMNS} FROM accounts a WHERE a.id > ? ORDER BY a.id LIMIT ?"
     ));
     let alone: Vec<Alone> = db.rows(&select.bind(after).bind(limit))?;
     Ok(alone.into_iter().map(|Alone(account)| account).collect())

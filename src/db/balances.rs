@@ -4,7 +4,7 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::snapshot::{read_account, read_state};
+use super::snapshot::{ACCOUNT_COLUMNS, STATE_COLUMNS, read_account, read_state};
 use super::statement::{Columns, FromRow, Statement, known, known_statement, sql, sql_of_accounts};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::State;
@@ -101,12 +101,10 @@ impl FromRow for StoredBalance {
 
 /// Accounts and balance rows with ids in `first..=last`, in order, the one without the other too.
 pub fn stored_balances(db: &mut Db, first: i64, last: i64) -> Result<Vec<StoredBalance>, DbError> {
-    let row = "b.settings_revision, b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, \
-         b.chain_head";
+    let row = format!("b.settings_revision, {STATE_COLUMNS}");
     let select = format!(
-        "SELECT a.id AS id, 1 = 1, {row}, a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, \
-         a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.suspension, a.revision, a.created_at \
-         FROM accounts a LEFT JOIN balances b ON b.account_id = a.id WHERE a.id BETWEEN ? AND ? \
+        "SELECT a.id AS id, 1 = 1, {row}, {ACCOUNT_COLUMNS} FROM accounts a \
+         LEFT JOIN balances b ON b.account_id = a.id WHERE a.id BETWEEN ? AND ? \
          UNION ALL \
          SELECT b.account_id, 1 = 0, {row}, 0, '', '', 0, NULL, NULL, NULL, 1 = 0, 1 = 0, NULL, 0, 0 \
          FROM balances b WHERE b.account_id BETWEEN ? AND ? \

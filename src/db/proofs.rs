@@ -9,7 +9,7 @@ use super::balances::bind_state;
 use super::connection::Db;
 use super::entries::{read_figures, sum, sum_where, summed_figures};
 use super::error::DbError;
-use super::snapshot::read_state;
+use super::snapshot::{STATE_COLUMNS, read_state};
 use super::statement::{Column, Columns, FromRow, sql, sql_of_accounts};
 use crate::domain::account::AccountId;
 use crate::domain::balance::State;
@@ -92,17 +92,19 @@ impl FromRow for Seen {
 ///
 /// They are found by the key, nothing before them is read.
 pub fn proofs_screened(db: &mut Db, first: i64, last: i64) -> Result<Vec<Seen>, DbError> {
-    let states = "a.id, a.user_id, a.currency, b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, \
-         b.chain_head, p.balance, p.held, p.debt, p.total_recharged, p.total_spent, p.seq, p.chain_head, \
-         b.settings_revision = a.revision";
+    let states = format!(
+        "a.id, a.user_id, a.currency, {STATE_COLUMNS}, \
+         p.balance, p.held, p.debt, p.total_recharged, p.total_spent, p.seq, p.chain_head, \
+         b.settings_revision = a.revision"
+    );
     let joined = "accounts a LEFT JOIN balances b ON b.account_id = a.id LEFT JOIN proofs p ON p.account_id = a.id";
     let select = match db.engine() {
-        Engine::Sqlite => screen_of_sqlite(states, joined),
+        Engine::Sqlite => screen_of_sqlite(&states, joined),
         Engine::Postgres => {
             // Compiling the statement would take longer than running it.
             db.connection
                 .script("SET LOCAL jit = off; SET LOCAL enable_bitmapscan = off")?;
-            screen_of_postgres(states, joined)
+            screen_of_postgres(&states, joined)
         }
     };
     db.rows(&sql_of_accounts(&select, (first, last)))

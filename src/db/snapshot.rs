@@ -24,15 +24,32 @@ pub struct Located {
     pub state: State,
 }
 
-/// The columns of an account, from `accounts a`.
-pub(super) const ACCOUNT_COLUMNS: &str = "a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, \
-     a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.suspension, a.revision, a.created_at";
+macro_rules! account_columns {
+    () => {
+        "a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, a.charges_per_minute, a.spend_per_day, \
+         a.locked, a.closed, a.suspension, a.revision, a.created_at"
+    };
+}
+
+macro_rules! state_columns {
+    () => {
+        "b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, b.chain_head"
+    };
+}
+
+/// The columns that [`read_account`] reads, from `accounts a`.
+pub(super) const ACCOUNT_COLUMNS: &str = account_columns!();
+
+/// The columns that [`read_state`] reads, from `balances b`.
+pub(super) const STATE_COLUMNS: &str = state_columns!();
 
 /// The columns of [`Located`], from `accounts a`, `balances b` and its last entry `l`.
-pub(super) const COLUMNS: &str = "a.id, a.user_id, a.currency, a.exponent, a.low_balance_threshold, \
-     a.charges_per_minute, a.spend_per_day, a.locked, a.closed, a.suspension, a.revision, a.created_at, \
-     b.balance, b.held, b.debt, b.total_recharged, b.total_spent, b.last_seq, b.chain_head, \
-     l.hash, l.balance_after, l.held_after, l.debt_after";
+pub(super) const COLUMNS: &str = concat!(
+    account_columns!(),
+    ", ",
+    state_columns!(),
+    ", l.hash, l.balance_after, l.held_after, l.debt_after"
+);
 
 /// The tables of [`COLUMNS`].
 pub(super) fn joins(engine: Engine) -> String {

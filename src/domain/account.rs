@@ -58,6 +58,23 @@ pub struct Account {
 }
 
 impl Account {
+    /// The first account, of user 1, as it was created; for unit tests.
+    #[cfg(test)]
+    pub fn sample(currency: Currency) -> Self {
+        Self {
+            id: AccountId::new(1),
+            user_id: UserId::parse("1").unwrap(),
+            currency,
+            low_balance_threshold: None,
+            limits: Limits::default(),
+            locked: false,
+            closed: false,
+            suspension: None,
+            revision: 0,
+            created_at: Timestamp::from_micros(0),
+        }
+    }
+
     /// Whether such a balance is below the account's threshold.
     pub fn is_low(&self, balance: Minor) -> bool {
         self.low_balance_threshold.is_some_and(|threshold| balance < threshold)

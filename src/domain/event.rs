@@ -203,25 +203,16 @@ fn show(currency: &Currency, minor: Minor) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::account::Limits;
     use crate::domain::balance::State;
     use crate::domain::money::Amount;
     use crate::domain::recharge::RechargeId;
-    use crate::domain::text::{Description, PaymentMethod, Service, UserId};
+    use crate::domain::text::{Description, PaymentMethod, Service};
     use crate::domain::time::Timestamp;
 
     fn account(threshold: Option<i64>) -> Account {
         Account {
-            id: AccountId::new(1),
-            user_id: UserId::parse("5").unwrap(),
-            currency: Currency::iso("USD").unwrap(),
             low_balance_threshold: threshold.map(Minor::new),
-            limits: Limits::default(),
-            locked: false,
-            closed: false,
-            suspension: None,
-            revision: 0,
-            created_at: Timestamp::from_micros(0),
+            ..Account::sample(Currency::iso("USD").unwrap())
         }
     }
 

@@ -103,7 +103,7 @@ pub(super) fn read_depths(
 }
 
 /// A page has so many entries at the most, unless they are one account's: for each something is kept in memory.
-pub(super) const ENTRIES: i64 = 4_000_000;
+pub(super) const ENTRIES: i64 = 2_000_000;
 
 /// After so many entries it is told how far the reading has come.
 const TICK: u64 = 50_000;

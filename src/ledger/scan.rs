@@ -131,11 +131,25 @@ impl Look {
         }
     }
 
-    /// A server reads a range of accounts by going through the whole table, so it is asked for large ones.
-    const fn page_size(&self, db: &Db) -> i64 {
+    /// How large a page may be of a ledger with so many accounts and entries, if two are looked at at once.
+    fn limits(&self, db: &Db, in_halves: bool, (accounts, entries): (i64, i64)) -> Limits {
+        // Some accounts have many times the entries of others, and both halves are to have as much to do.
+        let half = in_halves.then_some(entries / 2 + entries / 32 + 1);
         match self.depth {
-            Depth::Deep if !db.is_sqlite() => 3 * PAGE,
-            Depth::Whole | Depth::SinceLast | Depth::Deep => PAGE,
+            Depth::Deep => Limits {
+                // A server reads a range of accounts by going through the whole table, so it is asked for large ones.
+                accounts: if db.is_sqlite() { PAGE } else { 3 * PAGE },
+                entries: Some(half.unwrap_or(i64::MAX).min(deep::ENTRIES)),
+            },
+            Depth::Whole => Limits {
+                accounts: PAGE,
+                entries: half,
+            },
+            // Of each account the new entries alone are read, whose number no row tells.
+            Depth::SinceLast => Limits {
+                accounts: if in_halves { PAGE.min(accounts / 2 + 1) } else { PAGE },
+                entries: None,
+            },
         }
     }
 
@@ -212,12 +226,18 @@ impl Look {
     }
 }
 
-/// How many entries a deep scan has before it; nobody knows while a server is away.
-fn entries_wanted(db: &mut Db) -> Result<u64, DbError> {
+/// How many entries a scan has before it; nobody knows while a server is away.
+fn entries_wanted(db: &mut Db) -> Result<i64, DbError> {
     match entries_expected(db) {
         Err(DbError::Away(_)) => Ok(0),
-        expected => Ok(expected?.unsigned_abs()),
+        expected => expected,
     }
+}
+
+/// How much a page has at the most.
+struct Limits {
+    accounts: i64,
+    entries: Option<i64>,
 }
 
 impl Scan {
@@ -230,9 +250,10 @@ impl Scan {
     ) -> Result<(), LedgerError> {
         let accounts = accounts::accounts_count(&mut ledger.db)?;
         let accounts = accounts.min(range.end().saturating_sub(*range.start()).saturating_add(1));
+        let entries = entries_wanted(&mut ledger.db)?;
         if look.depth == Depth::Deep {
             progress.counts("entries");
-            progress.begin(entries_wanted(&mut ledger.db)?);
+            progress.begin(entries.unsigned_abs());
         } else {
             progress.begin(accounts.unsigned_abs());
         }
@@ -243,21 +264,17 @@ impl Scan {
         } else {
             None
         };
-        let most = look.page_size(&ledger.db);
-        let size = match second {
-            Some(_) => most.min(accounts / 2 + 1),
-            None => most,
-        };
+        let limits = look.limits(&ledger.db, second.is_some(), (accounts, entries));
         // The last page of all has no end: what belongs to no account may have any id.
         let last = *range.end();
         let page_end = |db: &mut Db, first: i64| -> Result<Option<i64>, DbError> {
             let after = first.saturating_sub(1);
-            let end = match look.depth {
-                Depth::Deep => match page_end_within(db, after, size, deep::ENTRIES) {
-                    Err(DbError::Away(_)) => page_end(db, after, size)?,
+            let end = match limits.entries {
+                Some(entries) => match page_end_within(db, after, limits.accounts, entries) {
+                    Err(DbError::Away(_)) => page_end(db, after, limits.accounts)?,
                     end => end?,
                 },
-                Depth::Whole | Depth::SinceLast => page_end(db, after, size)?,
+                None => page_end(db, after, limits.accounts)?,
             };
             Ok(end.filter(|end| *end < last))
         };

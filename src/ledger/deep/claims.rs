@@ -146,14 +146,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::account::{Account, AccountId, Limits};
+    use crate::domain::account::{Account, AccountId};
     use crate::domain::balance::Place;
     use crate::domain::chain::{ChainHash, EntryForm};
     use crate::domain::entry::{CounterAccount, Deltas, Note, Standing};
     use crate::domain::money::Minor;
     use crate::domain::operation::{Operation, Settle};
-    use crate::domain::text::{Description, Json, Reference, UserId};
-    use crate::domain::time::Timestamp;
+    use crate::domain::text::{Description, Json, Reference};
     use crate::ledger::payload::samples::{currency, note, operation};
     use crate::ledger::payload::{operation_name, payload};
 
@@ -188,21 +187,6 @@ mod tests {
             ),
             _ => return None,
         })
-    }
-
-    fn account(currency: Currency) -> Account {
-        Account {
-            id: AccountId::new(1),
-            user_id: UserId::parse("1").unwrap(),
-            currency,
-            low_balance_threshold: None,
-            limits: Limits::default(),
-            locked: false,
-            closed: false,
-            suspension: None,
-            revision: 0,
-            created_at: Timestamp::from_micros(0),
-        }
     }
 
     fn entry(
@@ -271,7 +255,7 @@ mod tests {
             // Text that cannot be shown is written otherwise in metadata than in a payload: that is looked at closely.
             note.metadata = note.metadata.filter(|json| *json.as_str() == *json.value().to_string());
             let Some(plain) = told(&operation) else { return Ok(()) };
-            let account = account(currency.clone());
+            let account = Account::sample(currency.clone());
             let mut reading = Reading::new(&account, None);
             let mut fingerprints = Fingerprints::default();
             fingerprints.keep(&mut reading, &entry(1, &plain, &note));
