@@ -63,12 +63,14 @@ pub(super) fn read_depths(
     mut read: impl FnMut(u64),
 ) -> Result<Depths, LedgerError> {
     let accounts = || stored.iter().filter_map(|stored| stored.account.as_ref());
-    let mut readings: HashMap<AccountId, Reading<'_>> = accounts()
-        .map(|account| {
-            let proven = proofs.get(&account.id).map(|held| held.proof.state);
-            (account.id, Reading::new(account, proven))
-        })
-        .collect();
+    let mut readings: HashMap<AccountId, Reading<'_>> = HashMap::with_capacity(stored.len());
+    for StoredBalance { id, account, row } in stored {
+        if let Some(account) = account {
+            let proven = proofs.get(id).map(|held| held.proof.state);
+            let expected = row.map_or(0, |row| row.state.last_seq);
+            readings.insert(*id, Reading::new(account, expected, proven));
+        }
+    }
     let mut orphans: Vec<AccountId> = Vec::new();
     let mut count = 0_u64;
     let mut fingerprints = Fingerprints::default();
@@ -102,8 +104,11 @@ pub(super) fn read_depths(
     Ok(depths)
 }
 
-/// A page has so many entries at the most, unless they are one account's: for each something is kept in memory.
-pub(super) const ENTRIES: i64 = 2_000_000;
+/// A page has so many entries at the most, unless they are one account's: for each four bytes are kept in memory, of two
+/// pages at a time. A server goes through the whole table for each page.
+pub(super) const fn most_entries(on_a_server: bool) -> i64 {
+    if on_a_server { 4_000_000 } else { 2_000_000 }
+}
 
 /// After so many entries it is told how far the reading has come.
 const TICK: u64 = 50_000;

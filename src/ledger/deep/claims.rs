@@ -32,6 +32,14 @@ pub(super) struct Fingerprints {
 #[derive(Default)]
 pub(super) struct Claims(Vec<u32>);
 
+impl Claims {
+    /// With room for so many, and none to spare: there are millions of them.
+    pub(super) fn of(entries: i64) -> Self {
+        let believable = usize::try_from(entries).ok().filter(|entries| *entries <= MOST);
+        Self(Vec::with_capacity(believable.unwrap_or(0)))
+    }
+}
+
 impl Fingerprints {
     /// Keeps what the intent of that entry must say.
     pub(super) fn keep(&mut self, reading: &mut Reading<'_>, entry: &ReadEntry) {
@@ -256,7 +264,7 @@ mod tests {
             note.metadata = note.metadata.filter(|json| *json.as_str() == *json.value().to_string());
             let Some(plain) = told(&operation) else { return Ok(()) };
             let account = Account::sample(currency.clone());
-            let mut reading = Reading::new(&account, None);
+            let mut reading = Reading::new(&account, 0, None);
             let mut fingerprints = Fingerprints::default();
             fingerprints.keep(&mut reading, &entry(1, &plain, &note));
             let mut attempt = attempt(1, &operation, &note, &currency);

@@ -32,10 +32,11 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(account: &'a Account, proven: Option<State>) -> Self {
+    /// `expected` is how many entries its balance row names; it may say anything.
+    pub(super) fn new(account: &'a Account, expected: i64, proven: Option<State>) -> Self {
         Self {
             currency: &account.currency,
-            claims: Claims::default(),
+            claims: Claims::of(expected),
             chain: Chain::of((account.user_id.as_str(), account.currency.code().as_str())),
             state: State::default(),
             rows: 0,
