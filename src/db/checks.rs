@@ -45,8 +45,9 @@ const fn check(table: &'static str, record: &'static str, wrong: &'static str, w
 }
 
 const NUMBER: &str = "CAST(r.number AS TEXT)";
+const ENTRY: &str = "CAST(r.entry_seq AS TEXT)";
 
-const CHECKS: [Check; 36] = [
+const CHECKS: [Check; 40] = [
     check(
         "intents",
         "r.idempotency_key",
@@ -74,10 +75,41 @@ const CHECKS: [Check; 36] = [
     ),
     check(
         "access_grants",
-        "CAST(r.entry_seq AS TEXT)",
+        ENTRY,
+        "r.resource = '' OR r.entry_seq <= 0 OR (r.revoked_at IS NULL) <> (r.revoked_by IS NULL) \
+         OR (r.revoked_at IS NULL AND r.revoked_why IS NOT NULL)",
+        "its state is not one that there is",
+    ),
+    check(
+        "access_grants",
+        ENTRY,
         "NOT EXISTS (SELECT 1 FROM entries e WHERE e.account_id = r.account_id AND e.seq = r.entry_seq \
-         AND e.kind = 'service_fee')",
-        "the charge that has paid for it is gone",
+         AND e.kind = 'service_fee' AND e.at = r.granted_at AND e.actor = r.granted_by)",
+        "the charge that has paid for it is gone or another one",
+    ),
+    check(
+        "access_grants",
+        ENTRY,
+        "NOT EXISTS (SELECT 1 FROM intents i WHERE i.account_id = r.account_id AND i.subject = r.entry_seq \
+         AND i.operation = 'charge' AND i.state = 'applied')",
+        "nobody asked for it",
+    ),
+    check(
+        "access_grants",
+        ENTRY,
+        "r.revoked_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.account_id = r.account_id \
+         AND e.reverses = r.entry_seq AND e.kind = 'refund' AND e.at = r.revoked_at AND e.actor = r.revoked_by) \
+         AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.account_id = r.account_id \
+         AND o.command = 'audit --repair' AND o.at = r.revoked_at AND o.actor = r.revoked_by)",
+        "nobody has revoked it",
+    ),
+    check(
+        "access_grants",
+        ENTRY,
+        "r.revoked_at IS NULL AND EXISTS (SELECT 1 FROM entries e WHERE e.account_id = r.account_id \
+         AND e.seq = r.entry_seq AND (SELECT CAST(COALESCE(SUM(x.balance_delta), 0) AS BIGINT) FROM entries x \
+         WHERE x.account_id = e.account_id AND x.reverses = e.seq AND x.kind = 'refund') >= -e.balance_delta)",
+        "all that was paid for it was given back, and it was not revoked",
     ),
     check(
         "recharges",

@@ -10,7 +10,7 @@ use super::statement::{Columns, FromRow, in_accounts, sql, sql_of_accounts};
 use crate::domain::account::AccountId;
 use crate::domain::entry::EntryKind;
 use crate::domain::evidence::{Attempt, Named};
-use crate::domain::opened::Opened;
+use crate::domain::opened::{Granted, Opened};
 
 /// A kind of entry that a record must name, and the table of those records.
 pub const RECORDED: [(EntryKind, &str); 4] = [
@@ -266,4 +266,42 @@ pub fn opened_records<E: From<DbError>>(
             .stream_portions(&select, |Record(account, opened)| each(account, table, opened))?;
     }
     Ok(())
+}
+
+struct Grant(AccountId, Granted);
+
+impl FromRow for Grant {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let account = AccountId::new(columns.int()?);
+        let granted = Granted {
+            number: columns.int()?,
+            payload: columns.text()?,
+            resource: columns.text()?,
+            granted_at: columns.int()?,
+            expires_at: columns.optional_int()?,
+            taken_back: columns.optional_text()?,
+            why: columns.optional_text()?,
+        };
+        Ok(Self(account, granted))
+    }
+}
+
+/// Hands over every access grant of the accounts in `first..=last` with the intent of the charge that has paid for it.
+pub fn granted<E: From<DbError>>(
+    db: &mut Db,
+    first: i64,
+    last: i64,
+    mut each: impl FnMut(AccountId, Granted) -> Result<(), E>,
+) -> Result<(), E> {
+    let accounts = in_accounts((first, last));
+    let select = format!(
+        "SELECT r.account_id, r.entry_seq, i.payload, r.resource, r.granted_at, r.expires_at, \
+         (SELECT MIN(m.payload) FROM entries e JOIN intents m ON m.account_id = e.account_id \
+         AND m.idempotency_key = e.idempotency_key AND m.state = 'applied' WHERE e.account_id = r.account_id \
+         AND e.reverses = r.entry_seq AND e.at = r.revoked_at AND m.subject = r.entry_seq HAVING COUNT(*) = 1), \
+         r.revoked_why FROM access_grants r JOIN intents i ON i.account_id = r.account_id AND i.subject = r.entry_seq \
+         AND i.operation = 'charge' AND i.state = 'applied' WHERE r.account_id {accounts} AND i.account_id {accounts}"
+    );
+    db.connection
+        .stream_portions(&select, |Grant(account, granted)| each(account, granted))
 }

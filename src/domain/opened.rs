@@ -40,8 +40,7 @@ impl Opened {
         let asked = Asked::read(&self.payload, currency);
         let amount = asked.amount("credits").or_else(|| asked.amount("amount"));
         let span = asked.number("expires_in_ms").or_else(|| asked.number("pending_for_ms"));
-        let until = span.and_then(TimeDelta::try_milliseconds);
-        let until = until.map(|span| Timestamp::from_micros(self.created_at).after(span).micros());
+        let until = later(self.created_at, span);
         // A purchase that has earned nothing has no credits that could be due.
         let until = until.filter(|_| self.amount != 0);
         let name = match asked.text("service") {
@@ -49,7 +48,7 @@ impl Opened {
             None => asked.text("method"),
         };
         let why = self.taken_back.as_deref().map(|payload| Asked::read(payload, currency));
-        let right = [
+        failing([
             (
                 amount.is_some_and(|amount| amount.get() == self.amount),
                 "its amount is not what was asked",
@@ -74,12 +73,7 @@ impl Opened {
                 why.is_none_or(|asked| asked.says("description", self.why.as_deref())),
                 "why it was taken back is not what was said",
             ),
-        ];
-        right
-            .into_iter()
-            .filter(|(right, _)| !right)
-            .map(|(_, what)| what)
-            .collect()
+        ])
     }
 
     fn paid_as_asked(&self, asked: &Asked<'_>) -> bool {
@@ -99,4 +93,49 @@ impl Opened {
         let shown = paid.map(|paid| currency.show(paid.minor()).to_string());
         paid.map(|paid| paid.minor().get()) == self.paid && shown.as_deref() == asked.text("paid")
     }
+}
+
+/// Access as stored, right or wrong, with what was said of it.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// The entry of the charge that has paid for it.
+    pub number: i64,
+    /// The payload of that charge's intent.
+    pub payload: String,
+    pub resource: String,
+    pub granted_at: i64,
+    pub expires_at: Option<i64>,
+    /// The payload of the refund or reversal that ended it, and why.
+    pub taken_back: Option<String>,
+    pub why: Option<String>,
+}
+
+impl Granted {
+    /// What is not as it was asked, of an account in that currency.
+    pub fn contradictions(&self, currency: &Currency) -> Vec<&'static str> {
+        let asked = Asked::read(&self.payload, currency);
+        let why = self.taken_back.as_deref().map(|payload| Asked::read(payload, currency));
+        let until = later(self.granted_at, asked.number("access_expires_ms"));
+        failing([
+            (
+                asked.text("grants") == Some(&self.resource),
+                "it gives access to something else than was paid for",
+            ),
+            (until == self.expires_at, "it ends at another time than was asked"),
+            (
+                why.is_none_or(|asked| asked.says("description", self.why.as_deref())),
+                "why it was revoked is not what was said",
+            ),
+        ])
+    }
+}
+
+fn later(at: i64, milliseconds: Option<i64>) -> Option<i64> {
+    let span = milliseconds.and_then(TimeDelta::try_milliseconds)?;
+    Some(Timestamp::from_micros(at).after(span).micros())
+}
+
+fn failing<const N: usize>(statements: [(bool, &'static str); N]) -> Vec<&'static str> {
+    let failing = statements.into_iter().filter(|(right, _)| !right);
+    failing.map(|(_, what)| what).collect()
 }

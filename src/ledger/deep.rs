@@ -12,7 +12,7 @@ use crate::db::accounts::currencies;
 use crate::db::balances::StoredBalance;
 use crate::db::checks::doubts;
 use crate::db::entries::{Summed, entries_summed};
-use crate::db::evidence::{RECORDED, named_entries, opened_records, unrecorded};
+use crate::db::evidence::{RECORDED, granted, named_entries, opened_records, unrecorded};
 use crate::db::journal::{entries_read, entries_read_in_order};
 use crate::db::{Db, DbError};
 use crate::domain::account::{Account, AccountId};
@@ -184,15 +184,7 @@ impl Depths {
         (readings, fingerprints): (&HashMap<AccountId, Reading<'_>>, &Fingerprints),
     ) -> Result<(), LedgerError> {
         let claims = self.intents(db, (first, last), readings, fingerprints)?;
-        opened_records(db, first, last, |account, table, opened| -> Result<(), DbError> {
-            let wrong = readings
-                .get(&account)
-                .map(|reading| opened.contradictions(reading.currency));
-            for what in wrong.unwrap_or_default() {
-                self.issue(account, Issue::wrong(table, opened.number.to_string(), what));
-            }
-            Ok(())
-        })?;
+        self.records(db, (first, last), readings)?;
         for (account, reading) in readings {
             if let Some(seq) = reading.unasked {
                 self.issue(
@@ -222,6 +214,33 @@ impl Depths {
             self.issue(doubt.account, Issue::wrong(doubt.table, doubt.record, doubt.what));
         }
         Ok(())
+    }
+
+    /// Records against what was asked when they were opened and taken back.
+    fn records(
+        &mut self,
+        db: &mut Db,
+        (first, last): (i64, i64),
+        readings: &HashMap<AccountId, Reading<'_>>,
+    ) -> Result<(), LedgerError> {
+        let currency = |account: &AccountId| readings.get(account).map(|reading| reading.currency);
+        opened_records(db, first, last, |account, table, opened| -> Result<(), DbError> {
+            let wrong = currency(&account).map(|currency| opened.contradictions(currency));
+            self.wrong(account, table, opened.number, wrong);
+            Ok(())
+        })?;
+        granted(db, first, last, |account, granted| -> Result<(), DbError> {
+            let wrong = currency(&account).map(|currency| granted.contradictions(currency));
+            self.wrong(account, "access_grants", granted.number, wrong);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn wrong(&mut self, account: AccountId, table: &'static str, number: i64, what: Option<Vec<&'static str>>) {
+        for what in what.unwrap_or_default() {
+            self.issue(account, Issue::wrong(table, number.to_string(), what));
+        }
     }
 
     /// Every account counts in a unit that there is, with its digits.

@@ -19,7 +19,7 @@ use crate::common::{Engine, TestDatabase, on_both_engines};
 /// A table, its key, and where else its damage may show: what names it, and what it names.
 type Table = (&'static str, &'static [&'static str], &'static [&'static str]);
 
-const TABLES: [Table; 11] = [
+const TABLES: [Table; 12] = [
     ("accounts", &["id"], &["accounts", "entries", "balances", "suspensions"]),
     ("balances", &["account_id"], &["balances"]),
     ("entries", &["account_id", "seq"], &["entries", "intents"]),
@@ -34,6 +34,7 @@ const TABLES: [Table; 11] = [
             "purchases",
             "gifts",
             "suspensions",
+            "access_grants",
         ],
     ),
     (
@@ -54,6 +55,11 @@ const TABLES: [Table; 11] = [
     ),
     ("gifts", &["account_id", "number"], &["gifts", "entries", "intents"]),
     ("suspensions", &["account_id", "number"], &["suspensions", "accounts"]),
+    (
+        "access_grants",
+        &["account_id", "entry_seq"],
+        &["access_grants", "entries", "intents"],
+    ),
     ("proofs", &["account_id"], &["proofs", "entries"]),
 ];
 

@@ -70,6 +70,13 @@ pub(crate) fn one_of_everything(db: &TestDatabase) {
         "currency add POINTS --exponent 0",
         "account create --user-id 8 --currency POINTS",
         "adjust --user-id 8 --currency POINTS --amount 3 --reason start",
+        "charge --user-id 6 --amount 3 --service course --grants course:1",
+        "charge --user-id 6 --amount 4 --service course --grants course:2 --access-expires 30d",
+        "charge --user-id 6 --amount 5 --service course --grants course:3 --access-expires 30d",
+        "charge --user-id 6 --amount 6 --service course --grants course:4",
+        "refund --user-id 6 --entry 9 --amount 1",
+        "refund --user-id 6 --entry 11 --reason unwatched",
+        "reverse --user-id 6 --entry 12 --reason wrong",
     ];
     for line in words {
         json(db, line).expect_code(0);
