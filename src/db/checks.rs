@@ -97,8 +97,10 @@ const CHECKS: [Check; 40] = [
     check(
         "access_grants",
         ENTRY,
-        "r.revoked_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries e WHERE e.account_id = r.account_id \
-         AND e.reverses = r.entry_seq AND e.kind = 'refund' AND e.at = r.revoked_at AND e.actor = r.revoked_by) \
+        "r.revoked_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries e JOIN intents i \
+         ON i.account_id = e.account_id AND i.idempotency_key = e.idempotency_key AND i.subject = e.reverses \
+         AND i.state = 'applied' WHERE e.account_id = r.account_id AND e.reverses = r.entry_seq \
+         AND e.kind = 'refund' AND e.at = r.revoked_at AND e.actor = r.revoked_by) \
          AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.account_id = r.account_id \
          AND o.command = 'audit --repair' AND o.at = r.revoked_at AND o.actor = r.revoked_by)",
         "nobody has revoked it",
