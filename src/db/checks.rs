@@ -44,6 +44,16 @@ const fn check(table: &'static str, record: &'static str, wrong: &'static str, w
     }
 }
 
+/// Whether `audit --repair` has ended the access grant `r`.
+macro_rules! revoked_by_audit {
+    () => {
+        "EXISTS (SELECT 1 FROM operations o WHERE o.account_id = r.account_id AND o.command = 'audit --repair' \
+         AND o.at = r.revoked_at AND o.actor = r.revoked_by)"
+    };
+}
+
+pub(super) const REVOKED_BY_AUDIT: &str = revoked_by_audit!();
+
 const NUMBER: &str = "CAST(r.number AS TEXT)";
 const ENTRY: &str = "CAST(r.entry_seq AS TEXT)";
 
@@ -97,12 +107,13 @@ const CHECKS: [Check; 40] = [
     check(
         "access_grants",
         ENTRY,
-        "r.revoked_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries e JOIN intents i \
-         ON i.account_id = e.account_id AND i.idempotency_key = e.idempotency_key AND i.subject = e.reverses \
-         AND i.state = 'applied' WHERE e.account_id = r.account_id AND e.reverses = r.entry_seq \
-         AND e.kind = 'refund' AND e.at = r.revoked_at AND e.actor = r.revoked_by) \
-         AND NOT EXISTS (SELECT 1 FROM operations o WHERE o.account_id = r.account_id \
-         AND o.command = 'audit --repair' AND o.at = r.revoked_at AND o.actor = r.revoked_by)",
+        concat!(
+            "r.revoked_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries e JOIN intents i \
+             ON i.account_id = e.account_id AND i.idempotency_key = e.idempotency_key AND i.subject = e.reverses \
+             AND i.state = 'applied' WHERE e.account_id = r.account_id AND e.reverses = r.entry_seq \
+             AND e.kind = 'refund' AND e.at = r.revoked_at AND e.actor = r.revoked_by) AND NOT ",
+            revoked_by_audit!()
+        ),
         "nobody has revoked it",
     ),
     check(

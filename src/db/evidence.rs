@@ -4,6 +4,7 @@
 use diesel::deserialize;
 
 use super::backend::Engine;
+use super::checks::REVOKED_BY_AUDIT;
 use super::connection::Db;
 use super::error::DbError;
 use super::statement::{Columns, FromRow, in_accounts, sql, sql_of_accounts};
@@ -298,7 +299,8 @@ pub fn granted<E: From<DbError>>(
         "SELECT r.account_id, r.entry_seq, i.payload, r.resource, r.granted_at, r.expires_at, \
          (SELECT MIN(m.payload) FROM entries e JOIN intents m ON m.account_id = e.account_id \
          AND m.idempotency_key = e.idempotency_key AND m.state = 'applied' WHERE e.account_id = r.account_id \
-         AND e.reverses = r.entry_seq AND e.at = r.revoked_at AND m.subject = r.entry_seq HAVING COUNT(*) = 1), \
+         AND e.reverses = r.entry_seq AND e.at = r.revoked_at AND m.subject = r.entry_seq AND NOT {REVOKED_BY_AUDIT} \
+         HAVING COUNT(*) = 1), \
          r.revoked_why FROM access_grants r JOIN intents i ON i.account_id = r.account_id AND i.subject = r.entry_seq \
          AND i.operation = 'charge' AND i.state = 'applied' WHERE r.account_id {accounts} AND i.account_id {accounts}"
     );

@@ -107,6 +107,22 @@ on_both_engines! {
         assert_eq!(json(&db, "verify-sync --deep --user-id 6").expect_code(0).data()["checked"], 1);
     }
 
+    fn access_that_stands_without_its_money_is_named_until_the_audit_has_mended_it(db: TestDatabase) {
+        two_accounts(&db);
+        json(&db, "charge --user-id 6 --amount 5 --service course --grants course:1 --access-expires 30d").expect_code(0);
+        json(&db, "refund --user-id 6 --entry 9 --reason wrong").expect_code(0);
+        assert_eq!(deep(&db).0, 0);
+        db.sql("UPDATE access_grants SET revoked_at = NULL, revoked_by = NULL, revoked_why = NULL");
+        let (code, report) = deep(&db);
+        let named = &report["differences"][0];
+        assert_eq!((code, &named["field"], &named["record"]), (6, &"access_grants".into(), &"9".into()), "{report:#}");
+        json(&db, "audit --repair").expect_code(0);
+        let (code, report) = deep(&db);
+        assert_eq!(code, 0, "{report:#}");
+        db.sql("UPDATE access_grants SET resource = 'course:2'");
+        assert_eq!(deep(&db).0, 6);
+    }
+
     fn what_looks_odd_and_is_right_is_no_finding(db: TestDatabase) {
         two_accounts(&db);
         // Responses and metadata that say nothing, and an attempt that was settled after a crash.
