@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use diesel::connection::{DefaultLoadingMode, SimpleConnection};
 use diesel::pg::PgRowByRowLoadingMode;
-use diesel::{Connection as _, PgConnection, RunQueryDsl, SqliteConnection, deserialize};
+use diesel::{Connection as _, PgConnection, RunQueryDsl, SqliteConnection};
 
 use super::copy::{Rows, Target, copy};
 use super::error::DbError;
-use super::statement::{Columns, FromRow, Kind, Loaded, Statement, sql};
+use super::postgres;
+use super::statement::{FromRow, Kind, Loaded, Statement, sql};
 use super::url::DatabaseUrl;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,17 @@ pub enum Connection {
     Postgres {
         connection: PgConnection,
         is_sharded: bool,
+        session: Session,
+    },
+}
+
+/// Whose session of the server a connection speaks to.
+pub enum Session {
+    Own,
+    /// Somebody else's with the next transaction: a pooler stands in between. Nothing is left in it, so each transaction
+    /// is told the settings anew.
+    Shared {
+        settings: String,
     },
 }
 
@@ -84,7 +96,7 @@ impl Connection {
     pub fn open(url: &DatabaseUrl, lock_timeout: Duration) -> Result<Self, DbError> {
         match url {
             DatabaseUrl::Sqlite(path) => open_sqlite(path),
-            DatabaseUrl::Postgres(address) => open_postgres(address, url, lock_timeout),
+            DatabaseUrl::Postgres(address) => postgres::open(address, url, lock_timeout),
         }
     }
 
@@ -99,6 +111,17 @@ impl Connection {
     /// its account for every table that has one, and to change one table only.
     pub const fn is_sharded(&self) -> bool {
         matches!(self, Self::Postgres { is_sharded: true, .. })
+    }
+
+    /// Whether a pooler may give the next transaction another session.
+    pub const fn shares_session(&self) -> bool {
+        matches!(
+            self,
+            Self::Postgres {
+                session: Session::Shared { .. },
+                ..
+            }
+        )
     }
 
     /// Runs a statement; how many rows it touched.
@@ -219,10 +242,24 @@ impl Connection {
             })?;
             *current = durability;
         }
-        match (&mut *self, durability) {
-            (Self::Sqlite { .. }, _) => self.execute(&sql("BEGIN IMMEDIATE")).map(|_| ()),
-            (Self::Postgres { .. }, Durability::Full) => self.script("BEGIN"),
-            (Self::Postgres { .. }, Durability::Relaxed) => self.script("BEGIN; SET LOCAL synchronous_commit = off"),
+        match (self.engine(), durability) {
+            (Engine::Sqlite, _) => self.execute(&sql("BEGIN IMMEDIATE")).map(|_| ()),
+            (Engine::Postgres, Durability::Full) => self.begin("BEGIN"),
+            (Engine::Postgres, Durability::Relaxed) => self.begin("BEGIN; SET LOCAL synchronous_commit = off"),
+        }
+    }
+
+    /// Begins a transaction by that script, and tells it what its session has not been told.
+    fn begin(&mut self, script: &str) -> Result<(), DbError> {
+        match self {
+            Self::Postgres {
+                session: Session::Shared { settings },
+                ..
+            } => {
+                let script = format!("{script}; {settings}");
+                self.script(&script)
+            }
+            _ => self.script(script),
         }
     }
 
@@ -245,7 +282,7 @@ impl Connection {
 
     /// Begins a transaction that sees one moment and writes nothing.
     pub fn begin_read(&mut self) -> Result<(), DbError> {
-        self.script(match self.engine() {
+        self.begin(match self.engine() {
             Engine::Sqlite => "BEGIN",
             Engine::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         })
@@ -338,84 +375,4 @@ fn open_sqlite(path: &Path) -> Result<Connection, DbError> {
     }
     opened.script("PRAGMA busy_timeout = 0")?;
     Ok(opened)
-}
-
-/// The isolation level is the server's: read committed is enough for every rule, and whoever has set a stronger default
-/// gets it, with more transactions to repeat.
-fn open_postgres(address: &str, url: &DatabaseUrl, lock_timeout: Duration) -> Result<Connection, DbError> {
-    let mut connection = PgConnection::establish(address).map_err(|error| unreachable_server(&error, url))?;
-    connection.batch_execute(&format!(
-        "SET lock_timeout = {}; SET client_min_messages = warning",
-        lock_timeout.as_millis().max(1)
-    ))?;
-    let settings = sql(
-        "SELECT current_setting('fsync'), current_setting('synchronous_commit'), \
-         EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'citus') \
-         OR COALESCE(LOWER(current_setting('ledger.sharded', true)) IN ('on', 'true', 'yes', '1'), FALSE)",
-    );
-    let settings = settings.load::<Loaded<ServerSettings>>(&mut connection)?.pop();
-    let Some(Loaded(settings)) = settings else {
-        return Err(DbError::Lost("the server did not tell its settings".into()));
-    };
-    if settings.fsync == "off" {
-        return Err(DbError::Configuration(
-            "the server runs with fsync = off and would lose money in a crash; set fsync = on".into(),
-        ));
-    }
-    if settings.synchronous_commit == "off" {
-        log::warn!("the server runs with synchronous_commit = off: a crash can lose the last acknowledged operations");
-    }
-    Ok(Connection::Postgres {
-        connection,
-        is_sharded: settings.is_sharded,
-    })
-}
-
-/// What a server has to be asked before anything is written to it.
-struct ServerSettings {
-    fsync: String,
-    synchronous_commit: String,
-    is_sharded: bool,
-}
-
-impl FromRow for ServerSettings {
-    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        Ok(Self {
-            fsync: columns.text()?,
-            synchronous_commit: columns.text()?,
-            is_sharded: columns.boolean()?,
-        })
-    }
-}
-
-/// The reason without what may hold a password: the driver may repeat the address it could not parse.
-fn unreachable_server(error: &diesel::ConnectionError, url: &DatabaseUrl) -> DbError {
-    let text = error.to_string();
-    let says = |needle: &str| text.contains(needle);
-    if says("authentication failed") || says("no password supplied") {
-        DbError::Configuration(format!("{url} refuses the credentials"))
-    } else if says("role") && says("does not exist") {
-        DbError::Configuration(format!("{url}: the role does not exist"))
-    } else if says("database") && says("does not exist") {
-        DbError::Configuration(format!("{url}: the database does not exist; create it with `createdb`"))
-    } else if says("server closed the connection") {
-        DbError::Unreachable(format!("{url}: the server closed the connection"))
-    } else if says("invalid") || says("missing") || says("unexpected") || says("URI") {
-        DbError::Configuration(format!(
-            "{url} is not a usable address; write postgres://USER@HOST:PORT/DATABASE"
-        ))
-    } else {
-        let refused = [
-            "Connection refused",
-            "No such file or directory",
-            "could not translate host name",
-            "timeout",
-        ];
-        let reason = refused
-            .iter()
-            .find(|needle| says(needle))
-            .copied()
-            .unwrap_or("no connection");
-        DbError::Unreachable(format!("{url}: {reason}"))
-    }
 }

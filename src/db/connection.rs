@@ -7,6 +7,7 @@ use super::backend::{Connection, Engine};
 use super::error::DbError;
 use super::migrate;
 use super::statement::{FromRow, Kind, Statement};
+use super::unit_of_work;
 use super::url::DatabaseUrl;
 
 pub struct Db {
@@ -148,8 +149,12 @@ impl Db {
 
     /// Repeats a statement that has done nothing. SQLite locks readers out for a moment while another process recovers
     /// or folds in the log. On PostgreSQL a statement outside of a transaction is one by itself, which may have failed
-    /// for the sake of another; within one, the whole of it is to be repeated.
+    /// for the sake of another; within one, the whole of it is to be repeated. In a session that others use too, it
+    /// needs a transaction around it, to be told how long it may wait.
     fn patiently<T>(&mut self, mut run: impl FnMut(&mut Connection) -> Result<T, DbError>) -> Result<T, DbError> {
+        if self.connection.shares_session() && !self.in_transaction {
+            return unit_of_work::write(self, "statement", |db| run(&mut db.connection));
+        }
         let (is_sqlite, is_alone) = (self.is_sqlite(), !self.in_transaction);
         let may_be_repeated = |error: &DbError| match error {
             DbError::Busy(_) => is_sqlite,

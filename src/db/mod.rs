@@ -7,6 +7,7 @@ mod backend;
 mod error;
 pub mod metrics;
 pub mod migrate;
+mod postgres;
 mod statement;
 mod url;
 

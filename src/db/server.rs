@@ -8,14 +8,18 @@ use super::error::DbError;
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::time::Timestamp;
 
-/// `SQLite 3.51.3`, `PostgreSQL 15.8`, `PostgreSQL 15.8, with ledger.sharded = on`, `Citus 13.2-1 on 4 nodes, PostgreSQL 17.6`.
+/// `SQLite 3.51.3`, `PostgreSQL 15.8`, `PostgreSQL 15.8, through a pooler`, `PostgreSQL 15.8, with ledger.sharded = on`,
+/// `Citus 13.2-1 on 4 nodes, PostgreSQL 17.6`.
 pub fn version(db: &mut Db) -> Result<String, DbError> {
     let (name, select) = match db.engine() {
         Engine::Sqlite => ("SQLite", "SELECT sqlite_version()"),
         Engine::Postgres => ("PostgreSQL", "SELECT current_setting('server_version')"),
     };
     let version: Option<String> = db.row(&sql(select))?;
-    let server = format!("{name} {}", version.unwrap_or_default());
+    let mut server = format!("{name} {}", version.unwrap_or_default());
+    if db.connection.shares_session() {
+        server += ", through a pooler";
+    }
     let Some(citus) = citus_version(db)? else {
         let told = if db.connection.is_sharded() {
             ", with ledger.sharded = on"

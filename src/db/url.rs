@@ -1,6 +1,6 @@
 //! The database's address, and how it may be shown.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 /// Where the ledger lives. `Debug` and `Display` never show a password.
@@ -104,6 +104,37 @@ impl DatabaseUrl {
     }
 }
 
+/// A PostgreSQL address by which the server is told one setting more when the connection begins, after the options of
+/// the address, or else these. Name and value need no escaping.
+pub fn with_server_setting(address: &str, options: &str, name: &str, value: &str) -> String {
+    let after_scheme = address.find("://").map_or(0, |at| at + 3);
+    // As libpq reads it: what comes before an `@` is no path and no parameter, whatever else is in it.
+    let after_user = address[after_scheme..]
+        .find(['@', '/'])
+        .filter(|at| address[after_scheme + at..].starts_with('@'))
+        .map_or(after_scheme, |at| after_scheme + at);
+    let (separator, parameters) = match address[after_user..].find('?') {
+        Some(at) => ('&', &address[after_user + at + 1..]),
+        None => ('?', ""),
+    };
+    // Of several, the last counts.
+    let given = parameters
+        .rsplit('&')
+        .find_map(|parameter| parameter.strip_prefix("options="));
+    let given = given.map_or_else(|| escaped(options), str::to_owned);
+    format!("{address}{separator}options={given}%20-c%20{name}%3D{value}")
+}
+
+/// For a parameter of an address.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        // A string takes all that is written to it.
+        let _ = write!(escaped, "%{byte:02X}");
+    }
+    escaped
+}
+
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -190,6 +221,27 @@ mod tests {
                 open,
                 "{url}"
             );
+        }
+    }
+
+    #[test]
+    fn a_setting_is_told_after_those_of_the_address() {
+        for (address, told) in [
+            ("postgres:///ledger", "postgres:///ledger?options=%2D%64%20-c%20a.b%3D7"),
+            (
+                "postgres://bob:s3c?ret@db/ledger?host=/run",
+                "postgres://bob:s3c?ret@db/ledger?host=/run&options=%2D%64%20-c%20a.b%3D7",
+            ),
+            (
+                "postgres://bob:s3c?ret@db/ledger",
+                "postgres://bob:s3c?ret@db/ledger?options=%2D%64%20-c%20a.b%3D7",
+            ),
+            (
+                "postgres://db/ledger?options=-c%20x%3D1&user=a@b",
+                "postgres://db/ledger?options=-c%20x%3D1&user=a@b&options=-c%20x%3D1%20-c%20a.b%3D7",
+            ),
+        ] {
+            assert_eq!(with_server_setting(address, "-d", "a.b", "7"), told);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use crate::common::layout::shared_server;
 use crate::common::{Engine, Ledger, TestDatabase, on_both_engines, postgres};
 
 #[test]
@@ -99,7 +100,7 @@ fn a_file_that_is_no_database_is_refused() {
 
 #[test]
 fn a_database_or_role_that_does_not_exist_is_a_configuration_error() {
-    let url = postgres::shared().url("nobody_made_this");
+    let url = shared_server().url("nobody_made_this");
     let output = Ledger::new(&url)
         .run_words("balance --user-id 5 --format json")
         .expect_code(3);

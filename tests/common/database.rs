@@ -15,8 +15,7 @@ use rusqlite::{Batch, Connection, Row};
 use tempfile::TempDir;
 
 use super::command::Ledger;
-use super::layout::Layout;
-use super::postgres;
+use super::layout::{Layout, shared_server};
 
 const SQLITE_FILE: &str = "ledger.db";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -70,7 +69,7 @@ impl TestDatabase {
             }
             Engine::Postgres => {
                 let name = unique_name();
-                postgres::shared().clone_database(postgres_template(), &name);
+                shared_server().clone_database(postgres_template(), &name);
                 Self::on_shared_server(name)
             }
         }
@@ -82,7 +81,7 @@ impl TestDatabase {
             Engine::Sqlite => Self::in_new_directory(),
             Engine::Postgres => {
                 let name = unique_name();
-                postgres::shared().create_database(&name);
+                shared_server().create_database(&name);
                 Self::on_shared_server(name)
             }
         }
@@ -110,7 +109,7 @@ impl TestDatabase {
     fn on_shared_server(name: String) -> Self {
         Self {
             engine: Engine::Postgres,
-            url: postgres::shared().url(&name),
+            url: shared_server().url(&name),
             home: Arc::new(temporary_directory()),
             place: Place::Postgres(name),
         }
@@ -128,7 +127,7 @@ impl TestDatabase {
             }
             Place::Postgres(template) => {
                 let name = unique_name();
-                postgres::shared().clone_database(template, &name);
+                shared_server().clone_database(template, &name);
                 Self::on_shared_server(name)
             }
         }
@@ -137,7 +136,7 @@ impl TestDatabase {
     /// Makes room: a server keeps its databases until it ends, and a campaign makes thousands.
     pub fn discard(self) {
         if let Place::Postgres(name) = &self.place {
-            postgres::shared().psql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
+            shared_server().psql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)"));
         }
     }
 
@@ -172,7 +171,7 @@ impl TestDatabase {
     pub fn try_sql(&self, text: &str) -> Result<String, String> {
         match &self.place {
             Place::Sqlite(file) => sqlite_rows(file, text).map_err(|error| error.to_string()),
-            Place::Postgres(name) => postgres::shared().try_psql(name, text),
+            Place::Postgres(name) => shared_server().try_psql(name, text),
         }
     }
 }

@@ -4,7 +4,21 @@
 
 use std::sync::OnceLock;
 
+use super::postgres::Server;
+
 const VARIABLE: &str = "LEDGER_TEST_LAYOUT";
+
+/// The server that all tests of one process share, started on first use.
+pub fn shared_server() -> &'static Server {
+    static SHARED: OnceLock<Server> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let server = Server::start();
+        match Layout::chosen() {
+            Layout::Pooled => server.behind_pooler(4),
+            _ => server,
+        }
+    })
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -14,6 +28,8 @@ pub enum Layout {
     Serializable,
     /// Every growing table is split by the hash of its account, and the ledger is told so.
     Partitioned,
+    /// With a pooler before the server, in transaction mode.
+    Pooled,
 }
 
 impl Layout {
@@ -23,14 +39,15 @@ impl Layout {
             Err(_) | Ok("" | "plain") => Self::Plain,
             Ok("serializable") => Self::Serializable,
             Ok("partitioned") => Self::Partitioned,
-            Ok(other) => panic!("{VARIABLE}={other}: it is plain, serializable or partitioned"),
+            Ok("pooled") => Self::Pooled,
+            Ok(other) => panic!("{VARIABLE}={other}: it is plain, serializable, partitioned or pooled"),
         })
     }
 
     /// What the server is told, for all of its databases.
     pub fn of_server(self) -> Option<&'static str> {
         match self {
-            Self::Plain => None,
+            Self::Plain | Self::Pooled => None,
             Self::Serializable => Some("ALTER ROLE ALL SET default_transaction_isolation = 'serializable'"),
             Self::Partitioned => Some("ALTER ROLE ALL SET ledger.sharded = 'on'"),
         }

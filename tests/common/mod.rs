@@ -9,6 +9,7 @@ pub mod command;
 pub mod database;
 pub mod effort;
 pub mod layout;
+mod pooler;
 pub mod postgres;
 pub mod receiver;
 pub mod tls;

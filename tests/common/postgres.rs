@@ -7,8 +7,10 @@ use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use super::pooler::Pooler;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 const READY_POLL: Duration = Duration::from_millis(5);
@@ -22,7 +24,7 @@ const READY_POLL: Duration = Duration::from_millis(5);
 /// read an answer; the other signals because the cleaning must still be done.
 const GUARDIAN: &str = r#"
 trap '' HUP INT PIPE TERM
-bin=$1 dir=$2 server=
+bin=$1 dir=$2 server= pooler=
 
 crash() {
     [ -n "$server" ] || return
@@ -47,18 +49,19 @@ while read -r command; do
         crash
         echo gone
         ;;
+    pool)
+        read -r program
+        "$program" -q "$dir/pgbouncer.ini" 2>>"$dir/log" &
+        pooler=$!
+        echo "$pooler"
+        ;;
     esac
 done
 
+[ -z "$pooler" ] || kill -QUIT "$pooler"
 crash
 cd / && rm -rf "$dir"
 "#;
-
-/// The server that all tests of one process share, started on first use.
-pub fn shared() -> &'static Server {
-    static SHARED: OnceLock<Server> = OnceLock::new();
-    SHARED.get_or_init(Server::start)
-}
 
 /// A running PostgreSQL server, reachable by a unix socket only.
 pub struct Server {
@@ -66,6 +69,7 @@ pub struct Server {
     directory: PathBuf,
     guardian: Mutex<Guardian>,
     creating: Mutex<()>,
+    pooler: Option<Pooler>,
 }
 
 impl Server {
@@ -99,6 +103,7 @@ impl Server {
             directory,
             guardian: Mutex::new(guardian),
             creating: Mutex::new(()),
+            pooler: None,
         };
         let status = server.ask("init");
         assert!(status == "0", "initdb failed:\n{}", server.log());
@@ -150,7 +155,15 @@ impl Server {
         &self.directory
     }
 
+    /// Where commands go: straight to the server, or to the pooler before it.
     pub fn url(&self, database: &str) -> String {
+        match &self.pooler {
+            Some(pooler) => pooler.url(database),
+            None => self.direct_url(database),
+        }
+    }
+
+    fn direct_url(&self, database: &str) -> String {
         let host = self.directory.display();
         format!("postgres:///{database}?host={host}&user=ledger")
     }
@@ -159,9 +172,24 @@ impl Server {
         self.clone_database("template1", name);
     }
 
+    /// With a pooler before it, which has so many sessions for each database.
+    pub fn behind_pooler(mut self, sessions: usize) -> Self {
+        let pooler = Pooler::of(&self.directory, sessions);
+        self.ask(&format!("pool\n{}", pooler.program.display()));
+        pooler.await_socket();
+        self.pooler = Some(pooler);
+        self
+    }
+
     /// Creates `name` as a copy of `template`, to which nobody may be connected.
     pub fn clone_database(&self, template: &str, name: &str) {
         let _one_at_a_time = lock(&self.creating);
+        if self.pooler.is_some() {
+            // It keeps its connections when its clients have gone.
+            let lingering =
+                format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{template}'");
+            self.psql("postgres", &lingering);
+        }
         self.psql(
             "postgres",
             &format!(r#"CREATE DATABASE "{name}" TEMPLATE "{template}""#),
@@ -179,7 +207,7 @@ impl Server {
     pub fn try_psql(&self, database: &str, sql: &str) -> Result<String, String> {
         let output = Command::new(self.binaries.join("psql"))
             .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d"])
-            .arg(self.url(database))
+            .arg(self.direct_url(database))
             .env_clear()
             .stdin(file_holding(sql))
             .output()
@@ -295,7 +323,8 @@ fn is_root(own_directory: &Path) -> bool {
     fs::metadata(own_directory).is_ok_and(|metadata| metadata.uid() == 0)
 }
 
-fn find_binaries() -> PathBuf {
+/// Where PostgreSQL's programs are.
+pub fn find_binaries() -> PathBuf {
     if let Some(directory) = std::env::var_os("LEDGER_TEST_PG_BIN") {
         let directory = PathBuf::from(directory);
         assert!(

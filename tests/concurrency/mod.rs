@@ -7,6 +7,7 @@ mod credits;
 mod holds;
 mod jobs;
 mod locks;
+mod pooler;
 mod races;
 mod recurring;
 mod suspensions;

@@ -4,12 +4,13 @@
 use super::relay::{Cut, Relay};
 use super::scene::{Act, LATER, assert_same, disturb, essence, prove, scene};
 use crate::common::effort::{Effort, Tally, smoke_seed};
-use crate::common::{Engine, Ledger, TestDatabase, postgres};
+use crate::common::layout::shared_server;
+use crate::common::{Engine, Ledger, TestDatabase};
 
 const NOT_REACHABLE: i32 = 4;
 
 fn behind(relay: &Relay, stage: &TestDatabase) -> Ledger {
-    let direct = postgres::shared().directory().display().to_string();
+    let direct = shared_server().directory().display().to_string();
     let url = stage.url.replace(&direct, &relay.directory().display().to_string());
     stage.ledger().at(LATER).env("DATABASE_URL", &url)
 }
@@ -18,14 +19,14 @@ fn behind(relay: &Relay, stage: &TestDatabase) -> Ledger {
 fn learn(act: &Act, scene: &TestDatabase) -> (String, String, usize) {
     let stage = act.stage(scene);
     let before = essence(&stage);
-    let relay = Relay::before(postgres::shared().directory(), Cut::Request, 0);
+    let relay = Relay::before(shared_server().directory(), Cut::Request, 0);
     act.run(&behind(&relay, &stage)).expect_code(act.codes[0]);
     (before, essence(&stage), relay.messages())
 }
 
 fn check(act: &Act, scene: &TestDatabase, (before, after): (&str, &str), (cut, at): (Cut, usize)) {
     let stage = act.stage(scene);
-    let relay = Relay::before(postgres::shared().directory(), cut, at);
+    let relay = Relay::before(shared_server().directory(), cut, at);
     let output = act.run(&behind(&relay, &stage));
     let said = format!("{} with its {cut:?} {at} lost: {}", act.line, output.transcript());
     let found = essence(&stage);
