@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Write;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -105,19 +106,60 @@ impl Ledger {
         thread::scope(|scope| {
             // A command that refuses to read on breaks the pipe, as it may.
             scope.spawn(move || stdin.write_all(input.as_ref()).ok());
-            let output = child.wait_with_output().expect("the binary can be awaited");
-            Output::new(arguments, output)
+            Output::new(arguments, child.end())
         })
     }
 
     /// Starts the binary with all three streams piped; see [`Output::of`].
-    pub fn spawn<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Child {
-        self.command(arguments)
+    pub fn spawn<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Running {
+        let started = self
+            .command(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary can be run")
+            .spawn();
+        started.expect("the binary can be run").into()
+    }
+}
+
+/// A process that a failed test does not leave behind.
+pub struct Running(Option<Child>);
+
+impl From<Child> for Running {
+    fn from(child: Child) -> Self {
+        Self(Some(child))
+    }
+}
+
+impl Running {
+    /// Closes its standard input and waits for its end.
+    fn end(mut self) -> std::process::Output {
+        let child = self.0.take().expect("it is there until then");
+        child.wait_with_output().expect("the binary can be awaited")
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        self.0.as_ref().expect("it is there until its end")
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        self.0.as_mut().expect("it is there until its end")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -133,9 +175,8 @@ pub struct Output {
 
 impl Output {
     /// Closes the child's standard input and waits for its end.
-    pub fn of(child: Child) -> Self {
-        let output = child.wait_with_output().expect("the binary can be awaited");
-        Self::new::<&str>(&[], output)
+    pub fn of(child: impl Into<Running>) -> Self {
+        Self::new::<&str>(&[], child.into().end())
     }
 
     fn new<A: AsRef<OsStr>>(arguments: &[A], output: std::process::Output) -> Self {

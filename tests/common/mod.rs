@@ -11,11 +11,13 @@ pub mod effort;
 pub mod layout;
 mod pooler;
 pub mod postgres;
+mod raise;
 pub mod receiver;
 pub mod tls;
 pub mod story;
 
-pub use command::{Ledger, NOW, Output};
+pub use command::{Ledger, NOW, Output, Running};
 pub(crate) use database::on_both_engines;
 pub use database::{Engine, TestDatabase};
 pub use layout::Layout;
+pub use raise::Raise;

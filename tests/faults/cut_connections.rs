@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use ledger::ledger::post::{Outcome, post};
 
-use super::{Attempt, Raise, assert_exactly_once, funded_account, open};
+use super::{Attempt, assert_exactly_once, funded_account, open};
 use crate::common::effort::{Effort, Tally, smoke_seed};
-use crate::common::{Engine, TestDatabase};
+use crate::common::{Engine, Raise, TestDatabase};
 
 const CUT: &str = "SELECT COUNT(pg_terminate_backend(pid)) FROM pg_stat_activity \
      WHERE datname = current_database() AND pid <> pg_backend_pid()";

@@ -21,8 +21,7 @@ pub mod troubled_server;
 pub mod upgrade;
 
 use std::collections::BTreeSet;
-use std::process::Child;
-use std::sync::atomic::{AtomicBool, Ordering};
+
 use std::time::Duration;
 
 use ledger::domain::access::Access;
@@ -37,18 +36,9 @@ use ledger::ledger::scan::Depth;
 use ledger::ledger::verify::{Scope, Verify, verify};
 use ledger::ledger::{Clock, DatabaseUrl, account};
 
-use crate::common::{Ledger, Output};
+use crate::common::{Ledger, Output, Running};
 
 const FUNDS: usize = 1_000_000;
-
-/// Raises a flag in the end, so that other threads end too, even after a panic.
-struct Raise<'a>(&'a AtomicBool);
-
-impl Drop for Raise<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
 
 /// One operation of one unit of money, under a key of its own.
 #[derive(Clone, Debug)]
@@ -86,7 +76,7 @@ impl Attempt {
         words.chain(["--idempotency-key", &self.key]).collect()
     }
 
-    fn start(&self, ledger: &Ledger) -> Child {
+    fn start(&self, ledger: &Ledger) -> Running {
         ledger.spawn(&self.line())
     }
 

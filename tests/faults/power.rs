@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::disk::{Disk, copy_ledger};
 use super::strace::{Blow, Point, strike_ledger};
-use super::{Attempt, Raise, assert_exactly_once, funded_account, keys_written};
+use super::{Attempt, assert_exactly_once, funded_account, keys_written};
 use crate::common::effort::{Effort, SEED_VARIABLE, Tally, smoke_seed};
 use crate::common::postgres::Server;
-use crate::common::{Engine, Ledger, Output, TestDatabase};
+use crate::common::{Engine, Ledger, Output, Raise, TestDatabase};
 
 const AT_ONCE: usize = 3;
 

@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::{Raise, open, proven_digest};
+use super::{open, proven_digest};
 use crate::common::effort::{Effort, SEED_VARIABLE, Tally, smoke_seed};
-use crate::common::{Engine, TestDatabase};
+use crate::common::{Engine, Raise, Running, TestDatabase};
 
 const PROCESSES: usize = 16;
 const ACCOUNTS: usize = 3;
@@ -43,7 +43,7 @@ enum Outcome {
 
 /// A process that is given a line at a time and answers it.
 pub struct Clerk {
-    child: std::process::Child,
+    child: Running,
     asks: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }

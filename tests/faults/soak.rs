@@ -5,11 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::funded_account;
 use super::scene::prove;
 use super::serial::Clerk;
-use super::{Raise, funded_account};
 use crate::common::effort::{Effort, Tally, smoke_seed};
-use crate::common::{Engine, Ledger, TestDatabase};
+use crate::common::{Engine, Ledger, Raise, TestDatabase};
 
 const JOBS: [&str; 8] = [
     "verify-sync --fix",

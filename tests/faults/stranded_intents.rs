@@ -1,7 +1,6 @@
 //! A process killed between its intent and its effect, and processes that settle and replay while others are at work.
 
 use std::collections::BTreeMap;
-use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use ledger::ledger::intents::{Choice, Replays, replay, resolve};
 use ledger::ledger::post::{Outcome, post};
 
 use super::{Attempt, funded_account, open, proven_digest};
-use crate::common::{Engine, Ledger, Output, TestDatabase, on_both_engines};
+use crate::common::{Engine, Ledger, Output, Running, TestDatabase, on_both_engines};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -66,7 +65,7 @@ fn pending(db: &TestDatabase) -> String {
 }
 
 /// A charge that has left its intent and is in the midst of its effect.
-fn in_the_midst(db: &TestDatabase, ledger: &Ledger) -> (Attempt, Child) {
+fn in_the_midst(db: &TestDatabase, ledger: &Ledger) -> (Attempt, Running) {
     make_endless(db);
     let attempt = Attempt::new(0);
     let child = attempt.start(ledger);

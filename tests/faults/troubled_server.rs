@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::disk::Disk;
 use super::strace::{Blow, Plagued, Point};
-use super::{Attempt, Raise, assert_exactly_once, funded_account};
-use crate::common::Ledger;
+use super::{Attempt, assert_exactly_once, funded_account};
 use crate::common::effort::{Effort, SEED_VARIABLE, Tally, smoke_seed};
 use crate::common::postgres::Server;
+use crate::common::{Ledger, Raise};
 
 const AT_ONCE: usize = 4;
+const PATIENCE: Duration = Duration::from_secs(120);
 const DONE: i32 = 0;
 const NOT_REACHABLE: i32 = 4;
 
@@ -78,8 +79,10 @@ impl Progress {
     fn wait_for_more(&self, number: usize, of: &AtomicUsize) {
         let enough = of.load(Ordering::Relaxed) + number;
         let most = self.attempts.load(Ordering::Relaxed) + 20_000;
+        let started = Instant::now();
         while of.load(Ordering::Relaxed) < enough {
-            assert!(self.attempts.load(Ordering::Relaxed) < most, "that never happens");
+            let goes_on = self.attempts.load(Ordering::Relaxed) < most && started.elapsed() < PATIENCE;
+            assert!(goes_on, "that never happens");
             thread::sleep(Duration::from_millis(2));
         }
     }

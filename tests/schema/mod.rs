@@ -13,7 +13,7 @@ use crate::common::{Engine, TestDatabase, on_both_engines};
 /// Lists that do not grow with use, or whose rows belong to no account.
 const NOT_BY_ACCOUNT: [&str; 5] = ["accounts", "currencies", "jobs", "job_runs", "closes"];
 
-fn tables(db: &TestDatabase) -> BTreeSet<String> {
+pub fn tables(db: &TestDatabase) -> BTreeSet<String> {
     let query = match db.engine {
         Engine::Sqlite => {
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '\\_\\_%' ESCAPE '\\'"
