@@ -139,7 +139,8 @@ impl FromRow for Tried {
 }
 
 /// Hands over the attempts of the accounts `first..=last` that were made from `since` to before `until`, and the
-/// pending ones from before; in order of account and time.
+/// pending ones from before; in order of account and time. Attempts at whole chunks are left out: what is in them has
+/// attempts of its own.
 ///
 /// Read from end to end, as they were written, and sorted then: by their key, every attempt would be looked up by
 /// itself. The plus signs keep the engines from doing that.
@@ -153,7 +154,7 @@ pub fn attempts<E: From<DbError>>(
         "SELECT i.account_id, i.idempotency_key, i.operation, i.state, i.reason, i.created_at, i.duration_us, \
          CASE WHEN i.state = 'failed' THEN NOT EXISTS (SELECT 1 FROM intents n WHERE n.account_id = i.account_id \
          AND n.idempotency_key = i.idempotency_key AND n.attempt > i.attempt) ELSE (1 = 1) END \
-         FROM intents i WHERE +i.account_id BETWEEN ? AND ? AND i.created_at < ? \
+         FROM intents i WHERE +i.account_id BETWEEN ? AND ? AND i.account_id <> 0 AND i.created_at < ? \
          AND (i.created_at >= ? OR i.state = 'pending') \
          ORDER BY +i.account_id, i.created_at, i.idempotency_key, i.attempt",
     )

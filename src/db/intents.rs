@@ -8,7 +8,7 @@ use super::connection::Db;
 use super::error::DbError;
 use super::statement::{Columns, FromRow, known, known_statement, sql};
 use crate::domain::account::AccountId;
-use crate::domain::intent::{Intent, IntentState, Payload};
+use crate::domain::intent::{APPLIED_BEFORE, Intent, IntentState, Payload};
 use crate::domain::text::{Actor, IdempotencyKey};
 use crate::domain::time::Timestamp;
 
@@ -27,7 +27,7 @@ pub struct NewIntent<'a> {
 pub struct Made {
     /// First and last entry.
     pub entries: Option<(i64, i64)>,
-    /// The recharge or hold.
+    /// The record that it made or moved; of a charge that gave access, its entry.
     pub subject: Option<i64>,
 }
 
@@ -126,6 +126,18 @@ pub fn intent_ended(
     .bind(key.as_str())
     .bind(i64::from(attempt));
     Ok(db.execute(&update)? == 1)
+}
+
+/// Ends what is still pending under a key of which an attempt was applied: it will have no effect any more.
+pub fn intents_superseded(db: &mut Db, account: AccountId, key: &IdempotencyKey) -> Result<(), DbError> {
+    let update = sql(
+        "UPDATE intents SET state = 'failed', reason = ? WHERE account_id = ? AND idempotency_key = ? \
+         AND state = 'pending'",
+    )
+    .bind(APPLIED_BEFORE)
+    .bind(account.get())
+    .bind(key.as_str());
+    db.execute(&update).map(|_| ())
 }
 
 pub(super) fn micros(span: Duration) -> i64 {

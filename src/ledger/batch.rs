@@ -19,12 +19,14 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::Ledger;
+use super::clock::Stopwatch;
 use super::error::LedgerError;
 use super::post::{Answer, Request, post};
 use crate::db::{DbError, accounts, holds};
 use crate::domain::account::AccountId;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::entry::Note;
+use crate::domain::intent::{IntentState, STRANDED};
 use crate::domain::operation::Operation;
 use crate::domain::text::UserId;
 use crate::domain::time::Timestamp;
@@ -116,9 +118,13 @@ impl Batches {
         whole: &Whole,
         (now, lost): (Timestamp, u32),
     ) -> Result<Vec<Came>, LedgerError> {
-        if lost > 0 && whole.was_carried_out(&mut ledger.db)? {
-            for item in items.iter_mut() {
-                item.is_ours = item.comes_first;
+        if lost > 0 {
+            if whole.was_carried_out(&mut ledger.db)? {
+                for item in items.iter_mut() {
+                    item.is_ours = item.comes_first;
+                }
+            } else {
+                whole.given_up(ledger, (IntentState::Failed, STRANDED), Stopwatch::start());
             }
         }
         self.careful = self.careful.saturating_sub(1);

@@ -55,6 +55,11 @@ impl LedgerError {
         )
     }
 
+    /// Whether there is no telling from here what became of a commit.
+    pub const fn leaves_open(&self) -> bool {
+        matches!(self, Self::Db(error) if error.leaves_open())
+    }
+
     pub const fn code(&self) -> Code {
         match self {
             Self::Db(error) | Self::Unknown { cause: error, .. } => match error {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::account::find;
 use super::clock::unique_name;
+use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::payload;
 pub use super::payload::operation_name;
@@ -149,6 +150,8 @@ pub struct Resolved {
 #[derive(Debug, Default)]
 pub struct Resolution {
     pub resolved: Vec<Resolved>,
+    /// How many attempts of `apply` at a whole chunk had been left; what was in them has attempts of its own, if any.
+    pub chunks: usize,
     /// Those that could not be settled, with the reason.
     pub failed: Vec<(Account, Intent, LedgerError)>,
 }
@@ -173,6 +176,9 @@ pub fn resolve(ledger: &mut Ledger, choice: &Choice, older_than: TimeDelta) -> R
         }
         Choice::All(account) => {
             let left = Left::Pending(ledger.now().after(-older_than));
+            if account.is_none() {
+                resolution.chunks = settle_chunks(ledger, left)?;
+            }
             for_each_left(ledger, account.as_ref(), &[left], |ledger, account, intent| {
                 match settle(ledger, &account, &intent) {
                     Ok(settled) => resolution.note(settled, account),
@@ -190,6 +196,25 @@ impl Resolution {
     fn note(&mut self, settled: Option<Intent>, account: Account) {
         self.resolved.extend(settled.map(|intent| Resolved { account, intent }));
     }
+}
+
+/// An attempt at a chunk ends in the transaction of its work: one that was left had no effect.
+fn settle_chunks(ledger: &mut Ledger, left: Left) -> Result<usize, LedgerError> {
+    let chunks = intents_left(&mut ledger.db, (NO_ACCOUNT.get(), NO_ACCOUNT.get()), left)?;
+    let mut settled = 0;
+    for chunk in &chunks {
+        interrupt::check()?;
+        let stranded = Settlement::Failed(STRANDED);
+        match write(&mut ledger.db, "intents resolve", |db| {
+            intent_settle_pending(db, chunk, stranded)
+        }) {
+            Ok(is_settled) => settled += usize::from(is_settled),
+            // Somebody is at work on it.
+            Err(DbError::Busy(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(settled)
 }
 
 /// `None` where it is pending no more: whoever was at work on it has finished.

@@ -176,6 +176,12 @@ pub fn resolved(resolution: &Resolution) -> (Document, Exit) {
         ("Without effect", stranded.to_string()),
         ("Not settled", resolution.failed.len().to_string()),
     ]));
+    if resolution.chunks > 0 {
+        human.push(Block::Line(format!(
+            "{} attempts of `ledger apply` at a whole chunk had been left; send the file again, or what is missing of it.",
+            resolution.chunks
+        )));
+    }
     if stranded > 0 {
         human.push(Block::Line(
             "What had no effect is made again by `ledger intents replay --stranded`.".into(),
@@ -185,6 +191,7 @@ pub fn resolved(resolution: &Resolution) -> (Document, Exit) {
         "applied": applied,
         "failed": stranded,
         "not_settled": resolution.failed.len(),
+        "chunks": resolution.chunks,
         "intents": rows,
     });
     let exit = if resolution.failed.is_empty() {

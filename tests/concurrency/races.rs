@@ -48,6 +48,49 @@ on_both_engines! {
         verified(&ledger);
     }
 
+    fn a_key_sent_by_different_people_at_once_is_applied_in_the_name_of_one(database: TestDatabase) {
+        let ledger = database.ledger();
+        for round in 0..20 {
+            let user = format!("user {round}");
+            funded(&ledger, &user, "1000");
+            let mut line = charge(&user, "30");
+            line.extend(["--idempotency-key", "usage-1"]);
+
+            let people = ["ann", "bob", "cyd", "dan"].map(|name| ledger.clone().env("LEDGER_ACTOR", name));
+            let sent: Vec<_> = people.iter().map(|person| person.spawn(&line)).collect();
+            let outputs: Vec<_> = sent.into_iter().map(Output::of).collect();
+
+            assert_eq!(with_outcome(&outputs, "applied"), 1, "{outputs:#?}");
+            assert_eq!(with_outcome(&outputs, "already_applied"), 3, "{outputs:#?}");
+            assert_eq!(balance(&ledger, &user), "970.00");
+        }
+        assert_eq!(database.sql("SELECT COUNT(*) FROM intents WHERE state = 'pending'"), "0");
+        ledger.run_words("verify-sync --deep").expect_code(0);
+    }
+
+    fn a_key_whose_senders_give_up_at_different_moments_is_applied_once(database: TestDatabase) {
+        let ledger = database.ledger();
+        for round in 0..10 {
+            let user = format!("user {round}");
+            funded(&ledger, &user, "1000");
+            let lines = ["1ms", "3ms", "10ms", "30ms", "100ms", "20s"].map(|patience| {
+                let mut line = charge(&user, "30");
+                line.extend(["--idempotency-key", "usage-1", "--lock-timeout", patience]);
+                line
+            });
+
+            let outputs = at_once(&ledger, &lines);
+
+            assert!(outputs.iter().all(|output| [0, 5].contains(&output.code)), "{outputs:#?}");
+            let mut line = charge(&user, "30");
+            line.extend(["--idempotency-key", "usage-1"]);
+            ledger.run(&line).expect_code(0);
+            assert_eq!(balance(&ledger, &user), "970.00");
+        }
+        assert_eq!(database.sql("SELECT COUNT(*) FROM intents WHERE state = 'pending'"), "0");
+        ledger.run_words("verify-sync --deep").expect_code(0);
+    }
+
     fn a_key_that_is_refused_four_times_at_once_was_never_applied_and_can_be_later(database: TestDatabase) {
         let ledger = database.ledger();
         for round in 0..10 {

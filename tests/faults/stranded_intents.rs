@@ -73,6 +73,11 @@ fn in_the_midst(db: &TestDatabase, ledger: &Ledger) -> (Attempt, Running) {
     (attempt, child)
 }
 
+/// Whoever began.
+fn ledger_of(db: &TestDatabase) -> Ledger {
+    db.ledger().at("2026-03-01T12:40:00Z")
+}
+
 on_both_engines! {
     fn an_intent_left_by_a_killed_process_is_found_settled_and_made_again(db: TestDatabase) {
         let ledger = db.ledger();
@@ -100,6 +105,57 @@ on_both_engines! {
         let outcome = attempt.run(&ledger).expect_code(0).data();
         assert_eq!((&outcome["outcome"], &outcome["balance"]), (&"already_applied".into(), &"999999.00".into()));
         proven_digest(&mut open(&db.url));
+    }
+
+    fn what_one_has_left_another_makes_again_in_a_name_of_its_own(db: TestDatabase) {
+        let ledger = db.ledger();
+        funded_account(&ledger);
+        let (attempt, mut child) = in_the_midst(&db, &ledger);
+        child.kill().unwrap();
+        drop(child);
+        make_normal(&db);
+        let key = &attempt.key;
+        let line = format!(r#"{{"op":"charge","user_id":"5","amount":"1","service":"vps","idempotency_key":"{key}"}}"#);
+        for way in ["send", "apply", "replay"] {
+            let db = db.copy();
+            let other = db.ledger().env("LEDGER_ACTOR", "other").at("2026-03-01T12:30:00Z");
+            match way {
+                "send" => attempt.run(&other).expect_code(0),
+                "apply" => other.run_with_stdin(&["apply", "-", "-q"], &line).expect_code(0),
+                _ => other.run_words("intents replay --stranded").expect_code(0),
+            };
+
+            let tried = "SELECT attempt, state, reason, actor FROM intents WHERE idempotency_key LIKE 'attempt-%' ORDER BY attempt";
+            assert_eq!(db.sql(tried), "1|failed|stranded|tester\n2|applied||other", "{way}");
+            assert_eq!(db.sql("SELECT balance FROM balances"), "99999900");
+            assert_eq!(attempt.run(&ledger_of(&db)).expect_code(0).data()["outcome"], "already_applied");
+            other.run_words("verify-sync --deep").expect_code(0);
+        }
+    }
+
+    fn a_chunk_that_a_killed_run_has_left_is_told_and_settled(db: TestDatabase) {
+        let ledger = db.ledger();
+        funded_account(&ledger);
+        make_endless(&db);
+        let line = r#"{"op":"charge","user_id":"5","amount":"1","service":"vps","idempotency_key":"k"}"#;
+        std::fs::write(ledger.directory().join("lines.ndjson"), line).unwrap();
+        let child = ledger.spawn(&["apply", "lines.ndjson"]);
+        await_effect(&db);
+        drop(child);
+        make_normal(&db);
+
+        let later = ledger.clone().at("2026-03-02T12:00:00Z");
+        let left = "1 have been pending";
+        let told = later.run_words("doctor").stdout;
+        assert!(told.contains(left), "{told}");
+        later.run_words("audit").expect_code(0);
+        let settled = later.run_words("intents resolve --format json").expect_code(0).data();
+        assert_eq!((&settled["chunks"], &settled["failed"]), (&1.into(), &0.into()));
+        assert_eq!(pending(&db), "0");
+        let told = later.run_words("doctor").stdout;
+        assert!(!told.contains(left), "{told}");
+        later.run_words("apply lines.ndjson -q").expect_code(0);
+        later.run_words("verify-sync --deep").expect_code(0);
     }
 
     fn settling_and_replaying_beside_living_processes_doubles_nothing(db: TestDatabase) {

@@ -64,8 +64,13 @@ pub(super) fn in_one_go(
         whole.carried_out(db, started)?;
         Ok(outcomes)
     });
-    if matches!(done, Err(Stopped::KeyKnown)) {
-        whole.given_up(ledger, started);
+    match &done {
+        Err(Stopped::KeyKnown) => whole.given_up(ledger, (IntentState::Refused, "not_all_new"), started),
+        // Where the connection is gone, whether it was carried out is looked up first.
+        Err(Stopped::Broken(error)) if !error.leaves_open() => {
+            whole.given_up(ledger, (IntentState::Failed, error.code().name()), started);
+        }
+        Err(_) | Ok(_) => {}
     }
     done
 }

@@ -51,9 +51,8 @@ impl Whole {
     }
 
     /// Best effort: what became of the requests is in their own intents.
-    pub(super) fn given_up(&self, ledger: &mut Ledger, started: Stopwatch) {
+    pub(super) fn given_up(&self, ledger: &mut Ledger, (state, reason): (IntentState, &str), started: Stopwatch) {
         let given_up: Result<(), DbError> = write_relaxed(&mut ledger.db, "batch intent", |db| {
-            let (state, reason) = (IntentState::Refused, "not_all_new");
             intent_ended(db, NO_ACCOUNT, &self.key, 1, state, reason, started.elapsed()).map(|_| ())
         });
         if let Err(error) = given_up {

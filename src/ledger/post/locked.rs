@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::{Attempt, Outcome, Posted, beyond_the_row, sealed};
-use crate::db::intents::Made;
+use crate::db::intents::{self, Made, NewIntent};
+use crate::db::intents_list::{Settlement, intent_settle_pending};
 use crate::db::posting::{Plain, append, lock_with_intent, post_plain, settle};
 use crate::db::snapshot::Located;
 use crate::db::unit_of_work::write;
@@ -13,7 +14,7 @@ use crate::domain::account::{Account, AccountId};
 use crate::domain::effects::{Effects, Verdict};
 use crate::domain::entry::Stamp;
 use crate::domain::event::Event;
-use crate::domain::intent::{Intent, IntentState};
+use crate::domain::intent::{Intent, IntentState, STRANDED};
 use crate::domain::posting::decide;
 use crate::domain::refusal::Refusal;
 use crate::domain::snapshot::{RATE_SPAN, Snapshot, Usage};
@@ -52,9 +53,33 @@ impl Attempt<'_> {
             return Ok(Outcome::Refused(conflict));
         }
         if intent.state == IntentState::Applied {
+            intents::intents_superseded(db, located.account.id, self.key)?;
             return Ok(self.applied_before(self.recall(db, located, &intent)?));
         }
-        self.judge(db, located, intent.attempt, stamp)
+        let attempt = self.own_attempt(db, &intent, stamp)?;
+        self.judge(db, located, attempt, stamp)
+    }
+
+    /// Under the account's lock: the attempt to go on with. Whoever began it is who has made it, so what another has left
+    /// without an end, or ended meanwhile, is not gone on with.
+    fn own_attempt(&self, db: &mut Db, latest: &Intent, stamp: &Stamp) -> Result<i32, DbError> {
+        if latest.actor == stamp.actor {
+            return Ok(latest.attempt);
+        }
+        intent_settle_pending(db, latest, Settlement::Failed(STRANDED))?;
+        let (attempt, operation) = (latest.attempt + 1, operation_name(&self.request.operation));
+        let intent = NewIntent {
+            key: self.key,
+            operation,
+            payload: self.payload,
+            actor: &stamp.actor,
+            created_at: stamp.at,
+        };
+        if intents::intent_insert(db, latest.account, &intent, attempt)? {
+            Ok(attempt)
+        } else {
+            Err(DbError::Retry("somebody else is trying the same key".into()))
+        }
     }
 
     /// The key was used for something else.

@@ -77,7 +77,7 @@ impl Attempt<'_> {
 
     /// Best effort: the error itself is what the caller must hear.
     pub(in crate::ledger) fn record_failure(&self, ledger: &mut Ledger, id: AccountId, error: &LedgerError) {
-        if matches!(error, LedgerError::Db(error) if error.leaves_open()) {
+        if error.leaves_open() {
             return;
         }
         let recorded: Result<(), DbError> = write_relaxed(&mut ledger.db, "failure", |db| {
