@@ -10,11 +10,11 @@ use serde_json::json;
 use super::arguments::UserArg;
 use super::context::{Context, invalid};
 use super::help;
-use super::values::{amount, threshold};
+use super::values::{amount, optional, threshold};
 use crate::domain::account::Limits;
 use crate::domain::code::Exit;
 use crate::domain::currency::CurrencyCode;
-use crate::domain::text::UserId;
+use crate::domain::text::{Description, UserId};
 use crate::input::accounts::AccountLine;
 use crate::ledger::account::{self, AccountFilter, Change, Changed, Create, Setting, Settings};
 use crate::ledger::{Ledger, LedgerError, currency, import};
@@ -129,27 +129,9 @@ pub fn run(context: &Context<'_>, command: &AccountCommand) -> anyhow::Result<Ex
         AccountCommand::Show(args) => show(context, args),
         AccountCommand::List(args) => list(context, args),
         AccountCommand::Import(args) => import_file(context, args),
-        AccountCommand::Lock(args) => change(
-            context,
-            "account-lock",
-            &args.user,
-            args.reason.as_deref(),
-            Change::Lock,
-        ),
-        AccountCommand::Unlock(args) => change(
-            context,
-            "account-unlock",
-            &args.user,
-            args.reason.as_deref(),
-            Change::Unlock,
-        ),
-        AccountCommand::Close(args) => change(
-            context,
-            "account-close",
-            &args.user,
-            args.reason.as_deref(),
-            Change::Close,
-        ),
+        AccountCommand::Lock(args) => change(context, "account-lock", (&args.user, &args.reason), Change::Lock),
+        AccountCommand::Unlock(args) => change(context, "account-unlock", (&args.user, &args.reason), Change::Unlock),
+        AccountCommand::Close(args) => change(context, "account-close", (&args.user, &args.reason), Change::Close),
         AccountCommand::Set(args) => set(context, args),
     }
 }
@@ -201,14 +183,14 @@ fn list(context: &Context<'_>, args: &ListArgs) -> anyhow::Result<Exit> {
 fn change(
     context: &Context<'_>,
     command: &'static str,
-    user: &UserArg,
-    reason: Option<&str>,
+    (user, reason): (&UserArg, &Option<String>),
     change: Change,
 ) -> anyhow::Result<Exit> {
     let user_id = user.parse()?;
+    let reason = optional(reason.as_deref(), Description::parse)?;
     let (changed, currency) = context.with_ledger(|ledger| {
         let currency = context.currency(ledger)?;
-        let changed = account::change(ledger, &user_id, currency.code(), &change, reason)?;
+        let changed = account::change(ledger, &user_id, currency.code(), &change, reason.as_ref())?;
         Ok((changed, currency))
     })?;
     let (view, done) = match changed {
@@ -242,8 +224,7 @@ fn set(context: &Context<'_>, args: &SetArgs) -> anyhow::Result<Exit> {
     change(
         context,
         "account-set",
-        &args.user,
-        args.reason.as_deref(),
+        (&args.user, &args.reason),
         Change::Set(settings),
     )
 }
@@ -271,9 +252,12 @@ fn import_file(context: &Context<'_>, args: &ImportArgs) -> anyhow::Result<Exit>
         let default = context.currency_code()?;
         let mut requests = Vec::with_capacity(lines.len());
         for (number, line) in lines {
-            match line.and_then(|line| request(ledger, &line, &default)) {
+            let read = line.map_err(invalid).and_then(|line| request(ledger, &line, &default));
+            match read {
                 Ok(request) => requests.push(request),
-                Err(reason) => refused.push((number, reason)),
+                Err(LedgerError::Invalid { message, .. }) => refused.push((number, message)),
+                // It is not the line's fault.
+                Err(error) => return Err(error),
             }
         }
         import::import(ledger, &requests)
@@ -282,16 +266,15 @@ fn import_file(context: &Context<'_>, args: &ImportArgs) -> anyhow::Result<Exit>
     context.ended(&render::account::imported(imported, &refused), exit)
 }
 
-fn request(ledger: &mut Ledger, line: &AccountLine, default: &CurrencyCode) -> Result<Create, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let user_id = UserId::parse(&line.user_id).map_err(|e| text(&e))?;
+fn request(ledger: &mut Ledger, line: &AccountLine, default: &CurrencyCode) -> Result<Create, LedgerError> {
+    let user_id = UserId::parse(&line.user_id).map_err(invalid)?;
     let code = match &line.currency {
-        Some(code) => CurrencyCode::parse(code).map_err(|e| text(&e))?,
+        Some(code) => CurrencyCode::parse(code).map_err(invalid)?,
         None => default.clone(),
     };
-    let currency = currency::resolve(ledger, &code).map_err(|e| text(&e))?;
+    let currency = currency::resolve(ledger, &code)?;
     let low_balance_threshold = match &line.low_balance_threshold {
-        Some(amount) => Some(threshold(amount, &currency).map_err(|e| text(&e))?),
+        Some(amount) => Some(threshold(amount, &currency)?),
         None => None,
     };
     Ok(Create {

@@ -239,7 +239,7 @@ fn show(writer: Writer, tally: &mut Tally, lines: &[Line], answers: Vec<Done>) -
     for some in lines.chunks(LINES_SHOWN) {
         let rows: Vec<Row> = some.iter().map(|line| row(line, &mut answers, tally)).collect();
         let shown = writer.rows(&rows);
-        shown.map_err(|error| LedgerError::invalid(Code::Internal, error))?;
+        shown.map_err(|error| LedgerError::unwritable("standard output", &error))?;
     }
     Ok(())
 }

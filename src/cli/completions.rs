@@ -8,9 +8,10 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use serde_json::json;
 
-use super::context::{Context, invalid};
+use super::context::Context;
 use super::help::{self, Texts};
 use crate::domain::code::Exit;
+use crate::ledger::LedgerError;
 use crate::render::sink::Sink;
 use crate::render::{Block, Document};
 
@@ -53,7 +54,7 @@ pub fn run_completions(context: &Context<'_>, args: &CompletionsArgs, mut tree: 
 /// As [`run_completions`].
 pub fn run_man(context: &Context<'_>, args: &ManArgs, tree: Command) -> anyhow::Result<Exit> {
     let folder = &args.folder;
-    let unwritten = |error: std::io::Error| invalid(format!("{} cannot be written: {error}", folder.display()));
+    let unwritten = |error: std::io::Error| LedgerError::unwritable(folder.display(), &error);
     std::fs::create_dir_all(folder).map_err(unwritten)?;
     let mut tree = tree.disable_help_subcommand(true);
     tree.build();

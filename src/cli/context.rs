@@ -115,7 +115,7 @@ impl Global {
             (false, _) => "debug",
         };
         let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(default));
-        if self.verbose > 0 {
+        if self.quiet || self.verbose > 0 {
             builder.parse_filters(default);
         }
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

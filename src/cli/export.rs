@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::context::{Context, invalid};
 use super::verify_sync::ScopeArgs;
 use super::{help, signals};
-use crate::domain::code::{Code, Exit};
+use crate::domain::code::Exit;
 use crate::ledger::LedgerError;
 use crate::ledger::export::{Export, export};
 use crate::render::export::{Beancount, Hledger, Ndjson, Shape, exported};
@@ -69,10 +69,10 @@ pub fn run(context: &Context<'_>, args: &ExportArgs) -> anyhow::Result<Exit> {
         .output
         .as_ref()
         .map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
-    let unwritten = |error: std::io::Error| LedgerError::invalid(Code::Internal, format!("{file}: {error}"));
+    let unwritten = |error: std::io::Error| LedgerError::unwritable(&file, &error);
     signals::long_work();
     let mut ledger = context.ledger()?;
-    let mut sink = Sink::open(args.output.as_deref()).map_err(|error| invalid(format!("{file}: {error}")))?;
+    let mut sink = Sink::open(args.output.as_deref()).map_err(unwritten)?;
     let mut shape = args.to.shape();
     shape.beginning(sink.buffer());
     let written = export(&mut ledger, &request, &context.progress(), &mut |step| {

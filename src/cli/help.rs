@@ -7,7 +7,8 @@ use crate::domain::code::Exit;
 /// What the exit codes stand under, and so where the examples end.
 const EXIT_CODES: &str = "\n\nExit codes:\n";
 
-const MONEY: [Exit; 8] = [
+/// Of one operation, which is done or not, and of one look.
+const SINGLE: [Exit; 10] = [
     Exit::Done,
     Exit::No,
     Exit::Usage,
@@ -16,17 +17,11 @@ const MONEY: [Exit; 8] = [
     Exit::Busy,
     Exit::Integrity,
     Exit::Internal,
+    Exit::Interrupted,
+    Exit::Terminated,
 ];
 
-const READING: [Exit; 5] = [
-    Exit::Done,
-    Exit::No,
-    Exit::Usage,
-    Exit::Configuration,
-    Exit::Unreachable,
-];
-
-const TEXT: [Exit; 2] = [Exit::Done, Exit::Usage];
+const TEXT: [Exit; 3] = [Exit::Done, Exit::Usage, Exit::Configuration];
 
 pub fn overview() -> String {
     let first = "First steps:\n  ledger demo\n  ledger account create --user-id 5\n  \
@@ -37,12 +32,12 @@ pub fn overview() -> String {
 
 /// For commands that move money.
 pub fn money(examples: &str) -> String {
-    with_codes(examples, &MONEY)
+    with_codes(examples, &SINGLE)
 }
 
 /// For commands that only look.
 pub fn reading(examples: &str) -> String {
-    with_codes(examples, &READING)
+    with_codes(examples, &SINGLE)
 }
 
 /// For jobs.

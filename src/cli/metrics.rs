@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::context::{Context, invalid};
+use super::context::Context;
 use super::help;
 use crate::domain::code::Exit;
+use crate::ledger::LedgerError;
 use crate::ledger::metrics::metrics;
 use crate::render::metrics::exposition;
 use crate::render::sink::Sink;
@@ -32,7 +33,7 @@ pub fn run(context: &Context<'_>, args: &MetricsArgs) -> anyhow::Result<Exit> {
     let name = file.map(|file| file.display().to_string());
     let (text, document) = exposition(&measured, name.as_deref());
     if let Some(file) = file {
-        Sink::write_public(file, &text).map_err(|error| invalid(format!("{}: {error}", file.display())))?;
+        Sink::write_public(file, &text).map_err(|error| LedgerError::unwritable(file.display(), &error))?;
     }
     context.done(&document)
 }

@@ -38,9 +38,12 @@ pub fn run(context: &Context<'_>, command: &MigrateCommand) -> anyhow::Result<Ex
             context.ended(&Document::single("migrate-status", data, human), exit)
         }
         MigrateCommand::Up => {
-            let applied = migrate::up(&url, lock_timeout, (&context.actor()?, context.clock()?))?;
-            let human = vec![Block::Pairs(vec![("Applied now", listed(&applied))])];
-            context.done(&Document::single("migrate-up", json!({"applied": applied}), human))
+            let migrated = migrate::up(&url, lock_timeout, (&context.actor()?, context.clock()?))?;
+            let backup = migrated.backup.map(|path| path.display().to_string());
+            let mut pairs = vec![("Applied now", listed(&migrated.applied))];
+            pairs.extend(backup.clone().map(|path| ("Copy before", path)));
+            let data = json!({"applied": migrated.applied, "backup": backup});
+            context.done(&Document::single("migrate-up", data, vec![Block::Pairs(pairs)]))
         }
     }
 }

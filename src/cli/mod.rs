@@ -248,7 +248,11 @@ fn run(context: &Context<'_>, command: &Command, given: &config::Given) -> anyho
 
 /// The one place where an error becomes a message and a code.
 fn report(error: &anyhow::Error, writer: Writer) -> Exit {
-    let failure = match (error.downcast_ref::<Failure>(), error.downcast_ref::<LedgerError>()) {
+    let unwritten = error
+        .downcast_ref::<std::io::Error>()
+        .map(|error| LedgerError::unwritable("the output", error));
+    let known = error.downcast_ref::<LedgerError>().or(unwritten.as_ref());
+    let failure = match (error.downcast_ref::<Failure>(), known) {
         (Some(failure), _) => failure.clone(),
         (None, Some(error)) => Failure::new(error.code(), error),
         (None, None) => Failure::new(Code::Internal, format!("{error:#}")),

@@ -70,7 +70,7 @@ pub fn run(context: &Context<'_>, args: &ScheduleArgs, given: &Given) -> anyhow:
     if let Some(folder) = &args.output {
         for file in &files {
             let target = folder.join(&file.name);
-            let unwritten = |error| invalid(format!("{} cannot be written: {error}", target.display()));
+            let unwritten = |error| LedgerError::unwritable(target.display(), &error);
             Sink::write_public(&target, &file.text).map_err(unwritten)?;
         }
     }

@@ -4,12 +4,13 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use diesel::connection::{DefaultLoadingMode, SimpleConnection};
 use diesel::pg::PgRowByRowLoadingMode;
 use diesel::{Connection as _, PgConnection, RunQueryDsl, SqliteConnection};
+use tempfile::NamedTempFile;
 
 use super::copy::{Rows, Target, copy};
 use super::error::DbError;
@@ -306,24 +307,38 @@ impl Connection {
         Ok(())
     }
 
-    /// Copies the whole database beside itself, where that is one file: the copy is there as a whole or not at all.
-    pub fn backup(&mut self, to: &Path) -> Result<(), DbError> {
-        if self.engine() == Engine::Sqlite {
-            let uncopied = |error: &dyn std::fmt::Display| {
-                let text = format!("{} cannot be written: {error}", to.display());
-                DbError::of_storage(&text).unwrap_or(DbError::Configuration(text))
-            };
-            let mut part = tempfile::Builder::new();
-            part.prefix(to.file_name().unwrap_or_default()).suffix(".part");
-            let part = part
-                .tempfile_in(to.parent().unwrap_or(Path::new("")))
-                .map_err(|error| uncopied(&error))?;
-            self.execute(&sql("VACUUM INTO ?").bind(part.path().to_string_lossy().as_ref()))?;
-            part.as_file().sync_all().map_err(|error| uncopied(&error))?;
-            part.persist(to).map_err(|error| uncopied(&error))?;
-        }
-        Ok(())
+    /// Copies the whole of a SQLite database beside itself; the copy is gone again unless it is kept.
+    pub fn copy_to(&mut self, to: PathBuf) -> Result<Copied, DbError> {
+        let mut part = tempfile::Builder::new();
+        part.prefix(to.file_name().unwrap_or_default()).suffix(".part");
+        let part = part
+            .tempfile_in(to.parent().unwrap_or(Path::new("")))
+            .map_err(|error| uncopied(&to, &error))?;
+        self.execute(&sql("VACUUM INTO ?").bind(part.path().to_string_lossy().as_ref()))?;
+        part.as_file().sync_all().map_err(|error| uncopied(&to, &error))?;
+        Ok(Copied { part, to })
     }
+}
+
+/// A copy of the database that has not got its name yet.
+pub struct Copied {
+    part: NamedTempFile,
+    to: PathBuf,
+}
+
+impl Copied {
+    /// From now on it is there, as a whole; where.
+    pub fn keep(self) -> Result<PathBuf, DbError> {
+        self.part
+            .persist(&self.to)
+            .map_err(|error| uncopied(&self.to, &error))?;
+        Ok(self.to)
+    }
+}
+
+fn uncopied(to: &Path, error: &dyn std::fmt::Display) -> DbError {
+    let text = format!("{} cannot be written: {error}", to.display());
+    DbError::of_storage(&text).unwrap_or(DbError::Configuration(text))
 }
 
 /// Creates an empty file that only its owner can read.

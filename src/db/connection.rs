@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::backend::{Connection, Engine};
+use super::backend::{Connection, Copied, Engine};
 use super::error::DbError;
 use super::migrate;
 use super::statement::{FromRow, Kind, Statement};
@@ -125,14 +125,17 @@ impl Db {
 
     /// Copies a SQLite ledger beside itself before something rewrites it; where it went.
     pub fn backup(&mut self, label: &str) -> Result<Option<PathBuf>, DbError> {
+        self.copied(label)?.map(Copied::keep).transpose()
+    }
+
+    /// The same, still to be kept.
+    pub(super) fn copied(&mut self, label: &str) -> Result<Option<Copied>, DbError> {
         let DatabaseUrl::Sqlite(path) = &self.url else {
             return Ok(None);
         };
         let mut copy = path.clone().into_os_string();
         copy.push(format!(".{label}.backup"));
-        let copy = PathBuf::from(copy);
-        self.connection.backup(&copy)?;
-        Ok(Some(copy))
+        self.connection.copy_to(copy.into()).map(Some)
     }
 
     pub(super) fn execute(&mut self, statement: &Statement<'_, impl Kind>) -> Result<usize, DbError> {

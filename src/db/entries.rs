@@ -276,10 +276,12 @@ impl FromRow for Wide {
 pub fn entries_breakdown(db: &mut Db, account: AccountId) -> Result<Vec<Breakdown>, DbError> {
     let select = format!(
         "SELECT kind, counter_account, COUNT(*), {}, {}, {} FROM entries WHERE account_id = ? \
-         GROUP BY kind, counter_account ORDER BY kind, counter_account",
+         GROUP BY kind, counter_account ORDER BY {}, {}",
         wide_sum("balance_delta"),
         wide_sum("held_delta"),
         wide_sum("debt_delta"),
+        db.by_bytes("kind"),
+        db.by_bytes("counter_account"),
     );
     db.rows(&sql(select).bind(account.get()))
 }

@@ -107,6 +107,9 @@ impl From<Error> for DbError {
                 Self::Busy("another process holds the database's lock".into())
             }
             _ if says("lock timeout") => Self::Busy("another process holds the account's lock".into()),
+            _ if says("statement timeout") => {
+                Self::Busy("the server ended what took too long (statement_timeout)".into())
+            }
             _ if says("permission denied") || says("must be owner") => Self::Denied(format!(
                 "{text}; the role that is connected may not do this, see `ledger roles sql`"
             )),

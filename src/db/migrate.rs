@@ -1,5 +1,7 @@
 //! The schema: embedded migrations, the same names for both engines.
 
+use std::path::PathBuf;
+
 use diesel::migration::MigrationSource;
 use diesel::pg::Pg;
 use diesel::sqlite::Sqlite;
@@ -46,6 +48,22 @@ impl MigrationStatus {
     }
 }
 
+/// Copies a SQLite ledger that is not new beside itself before its schema changes; where it went.
+pub fn backup(db: &mut Db) -> Result<Option<PathBuf>, DbError> {
+    let before = MigrationStatus::read(db)?;
+    let Some(last) = before.pending.last().filter(|_| !before.applied.is_empty()) else {
+        return Ok(None);
+    };
+    let Some(copied) = db.copied(&format!("before-{last}"))? else {
+        return Ok(None);
+    };
+    // Somebody else may have changed it meanwhile, and has a copy of what was before.
+    if MigrationStatus::read(db)?.pending.is_empty() {
+        return Ok(None);
+    }
+    copied.keep().map(Some)
+}
+
 /// Applies what is pending, all or nothing; the versions applied.
 pub fn up(db: &mut Db) -> Result<Vec<String>, DbError> {
     unit_of_work::write(db, "migrate", |db| {
@@ -73,8 +91,11 @@ pub fn require_current(db: &mut Db) -> Result<Vec<String>, DbError> {
         return Ok(Vec::new());
     }
     if db.is_sqlite() {
-        if !status.applied.is_empty() {
-            db.backup(&format!("before-{}", status.pending.join("-")))?;
+        if let Some(copy) = backup(db)? {
+            log::warn!(
+                "the schema is brought up to date; {} is a copy of the ledger as it was",
+                copy.display()
+            );
         }
         return up(db);
     }

@@ -34,7 +34,8 @@ pub fn open(address: &str, url: &DatabaseUrl, lock_timeout: Duration) -> Result<
     connection.set_prepared_statement_cache_size(CacheSize::Disabled);
     let server = ask(&mut connection, &mark)?;
     server.refuse_carelessness()?;
-    let lock_timeout = lock_timeout.as_millis().max(1);
+    // The server counts in milliseconds, to some 25 days.
+    let lock_timeout = lock_timeout.as_millis().clamp(1, 2_147_483_647);
     let settings = |set: &str| format!("{set} lock_timeout = {lock_timeout}; {set} client_min_messages = warning");
     let session = if server.shows_mark {
         connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
@@ -111,34 +112,99 @@ fn refuses_settings(error: &ConnectionError) -> bool {
         .any(|needle| text.contains(needle))
 }
 
+/// What the driver says, what it comes to, and what to do about it where trying again is of no use.
+const REASONS: [(&str, Option<&str>); 18] = [
+    ("authentication failed", Some("it refuses the credentials")),
+    ("no password supplied", Some("it refuses the credentials")),
+    ("pg_hba.conf", Some("it lets nobody in from here: see its pg_hba.conf")),
+    ("server does not support SSL", Some("it has no TLS; see sslmode")),
+    (
+        "certificate",
+        Some("its certificate is not accepted; see sslmode and sslrootcert"),
+    ),
+    ("SSL error", Some("TLS fails; see sslmode and sslrootcert")),
+    ("Connection refused", None),
+    ("No such file or directory", None),
+    ("could not translate host name", None),
+    ("timeout", None),
+    ("server closed the connection", None),
+    ("the database system is", None),
+    ("remaining connection slots", None),
+    ("too many clients", None),
+    ("no more connections allowed", None),
+    ("server login", None),
+    ("Network is unreachable", None),
+    ("No route to host", None),
+];
+
 /// The reason without what may hold a password: the driver may repeat the address it could not parse.
 fn unreachable_server(error: &ConnectionError, url: &DatabaseUrl) -> DbError {
     let text = error.to_string();
     let says = |needle: &str| text.contains(needle);
-    if says("authentication failed") || says("no password supplied") {
-        DbError::Configuration(format!("{url} refuses the credentials"))
-    } else if says("role") && says("does not exist") {
+    if let Some((found, remedy)) = REASONS.iter().find(|(needle, _)| says(needle)) {
+        return match remedy {
+            Some(reason) => DbError::Configuration(format!("{url}: {reason}")),
+            None => DbError::Unreachable(format!("{url}: {found}")),
+        };
+    }
+    if says("role") && says("does not exist") {
         DbError::Configuration(format!("{url}: the role does not exist"))
     } else if says("database") && says("does not exist") {
         DbError::Configuration(format!("{url}: the database does not exist; create it with `createdb`"))
-    } else if says("server closed the connection") {
-        DbError::Unreachable(format!("{url}: the server closed the connection"))
     } else if says("invalid") || says("missing") || says("unexpected") || says("URI") {
         DbError::Configuration(format!(
             "{url} is not a usable address; write postgres://USER@HOST:PORT/DATABASE"
         ))
     } else {
-        let refused = [
-            "Connection refused",
-            "No such file or directory",
-            "could not translate host name",
-            "timeout",
-        ];
-        let reason = refused
-            .iter()
-            .find(|needle| says(needle))
-            .copied()
-            .unwrap_or("no connection");
-        DbError::Unreachable(format!("{url}: {reason}"))
+        DbError::Unreachable(format!("{url}: no connection"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_trying_again_does_not_cure_is_a_matter_of_configuration() {
+        for (said, is_configuration, reason) in [
+            (
+                "FATAL:  password authentication failed for user \"bob\"",
+                true,
+                "credentials",
+            ),
+            (
+                "FATAL:  no pg_hba.conf entry for host \"10.0.0.7\", user \"bob\"",
+                true,
+                "pg_hba.conf",
+            ),
+            ("server does not support SSL, but SSL was required", true, "sslmode"),
+            ("SSL error: certificate verify failed", true, "certificate"),
+            (
+                "root certificate file \"/x/root.crt\" does not exist",
+                true,
+                "certificate",
+            ),
+            ("FATAL:  role \"bob\" does not exist", true, "role"),
+            ("invalid port number: \"x\"", true, "not a usable address"),
+            (
+                "could not translate host name \"db.invalid\" to address",
+                false,
+                "host name",
+            ),
+            (
+                "connection to server at \"10.0.0.7\", port 5432 failed: Connection refused",
+                false,
+                "refused",
+            ),
+            ("FATAL:  the database system is starting up", false, "database system"),
+            ("FATAL:  sorry, too many clients already", false, "too many clients"),
+            ("something that nobody has heard of", false, "no connection"),
+        ] {
+            let url = DatabaseUrl::parse("postgres://bob:s3cret@db/ledger").unwrap();
+            let error = unreachable_server(&ConnectionError::BadConnection(said.into()), &url);
+            assert_eq!(matches!(error, DbError::Configuration(_)), is_configuration, "{error}");
+            let text = error.to_string();
+            assert!(text.contains(reason) && !text.contains("s3cret"), "{text}");
+        }
     }
 }

@@ -96,8 +96,9 @@ fn once<T, E>(db: &mut Db, durability: Durability, work: &mut impl FnMut(&mut Db
 where
     E: From<DbError>,
 {
-    db.connection.begin_write(durability)?;
-    let result = within(db, work).and_then(|value| {
+    let begun = db.connection.begin_write(durability);
+    let result = begun.map_err(E::from).and_then(|()| {
+        let value = within(db, work)?;
         db.connection.commit()?;
         Ok(value)
     });

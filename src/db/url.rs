@@ -87,9 +87,12 @@ impl DatabaseUrl {
                 Some(format!("sqlite://{}", path.display()))
             }
             Self::Postgres(url) => {
-                let has_credentials = url
-                    .rsplit_once('@')
-                    .is_some_and(|(before, _)| before.matches(':').count() > 1);
+                let has_credentials = match url.rsplit_once('@') {
+                    Some((before, _)) => before.matches(':').count() > 1,
+                    None => url
+                        .split_once("://")
+                        .is_some_and(|(_, rest)| has_password_for_port(rest)),
+                };
                 let mut parameters = url
                     .split_once('?')
                     .into_iter()
@@ -162,10 +165,24 @@ fn without_secrets(url: &str) -> String {
             let in_parameter = before.split_once('?').is_some_and(|(_, all)| all.contains('='));
             format!("{user}@{}", if in_parameter { "..." } else { host })
         }
+        None if has_password_for_port(rest) => {
+            let name = rest.split(':').next().unwrap_or_default();
+            return format!("{scheme}://{name}:...");
+        }
         None => rest.to_string(),
     };
     let shown = rest.split('?').next().unwrap_or_default();
     format!("{scheme}://{shown}")
+}
+
+/// Whether behind the colon of a host there is no port: a user and a password whose `@host` was forgotten.
+fn has_password_for_port(rest: &str) -> bool {
+    let hosts = rest.split(['/', '?']).next().unwrap_or_default();
+    let mut ports = hosts.split(',').filter_map(|host| {
+        let (_, after_address) = host.rsplit_once(']').unwrap_or(("", host));
+        Some(after_address.split_once(':')?.1)
+    });
+    ports.any(|port| !port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -208,6 +225,8 @@ mod tests {
             ("postgres://bob@db:5432/ledger?host=/run", true),
             ("postgres:///ledger", true),
             ("postgres://bob:s3cret@db/ledger", false),
+            ("postgres://bob:s3cret/ledger", false),
+            ("postgres://db:5432,[::1]:5433/ledger", true),
             ("postgres://db/ledger?password=s3cret", false),
             ("postgres://db/ledger?PassFile=s3cret", false),
             ("postgres://db/ledger?sslmode=require&p%61ssword=s3cret", false),
@@ -258,6 +277,15 @@ mod tests {
             assert!(!shown.contains("s3c"), "{shown}");
             assert!(shown.contains("db/ledger") || shown.contains("db:"), "{shown}");
         }
+        for url in [
+            "postgres://bob:s3cret/ledger",
+            "postgres://bob:s3cret",
+            "postgres://bob:s3c/ret?x=1",
+        ] {
+            assert_eq!(DatabaseUrl::parse(url).unwrap().to_string(), "postgres://bob:...");
+        }
+        let two = "postgres://db:5432,[::1]:5433/ledger";
+        assert_eq!(DatabaseUrl::parse(two).unwrap().to_string(), two);
         let url = DatabaseUrl::parse("postgres://db/ledger?user=bob&password=p@s3cret").unwrap();
         assert_eq!(url.to_string(), "postgres://db@...");
     }

@@ -14,7 +14,7 @@ use crate::domain::balance::Figures;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::money::{Amount, Minor};
 use crate::domain::refusal::Refusal;
-use crate::domain::text::{Actor, UserId};
+use crate::domain::text::{Actor, Description, UserId};
 
 /// An account with its figures.
 #[derive(Clone, Debug)]
@@ -182,7 +182,7 @@ pub fn change(
     user_id: &UserId,
     currency: &CurrencyCode,
     change: &Change,
-    reason: Option<&str>,
+    reason: Option<&Description>,
 ) -> Result<Changed, LedgerError> {
     let id = find(ledger, user_id, currency)?.account.id;
     let (actor, at) = (ledger.actor.clone(), ledger.now());
@@ -260,13 +260,13 @@ fn changed(before: &Account, figures: &Figures, change: &Change) -> Result<Accou
     Ok(after)
 }
 
-fn settings_of(account: &Account, reason: Option<&str>) -> Value {
+fn settings_of(account: &Account, reason: Option<&Description>) -> Value {
     json!({
         "low_balance_threshold": account.low_balance_threshold.map(Minor::get),
         "charges_per_minute": account.limits.charges_per_minute,
         "spend_per_day": account.limits.spend_per_day.map(|amount| amount.minor().get()),
         "locked": account.locked,
         "closed": account.closed,
-        "reason": reason,
+        "reason": reason.map(Description::as_str),
     })
 }

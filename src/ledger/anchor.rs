@@ -124,7 +124,7 @@ impl Anchors {
             positions,
         };
         self.write(&anchor.text())
-            .map_err(|error| unusable(&self.path, format!("the anchor cannot be written: {error}")))
+            .map_err(|error| LedgerError::unwritable(self.path.display(), &error))
     }
 
     /// In one piece, and on the disk before it counts.

@@ -55,6 +55,16 @@ impl LedgerError {
         )
     }
 
+    /// Of a file, or of standard output: a full disk is told as one, whatever is written.
+    pub fn unwritable(place: impl std::fmt::Display, error: &std::io::Error) -> Self {
+        let text = format!("{place} cannot be written: {error}");
+        let code = match DbError::of_storage(&text) {
+            Some(_) => Code::Storage,
+            None => Code::InvalidInput,
+        };
+        Self::invalid(code, text)
+    }
+
     /// Whether there is no telling from here what became of a commit.
     pub const fn leaves_open(&self) -> bool {
         matches!(self, Self::Db(error) if error.leaves_open())

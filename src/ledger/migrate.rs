@@ -1,5 +1,6 @@
 //! The schema's state, and bringing it up to date.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::json;
@@ -20,21 +21,23 @@ pub fn status(url: &DatabaseUrl, lock_timeout: Duration) -> Result<MigrationStat
     Ok(MigrationStatus::read(&mut db)?)
 }
 
+/// What was done to bring the schema up to date.
+#[derive(Clone, Debug)]
+pub struct Migrated {
+    /// The versions, in order; none where there was nothing to do.
+    pub applied: Vec<String>,
+    /// Where the ledger is as it was.
+    pub backup: Option<PathBuf>,
+}
+
 /// Applies what is pending; a SQLite ledger that is not new is copied beside itself first.
-pub fn up(
-    url: &DatabaseUrl,
-    lock_timeout: Duration,
-    (actor, clock): (&Actor, Clock),
-) -> Result<Vec<String>, LedgerError> {
+pub fn up(url: &DatabaseUrl, lock_timeout: Duration, (actor, clock): (&Actor, Clock)) -> Result<Migrated, LedgerError> {
     let mut db = Db::open(url, lock_timeout, Schema::Unchecked)?;
     db.set_origin(origin::here());
-    let status = MigrationStatus::read(&mut db)?;
-    if !status.pending.is_empty() && !status.applied.is_empty() {
-        db.backup(&format!("before-{}", status.pending.join("-")))?;
-    }
+    let backup = migrate::backup(&mut db)?;
     let applied = migrate::up(&mut db)?;
     record(&mut db, &applied, (actor, clock.now()))?;
-    Ok(applied)
+    Ok(Migrated { applied, backup })
 }
 
 /// Notes who has brought the schema up to date, if it was not.

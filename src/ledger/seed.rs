@@ -26,7 +26,7 @@ use crate::domain::chain::{ChainHash, LedgerDigest};
 use crate::domain::code::Code;
 use crate::domain::currency::Currency;
 use crate::domain::entry::EntryKind;
-use crate::domain::text::{Actor, UserId};
+use crate::domain::text::{Actor, Description, UserId};
 use crate::domain::time::Timestamp;
 
 /// What a seeded ledger follows from.
@@ -164,11 +164,11 @@ fn open_accounts(ledger: &mut Ledger, plan: &Plan<'_>, seed: &Seed, chunk: &Chun
 
 fn lock(ledger: &mut Ledger, user_id: &UserId, seed: &Seed, locked: bool) -> Result<(), LedgerError> {
     let (asked, reason) = if locked {
-        (Change::Lock, Some("chargeback"))
+        (Change::Lock, Description::parse("chargeback").ok())
     } else {
         (Change::Unlock, None)
     };
-    match change(ledger, user_id, seed.currency.code(), &asked, reason)? {
+    match change(ledger, user_id, seed.currency.code(), &asked, reason.as_ref())? {
         Changed::Done(_) => Ok(()),
         Changed::Already(_) | Changed::Refused(_) => Err(unforeseen()),
     }

@@ -5,7 +5,7 @@
 --
 -- {auditor} reads everything and writes nothing.
 -- {operator} does every money operation and every job. It can append to the journal and to the log of operations, and
---   can neither change what stands there nor delete anything, nor touch triggers, tables or the schema.
+--   neither change nor delete what stands there, nor touch triggers, tables or the schema.
 -- {admin} owns the tables: it migrates, and could do anything to them.
 DO $roles$
 DECLARE
@@ -33,6 +33,10 @@ BEGIN
         -- What may only be appended to is not in it.
         IF found.name NOT IN ('entries', 'operations') THEN
             EXECUTE format('GRANT UPDATE ON {schema}.%I TO {operator}', found.name);
+        END IF;
+        -- What has been told is forgotten in time; a balance row that no account stands for is taken away.
+        IF found.name IN ('balances', 'deliveries', 'outbox') THEN
+            EXECUTE format('GRANT DELETE ON {schema}.%I TO {operator}', found.name);
         END IF;
     END LOOP;
 

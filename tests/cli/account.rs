@@ -4,6 +4,32 @@ use super::{balance, with_balance};
 use crate::common::on_both_engines;
 
 on_both_engines! {
+    fn a_reason_is_a_text_as_any_other(db: TestDatabase) {
+        db.ledger().run_words("account create --user-id 5").expect_code(0);
+        let long = "x".repeat(5_000);
+        for reason in ["a\u{200d}b", "a\u{202e}b", "a\u{85}b", &long] {
+            let change = |words: &str| {
+                let words: Vec<&str> = words.split(' ').chain(["--user-id", "5", "--reason", reason, "--format", "json"]).collect();
+                db.ledger().run(&words).expect_code(2)
+            };
+            for words in ["account lock", "account unlock", "account close", "account set --charges-per-minute 5"] {
+                assert_eq!(change(words).error_code(), "invalid_input");
+            }
+        }
+        assert_eq!(db.sql("SELECT COUNT(*) FROM operations WHERE command <> 'account create' AND account_id > 0"), "0");
+    }
+
+    fn a_database_that_cannot_be_asked_is_not_the_fault_of_a_line(db: TestDatabase) {
+        db.sql("ALTER TABLE currencies RENAME TO gone");
+        let users = "user_id,currency\n5,POINTS\n";
+        let refused = db.ledger().run_with_stdin(&["account", "import", "-", "--format", "json"], users);
+        assert_eq!(refused.expect_code(3).error_code(), "schema");
+    }
+
+    fn somebody_may_be_ready_to_wait_for_years(db: TestDatabase) {
+        db.ledger().run_words("account create --user-id 5 --lock-timeout 3650d").expect_code(0);
+    }
+
     fn creating_twice_leaves_the_account_alone(db: TestDatabase) {
         let create = "account create --user-id 5 --low-balance-threshold 10000 --format json";
         assert_eq!(db.ledger().run_words(create).expect_code(0).data()["created"], true);

@@ -1,6 +1,6 @@
 //! Whole outputs, as snapshots: what people see and scripts depend on.
 
-use crate::common::{Engine, TestDatabase};
+use crate::common::{Engine, TestDatabase, on_both_engines};
 
 /// A small ledger with nothing random in it.
 fn small_ledger(db: &TestDatabase) {
@@ -45,4 +45,31 @@ fn every_format_is_the_same_on_both_engines() {
     });
     assert_eq!(sqlite, postgres);
     insta::assert_snapshot!("every_format", sqlite);
+}
+
+on_both_engines! {
+    fn an_output_that_finds_no_room_is_told_as_a_full_disk(db: TestDatabase) {
+        small_ledger(&db);
+        let lines = db.directory().join("lines.ndjson");
+        let line = r#"{"op":"charge","user_id":"5","amount":"1","service":"vps","idempotency_key":"k"}"#;
+        std::fs::write(&lines, line).unwrap();
+        for words in ["balance --user-id 5", "history --user-id 5 --format csv", "export --to ndjson", "apply lines.ndjson"] {
+            let words: Vec<&str> = words.split(' ').collect();
+            let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+            let output = db.ledger().command(&words).stdout(full).output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(4), "{words:?}: {said}");
+            assert!(said.contains("No space left on device"), "{said}");
+        }
+        // What was done is done, and found under its key.
+        let again = db.ledger().run_words("apply lines.ndjson --format json").expect_code(0).json();
+        assert_eq!(again["data"]["outcome"].as_str().or(again["outcome"].as_str()), Some("already_applied"), "{again}");
+    }
+
+    fn quiet_is_quiet_whatever_the_environment_says(db: TestDatabase) {
+        std::fs::write(db.directory().join(".env"), "this is no setting\n").unwrap();
+        let told = db.ledger().env("RUST_LOG", "trace");
+        assert_ne!(told.run_words("verify-sync").expect_code(0).stderr, "");
+        assert_eq!(told.run_words("verify-sync -q").expect_code(0).stderr, "");
+    }
 }

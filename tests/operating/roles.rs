@@ -89,6 +89,25 @@ fn what_each_role_may_do() {
 }
 
 #[test]
+fn an_operator_forgets_what_has_been_told_and_removes_what_nobody_owns() {
+    let db = with_roles();
+    let operator = as_role(&db, "operator");
+    operator.run_words("account create --user-id 5").expect_code(0);
+    for number in 1..=2 {
+        let line = format!("charge --user-id 5 --amount 1 --service vps --reference R:{number}");
+        operator.run_words(&line).expect_code(1);
+    }
+    let later = operator.env("LEDGER_NOTIFY_EVENTS", "none").at("2026-06-01T12:00:00Z");
+    later.run_words("notify").expect_code(0);
+    let pruned = later.run_words("notify --prune 1d --format json").expect_code(0);
+    assert_eq!(pruned.data()["pruned"], 1);
+
+    db.sql("SET session_replication_role = replica; INSERT INTO balances (account_id, chain_head) SELECT 99, chain_head FROM balances");
+    later.run_words("verify-sync --fix -q").expect_code(0);
+    assert_eq!(db.sql("SELECT COUNT(*) FROM balances WHERE account_id = 99"), "0");
+}
+
+#[test]
 fn an_operator_cannot_touch_an_entry() {
     let db = with_roles();
     crate::cli::with_balance(&db, "10");

@@ -1,5 +1,7 @@
 //! Lines of NDJSON for what stands beside the entries; read back by `input/export/records.rs`, field by field.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -14,7 +16,7 @@ use crate::domain::purchase::{Deactivation, Gift, Paid, Purchase};
 use crate::domain::recharge::Recharge;
 use crate::domain::recurring::RecurringCharge;
 use crate::domain::suspension::Suspension;
-use crate::domain::text::{Actor, Description, IdempotencyKey, Json, Reference, Service};
+use crate::domain::text::{Actor, Description, IdempotencyKey, Json, Reference, Service, escape_unprintable};
 use crate::domain::time::Timestamp;
 use crate::ledger::export::Beside;
 use crate::ledger::operations::Act;
@@ -352,9 +354,9 @@ struct ActFields<'a> {
     command: &'a str,
     actor: &'a str,
     at: Text<Timestamp>,
-    /// JSON, as it is stored.
-    before: Option<&'a str>,
-    after: Option<&'a str>,
+    /// JSON, as it is stored; what earlier versions let into it, but can't be read back, is escaped.
+    before: Option<Cow<'a, str>>,
+    after: Option<Cow<'a, str>>,
     origin: Option<&'a str>,
 }
 
@@ -364,8 +366,8 @@ fn act_fields(act: &Act) -> ActFields<'_> {
         command: &act.command,
         actor: act.actor.as_str(),
         at: Text(act.at),
-        before: act.before.as_deref(),
-        after: act.after.as_deref(),
+        before: act.before.as_deref().map(escape_unprintable),
+        after: act.after.as_deref().map(escape_unprintable),
         origin: act.origin.as_deref(),
     }
 }

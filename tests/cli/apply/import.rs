@@ -142,6 +142,20 @@ fn assert_empty(db: &TestDatabase) {
     }
 }
 
+/// As versions before this one took it into the reason of a lock.
+#[test]
+fn what_could_not_be_read_back_is_moved_all_the_same() {
+    let [from, to] = Engine::BOTH.map(TestDatabase::fresh);
+    from.ledger().run_words("account create --user-id 5").expect_code(0);
+    from.ledger()
+        .run_words("account lock --user-id 5 --reason family")
+        .expect_code(0);
+    from.sql("UPDATE operations SET after = REPLACE(after, 'family', 'a\u{200d}b') WHERE command = 'account lock'");
+    import(&to, &export(&from)).expect_code(0);
+    assert_eq!(export(&to), export(&from));
+    to.ledger().run_words("verify-sync --deep").expect_code(0);
+}
+
 #[test]
 fn a_ledger_moves_to_the_other_engine_and_back_and_is_the_same_to_the_byte() {
     let home = TestDatabase::fresh(Engine::Sqlite);
