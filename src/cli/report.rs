@@ -182,7 +182,7 @@ fn run_daily(context: &Context<'_>, args: &DailyArgs) -> anyhow::Result<Exit> {
     let daily = context.with_ledger(|ledger| report::daily::daily(ledger, day, &context.progress()))?;
     if let Some(path) = &args.html {
         render::report::daily::write_page(&daily, path)
-            .map_err(|error| LedgerError::unwritable(path.display(), &error))?;
+            .map_err(|error| LedgerError::unwritable(format_args!("--html {}", path.display()), &error))?;
     }
     context.done(&render::report::daily::document(&daily, args.html.as_deref()))
 }
