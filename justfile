@@ -19,7 +19,7 @@ lint:
 fmt:
     cargo fmt
 
-# Everything CI does
+# Everything CI does, but for the advisories of the dependencies
 ci:
     bash .ci/run
 

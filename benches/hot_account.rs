@@ -2,7 +2,7 @@
 //!
 //! Everybody waits for one lock, and whoever has it waits for the disk: what counts is how much is done meanwhile.
 //! The floor records an attempt, takes the lock, reads, writes entry, balance and outcome, and commits, in the same
-//! tables; it computes no hash and knows no rule. For orientation also the one-statement charge in tables of its own.
+//! tables; it computes no hash and knows no rule.
 //! `LEDGER_BENCH_SECONDS` (per side and round), `LEDGER_BENCH_THREADS`.
 #![allow(
     clippy::disallowed_methods,

@@ -1,6 +1,6 @@
-//! Every difference between SQLite and PostgreSQL.
+//! A connection to SQLite or PostgreSQL, and how they differ in beginning, locking, streaming and committing.
 //!
-//! The rest of the program speaks SQL that both understand, through [`Connection`].
+//! The rest of `db` speaks SQL through [`Connection`], the same text for both wherever they understand it.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;

@@ -1,6 +1,8 @@
-//! The operations of the ledger: one file and one public function per verb.
+//! The operations of the ledger, a file or folder per verb.
 //!
-//! Every change of a balance goes through [`post`]. Nothing here prints, prompts or parses arguments.
+//! What moves money goes through [`post`], or [`batch`] for many at once, by the rules of `domain::posting`; the job of
+//! [`credits`] asks them for many accounts, [`restore`] writes what they have decided elsewhere, [`repair`] recomputes.
+//! Nothing here prints, prompts or parses arguments.
 
 pub mod access;
 pub mod account;
