@@ -218,16 +218,19 @@ impl<'a, K> Statement<'a, K> {
         Bind<'a>: QueryFragment<DB>,
         DB: Backend,
     {
+        let miscounted =
+            || diesel::result::Error::QueryBuilderError("a statement has not a value for each place".into());
         let mut binds = self.binds.iter();
         for (at, piece) in pieces.enumerate() {
-            if at > 0
-                && let Some(bind) = binds.next()
-            {
-                bind.walk_ast(out.reborrow())?;
+            if at > 0 {
+                binds.next().ok_or_else(miscounted)?.walk_ast(out.reborrow())?;
             }
             out.push_sql(piece);
         }
-        Ok(())
+        match binds.next() {
+            Some(_) => Err(miscounted()),
+            None => Ok(()),
+        }
     }
 }
 
