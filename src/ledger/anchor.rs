@@ -15,6 +15,7 @@ use crate::domain::account::{Account, AccountId};
 use crate::domain::anchor::{Anchor, AnchorFile, Position, parse};
 use crate::domain::chain::ChainHash;
 use crate::domain::code::Code;
+use crate::domain::time::Timestamp;
 
 /// Where an issue stands that an anchor shows.
 pub(super) const ANCHOR: &str = "anchor";
@@ -25,6 +26,8 @@ pub struct Anchored {
     pub file: PathBuf,
     /// How many anchors today's ledger was held against.
     pub checked: usize,
+    /// When the oldest of them was made.
+    pub oldest: Option<Timestamp>,
     /// Whether today's was added: not where the ledger contradicts one of them, or cannot be trusted otherwise.
     pub appended: bool,
     /// The end of the last one was missing; it has been taken off.
@@ -71,6 +74,7 @@ impl Anchors {
         Anchored {
             file: self.path.clone(),
             checked: self.file.anchors.len(),
+            oldest: (self.file.anchors.first()).and_then(|anchor| Timestamp::parse(&anchor.at).ok()),
             appended,
             torn: self.file.whole < self.length,
         }

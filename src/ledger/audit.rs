@@ -18,6 +18,7 @@ use super::clock::unique_name;
 use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
 use super::progress::Progress;
+use super::verify_alerts::Pass;
 use super::{Ledger, health, verify, verify_alerts};
 use crate::db::closes::{self, Close, closes_last};
 use crate::db::operations::{NewOperation, operation_insert};
@@ -209,7 +210,7 @@ fn audit_run(
     health::tell(ledger, &health)?;
     scan.findings.of_health(&health);
     verify::locate_breaks(ledger, &mut scan.drifted)?;
-    verify_alerts::tell(ledger, &verify::Scope::ALL, &scan.drifted, &[])?;
+    verify_alerts::tell(ledger, &Pass::of_sums(&verify::Scope::ALL, &[]), &scan.drifted)?;
     scan.findings.of_verify(&scan.drifted);
     if bounds.last_close.is_some() && !scan.was_interrupted {
         compare_closes(&mut scan, &last);

@@ -10,6 +10,7 @@ use super::progress::Progress;
 use super::repair::{Repair, repair};
 use super::scan::{Extent, scan};
 use super::verify::{Finding, Report, Scope};
+use super::verify_alerts::Pass;
 use super::{Ledger, interrupt, verify_alerts};
 use crate::db::accounts;
 use crate::domain::account::AccountId;
@@ -60,7 +61,7 @@ pub fn rebuild(
             backup: copy,
             anchored: None,
         };
-        verify_alerts::tell(ledger, scope, &report.findings, &report.unseen)?;
+        verify_alerts::tell(ledger, &Pass::of_sums(scope, &report.unseen), &report.findings)?;
         let record = report.record();
         Ok((report, record))
     })

@@ -15,6 +15,7 @@ use super::job::{self, Overlap, Run, RunRecord};
 use super::progress::Progress;
 use super::repair::{self, ChainBreak, Repair};
 use super::scan::{Depth, Extent, read_page, scan};
+use super::verify_alerts::Pass;
 use super::{Ledger, interrupt, verify_alerts};
 use crate::db::unit_of_work::read;
 use crate::domain::account::{Account, AccountId};
@@ -96,7 +97,7 @@ impl Finding {
         !self.drifts.is_empty() && self.broken.is_none() && !self.orphaned && extends
     }
 
-    const fn needs_attention(&self) -> bool {
+    pub(super) const fn needs_attention(&self) -> bool {
         !self.fixed || !self.issues.is_empty()
     }
 }
@@ -178,7 +179,13 @@ pub fn verify(ledger: &mut Ledger, request: &Verify, progress: &dyn Progress) ->
     };
     job::run(ledger, job, overlap, |ledger, run| {
         let report = verify_run(ledger, run, request, progress)?;
-        verify_alerts::tell(ledger, &request.scope, &report.findings, &report.unseen)?;
+        let pass = Pass {
+            scope: &request.scope,
+            unseen: &report.unseen,
+            deep: request.depth == Depth::Deep,
+            anchored: report.anchored.as_ref().and_then(|anchored| anchored.oldest),
+        };
+        verify_alerts::tell(ledger, &pass, &report.findings)?;
         let record = report.record();
         Ok((report, record))
     })

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::verify::deep;
 use super::{charge, json, json_at, with_balance};
 use crate::common::{Engine, TestDatabase, on_both_engines};
 
@@ -83,6 +84,57 @@ on_both_engines! {
         assert_eq!(causes(&db, ""), ["1 CRITICAL verify:broken"]);
         unguarded(&db, "UPDATE entries SET description = NULL WHERE account_id = 1 AND seq = 1");
         json(&db, "verify-sync").expect_code(0);
+        assert_eq!(causes(&db, ""), Vec::<String>::new());
+    }
+
+    fn what_only_a_deep_pass_sees_is_closed_by_a_deep_pass_alone(db: TestDatabase) {
+        two_accounts(&db);
+        json(&db, "freeze --user-id 5 --amount 5").expect_code(0);
+        json(&db, "commit --hold h1-1 --amount 3").expect_code(0);
+        deep::unguarded(&db, "UPDATE holds SET committed = committed + 1, released = released - 1");
+        db.sql("UPDATE balances SET balance = balance + 1 WHERE account_id = 1");
+        // The row is repaired, what stands beside the entries is not.
+        json(&db, "verify-sync --deep --fix --no-backup").expect_code(6);
+        let [alert] = alerts(&db, "").try_into().unwrap();
+        assert_eq!((&alert["account"], &alert["cause"], &alert["severity"]), (&1.into(), &"verify:deep".into(), &"CRITICAL".into()));
+        let message = alert["message"].as_str().unwrap();
+        assert!(message.starts_with("holds 1: ") && message.ends_with(": user 5 in USD"), "{message}");
+        for line in ["verify-sync", "verify-sync --since-last", "rebuild --no-backup", "audit", "verify-sync --deep --user-id 6"] {
+            json(&db, line).expect_code(0);
+            assert_eq!(causes(&db, ""), ["1 CRITICAL verify:deep"], "{line}");
+        }
+        let todo = json(&db, "report daily").expect_code(0).data()["findings"].to_string();
+        assert!(todo.contains("ledger verify-sync --deep"), "{todo}");
+        deep::unguarded(&db, "UPDATE holds SET committed = committed - 1, released = released + 1");
+        json(&db, "verify-sync --deep").expect_code(0);
+        assert_eq!(causes(&db, ""), Vec::<String>::new());
+    }
+
+    fn entries_cut_off_the_end_stay_an_alert_though_what_is_left_is_sound(db: TestDatabase) {
+        two_accounts(&db);
+        deep::unguarded(&db, "DELETE FROM entries WHERE account_id = 1 AND seq = 2; \
+            UPDATE balances SET last_seq = 1, balance = 5000, total_spent = 0, \
+            chain_head = (SELECT hash FROM entries WHERE account_id = 1 AND seq = 1) WHERE account_id = 1");
+        json(&db, "verify-sync --deep").expect_code(6);
+        json(&db, "verify-sync").expect_code(0);
+        assert_eq!(causes(&db, ""), ["1 CRITICAL verify:deep"]);
+    }
+
+    fn an_account_that_an_anchor_misses_is_an_alert_of_the_ledger_until_the_anchor_holds(db: TestDatabase) {
+        two_accounts(&db);
+        json(&db, "verify-sync --anchor kept").expect_code(0);
+        deep::unguarded(&db, "UPDATE accounts SET user_id = '66' WHERE id = 2");
+        json(&db, "verify-sync --anchor kept").expect_code(6);
+        let [alert] = alerts(&db, "").try_into().unwrap();
+        assert_eq!((&alert["account"], &alert["cause"], &alert["severity"]), (&Value::Null, &"verify:anchor".into(), &"CRITICAL".into()));
+        assert!(alert["message"].as_str().unwrap().ends_with("the account of user 6 in USD is gone"), "{alert}");
+        // Neither without anchors nor with those that were begun later it can be seen.
+        for line in ["verify-sync", "verify-sync --anchor begun", "verify-sync --anchor begun"] {
+            json_at(&db, "2026-03-01T13:00:00Z", line).expect_code(0);
+            assert_eq!(causes(&db, ""), ["null CRITICAL verify:anchor"], "{line}");
+        }
+        deep::unguarded(&db, "UPDATE accounts SET user_id = '6' WHERE id = 2");
+        json(&db, "verify-sync --anchor kept").expect_code(0);
         assert_eq!(causes(&db, ""), Vec::<String>::new());
     }
 

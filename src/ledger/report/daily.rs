@@ -27,6 +27,7 @@ use crate::ledger::error::LedgerError;
 use crate::ledger::forecast::{self, forecast};
 use crate::ledger::health::{self, HealthReport, meaning};
 use crate::ledger::progress::Progress;
+use crate::ledger::verify_alerts::{ANCHORED, DEEP};
 use crate::ledger::{Ledger, verify};
 
 /// How the attempts of a day ended.
@@ -357,6 +358,9 @@ fn of_health(health: &HealthReport) -> Vec<Todo> {
 fn of_alert(alert: &Alert) -> Todo {
     let family = alert.cause.split(':').next().unwrap_or_default();
     let next = match family {
+        // A shallow pass does not see them, and so does not close them.
+        _ if alert.cause == DEEP => "ledger verify-sync --deep".to_owned(),
+        _ if alert.cause == ANCHORED => "ledger verify-sync --deep --anchor FILE".to_owned(),
         "verify" => "ledger verify-sync --fix".to_owned(),
         "audit" => "ledger audit".to_owned(),
         _ => format!("ledger alerts ack {}", alert.id),

@@ -11,7 +11,7 @@ fn deep(db: &TestDatabase) -> (i32, Value) {
 }
 
 /// As somebody who may do anything.
-fn unguarded(db: &TestDatabase, statement: &str) {
+pub(crate) fn unguarded(db: &TestDatabase, statement: &str) {
     match db.engine {
         Engine::Sqlite => db.sql(&format!(
             "DROP TRIGGER IF EXISTS entries_no_update; DROP TRIGGER IF EXISTS entries_no_delete; \
