@@ -11,6 +11,7 @@ use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
 use crate::ledger::DatabaseUrl;
+use crate::ledger::error::Obstacle;
 use crate::ledger::ping::Monitor;
 use crate::ledger::post::{Answer, Outcome, Request, post};
 use crate::ledger::{Clock, Ledger, LedgerError, currency};
@@ -241,6 +242,16 @@ impl<'a> Context<'a> {
 
     pub fn ended(&self, document: &Document, exit: Exit) -> anyhow::Result<Exit> {
         self.writer.show(document, exit == Exit::Done)?;
+        Ok(exit)
+    }
+
+    /// As [`Self::ended`], of what could not be done to its end: what was found, and what stood in the way.
+    pub fn ended_at(&self, document: &Document, exit: Exit, obstacle: Option<&Obstacle>) -> anyhow::Result<Exit> {
+        let exit = self.ended(document, exit)?;
+        if let Some(met) = obstacle {
+            let failure = Failure::new(met.code, &met.message);
+            self.writer.fail(&failure.object(), &failure.sentence())?;
+        }
         Ok(exit)
     }
 

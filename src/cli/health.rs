@@ -29,5 +29,5 @@ pub struct HealthArgs {
 pub fn run(context: &Context<'_>, args: &HealthArgs) -> anyhow::Result<Exit> {
     signals::long_work();
     let report = context.with_ledger(|ledger| health::health(ledger, args.fix, !args.no_backup))?;
-    context.ended(&render::health::report(&report), report.exit())
+    context.ended_at(&render::health::report(&report), report.exit(), report.stopped.as_ref())
 }

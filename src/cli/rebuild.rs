@@ -29,5 +29,6 @@ pub fn run(context: &Context<'_>, args: &RebuildArgs) -> anyhow::Result<Exit> {
     signals::long_work();
     let report =
         context.with_ledger(|ledger| rebuild::rebuild(ledger, &scope, !args.no_backup, &context.progress()))?;
-    context.ended(&render::verify::report("rebuild", &report, true), report.exit())
+    let document = render::verify::report("rebuild", &report, true);
+    context.ended_at(&document, report.exit(), report.stopped.as_ref())
 }

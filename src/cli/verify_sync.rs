@@ -162,7 +162,8 @@ pub fn run(context: &Context<'_>, args: &VerifySyncArgs) -> anyhow::Result<Exit>
         context.with_ledger(|ledger| verify(ledger, &request, &progress))?
     };
     let fixing = args.fix || args.rebuild;
-    context.ended(&render::verify::report("verify-sync", &report, fixing), report.exit())
+    let document = render::verify::report("verify-sync", &report, fixing);
+    context.ended_at(&document, report.exit(), report.stopped.as_ref())
 }
 
 /// Accounts of several currencies are compared with it, each with its own digits.

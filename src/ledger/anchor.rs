@@ -26,8 +26,6 @@ pub struct Anchored {
     pub file: PathBuf,
     /// How many anchors today's ledger was held against.
     pub checked: usize,
-    /// When the oldest of them was made.
-    pub oldest: Option<Timestamp>,
     /// Whether today's was added: not where the ledger contradicts one of them, or cannot be trusted otherwise.
     pub appended: bool,
     /// The end of the last one was missing; it has been taken off.
@@ -70,11 +68,16 @@ impl Anchors {
         })
     }
 
+    /// When the first of them was made.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        let first = self.file.anchors.first()?;
+        Timestamp::parse(&first.at).ok()
+    }
+
     pub(super) fn outcome(&self, appended: bool) -> Anchored {
         Anchored {
             file: self.path.clone(),
             checked: self.file.anchors.len(),
-            oldest: (self.file.anchors.first()).and_then(|anchor| Timestamp::parse(&anchor.at).ok()),
             appended,
             torn: self.file.whole < self.length,
         }

@@ -92,6 +92,22 @@ impl LedgerError {
     }
 }
 
+/// An error that is told beside what was found: it has kept a job from some of its work and not from the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    pub code: Code,
+    pub message: String,
+}
+
+impl From<LedgerError> for Obstacle {
+    fn from(error: LedgerError) -> Self {
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+        }
+    }
+}
+
 impl Transient for LedgerError {
     fn is_transient(&self) -> bool {
         matches!(self, Self::Db(error) if error.is_transient())

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::alert::{self, Cause};
-use super::error::LedgerError;
+use super::error::{LedgerError, Obstacle};
 use super::job::{self, Overlap, Run, RunRecord};
 use super::purchase::PurchaseView;
 use super::repair::{Repair, repair};
@@ -16,7 +16,7 @@ pub use crate::db::health::HealthFinding;
 use crate::db::health::health_findings;
 use crate::domain::account::AccountId;
 use crate::domain::alert::Severity;
-use crate::domain::code::Exit;
+use crate::domain::code::{Code, Exit};
 
 const JOB: &str = "health";
 
@@ -43,6 +43,8 @@ pub struct HealthReport {
     pub job_is_late: bool,
     /// Deactivated while pending, more than a week ago.
     pub inactive_credits: Vec<PurchaseView>,
+    /// What has kept it from all repairs.
+    pub stopped: Option<Obstacle>,
 }
 
 /// How long due credits may wait for the job.
@@ -61,6 +63,8 @@ impl HealthReport {
     pub fn exit(&self) -> Exit {
         if self.count(Severity::Critical) > 0 || !self.broken.is_empty() {
             Exit::Integrity
+        } else if let Some(stopped) = &self.stopped {
+            stopped.code.exit()
         } else if self.count(Severity::Warning) > 0 || self.job_is_late {
             Exit::No
         } else {
@@ -89,13 +93,15 @@ impl HealthReport {
 pub fn health(ledger: &mut Ledger, fix: bool, backup: bool) -> Result<HealthReport, LedgerError> {
     job::run(ledger, JOB, Overlap::Refused, |ledger, run| {
         let mut report = look(ledger, &run.id)?;
-        if fix && report.count(Severity::Warning) > 0 {
-            if backup {
-                report.backup = ledger.db.backup(&format!("before-health-{}", run.id))?;
-            }
-            mend(ledger, run, &mut report)?;
-        }
-        tell(ledger, &report)?;
+        let mended = if fix && report.count(Severity::Warning) > 0 {
+            mend(ledger, run, &mut report, backup)
+        } else {
+            Ok(())
+        };
+        // Whatever has ended the repair, what is still wrong is told.
+        let told = tell(ledger, &report);
+        mended?;
+        told?;
         let record = report.record();
         Ok((report, record))
     })
@@ -138,11 +144,21 @@ pub(super) fn look(ledger: &mut Ledger, run_id: &str) -> Result<HealthReport, Le
         due_credits: credits::overdue(ledger, ledger.now())?,
         job_is_late: !credits::overdue(ledger, ledger.now().after(-LATE))?.is_empty(),
         inactive_credits: credits::inactive(ledger)?,
+        stopped: None,
     })
 }
 
 /// Recomputes the rows of accounts with nothing but warnings, and looks again.
-fn mend(ledger: &mut Ledger, run: &mut Run, report: &mut HealthReport) -> Result<(), LedgerError> {
+fn mend(ledger: &mut Ledger, run: &mut Run, report: &mut HealthReport, backup: bool) -> Result<(), LedgerError> {
+    if backup {
+        match ledger.db.backup(&format!("before-health-{}", run.id)) {
+            Ok(copy) => report.backup = copy,
+            Err(error) => {
+                report.stopped = Some(LedgerError::from(error).into());
+                return Ok(());
+            }
+        }
+    }
     let critical = |report: &HealthReport, found: &Found| {
         let same = |other: &Found| other.finding.account == found.finding.account;
         let grave = |other: &Found| other.finding.severity == Severity::Critical;
@@ -157,10 +173,21 @@ fn mend(ledger: &mut Ledger, run: &mut Run, report: &mut HealthReport) -> Result
     for account in curable {
         interrupt::check()?;
         run.keep(ledger)?;
-        if let Repair::Broken(broken) = repair(ledger, account, "health --fix", &run.id)? {
-            let (seq, why) = (broken.seq, broken.reason.meaning());
-            log::warn!("account {account} was left as it is: entry {seq} is broken, {why}");
-            report.broken.push(account);
+        match repair(ledger, account, "health --fix", &run.id) {
+            Ok(Repair::Broken(broken)) => {
+                let (seq, why) = (broken.seq, broken.reason.meaning());
+                log::warn!("account {account} was left as it is: entry {seq} is broken, {why}");
+                report.broken.push(account);
+            }
+            Err(error) if error.concerns_one_account() => {
+                log::warn!("account {account} was left as it is: {error}");
+                report
+                    .broken
+                    .extend((error.code() == Code::Integrity).then_some(account));
+            }
+            repaired => {
+                repaired?;
+            }
         }
     }
     let after = health_findings(&mut ledger.db)?;

@@ -3,17 +3,18 @@
 //! Entries are never touched, nor is what an account was set to: locks, limits and thresholds are no part of the row.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
-use super::error::LedgerError;
-use super::job;
+use super::error::{LedgerError, Obstacle};
+use super::job::{self, Run};
 use super::progress::Progress;
 use super::repair::{Repair, repair};
 use super::scan::{Extent, scan};
-use super::verify::{Finding, Report, Scope};
+use super::verify::{Finding, Report, Scope, locate_breaks};
 use super::verify_alerts::Pass;
 use super::{Ledger, interrupt, verify_alerts};
 use crate::db::accounts;
-use crate::domain::account::AccountId;
+use crate::domain::account::{Account, AccountId};
 
 pub const JOB: &str = "rebuild";
 
@@ -28,31 +29,21 @@ pub fn rebuild(
     job::run(ledger, JOB, scope.overlap(), |ledger, run| {
         let before = scan(ledger, run, Extent::whole(scope), &super::progress::Unwatched)?;
         let mut findings = before.findings;
-        let away: HashSet<AccountId> = before.unseen.iter().map(|account| account.id).collect();
-        let copy = if backup && !findings.is_empty() {
-            ledger.db.backup(&format!("before-rebuild-{}", run.id))?
-        } else {
-            None
+        let mended = mend(ledger, run, (scope, backup), (&mut findings, &before.unseen), progress);
+        // Whatever has ended it, what is still wrong is told.
+        let told = verify_alerts::tell(ledger, &Pass::of_sums(scope, &before.unseen), &findings);
+        let (copy, stopped) = match mended? {
+            Ok(copy) => (copy, None),
+            Err(obstacle) => (None, Some(obstacle)),
         };
-        let mut ids = ids_in_scope(ledger, scope)?;
-        ids.retain(|id| !away.contains(id));
-        progress.begin(ids.len() as u64);
-        for id in ids.into_iter().chain(strays(&findings)) {
-            interrupt::check()?;
-            run.keep(ledger)?;
-            let repair = repair(ledger, id, "rebuild", &run.id)?;
-            note(ledger, &mut findings, id, repair)?;
-            progress.advance(1);
-        }
-        progress.finish();
+        told?;
         let after = scan(ledger, run, Extent::whole(scope), &super::progress::Unwatched)?;
-        let fixed = findings.iter().filter(|finding| finding.fixed).count() as u64;
-        let report = Report {
+        let mut report = Report {
             run_id: run.id.clone(),
             checked: after.checked,
             in_sync: before.checked - findings.iter().filter(|f| f.account.is_some()).count() as u64,
-            fixed,
-            needs_attention: findings.len() as u64 - fixed,
+            fixed: 0,
+            needs_attention: 0,
             entries: after.entries,
             summed: after.summed,
             findings,
@@ -60,11 +51,45 @@ pub fn rebuild(
             unseen: after.unseen,
             backup: copy,
             anchored: None,
+            stopped,
         };
-        verify_alerts::tell(ledger, &Pass::of_sums(scope, &report.unseen), &report.findings)?;
+        report.count();
         let record = report.record();
         Ok((report, record))
     })
+}
+
+/// Recomputes every row in scope. The copy that was made before; or why there is none, and nothing was written.
+fn mend(
+    ledger: &mut Ledger,
+    run: &mut Run,
+    (scope, backup): (&Scope, bool),
+    (findings, unseen): (&mut Vec<Finding>, &[Account]),
+    progress: &dyn Progress,
+) -> Result<Result<Option<PathBuf>, Obstacle>, LedgerError> {
+    let mut copy = None;
+    if backup && !findings.is_empty() {
+        match ledger.db.backup(&format!("before-rebuild-{}", run.id)) {
+            Ok(made) => copy = made,
+            Err(error) => {
+                locate_breaks(ledger, findings)?;
+                return Ok(Err(LedgerError::from(error).into()));
+            }
+        }
+    }
+    let away: HashSet<AccountId> = unseen.iter().map(|account| account.id).collect();
+    let mut ids = ids_in_scope(ledger, scope)?;
+    ids.retain(|id| !away.contains(id));
+    progress.begin(ids.len() as u64);
+    for id in ids.into_iter().chain(strays(findings)) {
+        interrupt::check()?;
+        run.keep(ledger)?;
+        let repaired = repair(ledger, id, "rebuild", &run.id);
+        note(ledger, findings, id, repaired)?;
+        progress.advance(1);
+    }
+    progress.finish();
+    Ok(Ok(copy))
 }
 
 fn ids_in_scope(ledger: &mut Ledger, scope: &Scope) -> Result<Vec<AccountId>, LedgerError> {
@@ -99,34 +124,21 @@ fn strays(findings: &[Finding]) -> Vec<AccountId> {
 }
 
 /// Puts what became of an account beside what the sums had shown; folding finds damage that sums cannot.
-fn note(ledger: &mut Ledger, findings: &mut Vec<Finding>, id: AccountId, repair: Repair) -> Result<(), LedgerError> {
-    let known = findings.iter().position(|finding| finding.id == id);
-    let finding = match (known, &repair) {
-        (Some(at), _) => &mut findings[at],
-        (None, Repair::Unneeded) => return Ok(()),
-        (None, Repair::Done(_) | Repair::Broken(_)) => {
-            let account = accounts::account_by_id(&mut ledger.db, id)?.map(|listed| listed.account);
-            findings.push(Finding {
-                id,
-                account,
-                drifts: Vec::new(),
-                broken: None,
-                orphaned: false,
-                issues: Vec::new(),
-                fixed: false,
-            });
-            let last = findings.len() - 1;
-            &mut findings[last]
-        }
-    };
-    match repair {
-        Repair::Unneeded => finding.fixed = finding.broken.is_none(),
-        Repair::Done(drifts) => {
-            finding.drifts = drifts;
-            finding.broken = None;
-            finding.fixed = true;
-        }
-        Repair::Broken(broken) => finding.broken = Some(broken),
+fn note(
+    ledger: &mut Ledger,
+    findings: &mut Vec<Finding>,
+    id: AccountId,
+    repaired: Result<Repair, LedgerError>,
+) -> Result<(), LedgerError> {
+    if let Some(known) = findings.iter_mut().find(|finding| finding.id == id) {
+        return known.tried(repaired);
     }
+    if matches!(repaired, Ok(Repair::Unneeded)) {
+        return Ok(());
+    }
+    let account = accounts::account_by_id(&mut ledger.db, id)?.map(|listed| listed.account);
+    let mut finding = Finding::new(id, account);
+    finding.tried(repaired)?;
+    findings.push(finding);
     Ok(())
 }

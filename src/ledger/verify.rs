@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::anchor::{ANCHOR, Anchored, Anchors};
 use super::deep::Issue;
-use super::error::LedgerError;
+use super::error::{LedgerError, Obstacle};
 use super::job::{self, Overlap, Run, RunRecord};
 use super::progress::Progress;
 use super::repair::{self, ChainBreak, Repair};
@@ -19,6 +19,7 @@ use super::verify_alerts::Pass;
 use super::{Ledger, interrupt, verify_alerts};
 use crate::db::unit_of_work::read;
 use crate::domain::account::{Account, AccountId};
+use crate::domain::anchor::Position;
 use crate::domain::chain::ChainHash;
 use crate::domain::code::{Code, Exit};
 use crate::domain::currency::CurrencyCode;
@@ -82,22 +83,75 @@ pub struct Finding {
     /// What `--deep` has found.
     pub issues: Vec<Issue>,
     pub fixed: bool,
+    /// Why it could not be read or repaired, where that has to do with this account alone.
+    pub obstacle: Option<Obstacle>,
 }
 
 impl Finding {
+    /// Of which nothing wrong is known yet.
+    pub(super) const fn new(id: AccountId, account: Option<Account>) -> Self {
+        Self {
+            id,
+            account,
+            drifts: Vec::new(),
+            broken: None,
+            orphaned: false,
+            issues: Vec::new(),
+            fixed: false,
+            obstacle: None,
+        }
+    }
+
     /// Whether something cannot be trusted that no recomputation helps: the entries, or what stands beside them.
-    pub const fn is_integrity(&self) -> bool {
-        self.broken.is_some() || self.orphaned || !self.issues.is_empty()
+    pub fn is_integrity(&self) -> bool {
+        self.broken.is_some() || self.orphaned || !self.issues.is_empty() || self.unreadable().is_some()
+    }
+
+    /// What is stored of the account and cannot be what it stands for.
+    pub fn unreadable(&self) -> Option<&Obstacle> {
+        self.obstacle.as_ref().filter(|met| met.code == Code::Integrity)
+    }
+
+    /// Whether it is not even known if something is wrong.
+    fn is_unknown(&self) -> bool {
+        self.obstacle.is_some() && self.drifts.is_empty() && !self.is_integrity()
     }
 
     /// Whether the balance row alone is wrong, so far as it goes.
     fn is_repairable(&self) -> bool {
         // What contradicts an anchor would be adopted by a repair.
         let extends = self.issues.iter().all(|issue| issue.table != ANCHOR);
-        !self.drifts.is_empty() && self.broken.is_none() && !self.orphaned && extends
+        let readable = self.obstacle.is_none();
+        !self.drifts.is_empty() && self.broken.is_none() && !self.orphaned && readable && extends
     }
 
-    pub(super) const fn needs_attention(&self) -> bool {
+    /// Notes what became of a repair; one that failed for this account's sake stops no other.
+    pub(super) fn tried(&mut self, repaired: Result<Repair, LedgerError>) -> Result<(), LedgerError> {
+        match repaired {
+            // Written meanwhile by a charge or another repair: right again, and proven under the lock.
+            Ok(Repair::Unneeded) => self.fixed = self.broken.is_none(),
+            Ok(Repair::Done(drifts)) => {
+                self.drifts = drifts;
+                self.broken = None;
+                self.fixed = true;
+            }
+            Ok(Repair::Broken(broken)) => self.broken = Some(broken),
+            Err(error) => self.hindered(error)?,
+        }
+        Ok(())
+    }
+
+    /// Keeps an error that is this account's alone.
+    fn hindered(&mut self, error: LedgerError) -> Result<(), LedgerError> {
+        if !error.concerns_one_account() {
+            return Err(error);
+        }
+        self.fixed = false;
+        self.obstacle = Some(error.into());
+        Ok(())
+    }
+
+    pub(super) fn needs_attention(&self) -> bool {
         !self.fixed || !self.issues.is_empty()
     }
 }
@@ -119,14 +173,21 @@ pub struct Report {
     pub digest: Option<ChainHash>,
     pub backup: Option<PathBuf>,
     pub anchored: Option<Anchored>,
+    /// What has kept it from all repairs, or from adding its anchor.
+    pub stopped: Option<Obstacle>,
 }
 
 impl Report {
     pub fn exit(&self) -> Exit {
+        let left = |finding: &&Finding| finding.needs_attention();
         if self.findings.iter().any(Finding::is_integrity) {
             Exit::Integrity
-        } else if self.needs_attention > 0 {
+        } else if let Some(stopped) = &self.stopped {
+            stopped.code.exit()
+        } else if self.findings.iter().filter(left).any(|finding| !finding.is_unknown()) {
             Exit::No
+        } else if self.needs_attention > 0 {
+            Exit::Partly
         } else if !self.unseen.is_empty() {
             Code::Unreachable.exit()
         } else {
@@ -142,19 +203,19 @@ impl Report {
             return;
         }
         self.in_sync = self.in_sync.saturating_sub(u64::from(account.is_some()));
-        self.findings.push(Finding {
-            id,
-            account,
-            drifts: Vec::new(),
-            broken: None,
-            orphaned: false,
-            issues: vec![issue],
-            fixed: false,
-        });
+        let mut finding = Finding::new(id, account);
+        finding.issues.push(issue);
+        self.findings.push(finding);
+    }
+
+    /// Counts what was mended and what is left.
+    pub(super) fn count(&mut self) {
+        let count = |of: fn(&Finding) -> bool| self.findings.iter().filter(|finding| of(finding)).count() as u64;
+        (self.fixed, self.needs_attention) = (count(|finding| finding.fixed), count(Finding::needs_attention));
     }
 
     pub(super) fn record(&self) -> RunRecord {
-        let counts = json!({
+        let mut counts = json!({
             "checked": self.checked,
             "in_sync": self.in_sync,
             "fixed": self.fixed,
@@ -163,6 +224,9 @@ impl Report {
             "summed": self.summed,
             "unseen": self.unseen.len(),
         });
+        if let Some(stopped) = &self.stopped {
+            counts["error"] = stopped.message.as_str().into();
+        }
         RunRecord {
             counts,
             digest: self.digest.map(|digest| digest.to_string()),
@@ -178,26 +242,40 @@ pub fn verify(ledger: &mut Ledger, request: &Verify, progress: &dyn Progress) ->
         Overlap::Allowed => PART,
     };
     job::run(ledger, job, overlap, |ledger, run| {
-        let report = verify_run(ledger, run, request, progress)?;
+        let anchors = request.anchor.as_deref().map(Anchors::open).transpose()?;
+        let (mut report, positions) = look(ledger, run, request, anchors.as_ref(), progress)?;
+        let mended = if request.fix {
+            mend(ledger, run, request, &mut report)
+        } else {
+            Ok(())
+        };
+        report.count();
         let pass = Pass {
             scope: &request.scope,
             unseen: &report.unseen,
             deep: request.depth == Depth::Deep,
-            anchored: report.anchored.as_ref().and_then(|anchored| anchored.oldest),
+            anchored: anchors.as_ref().and_then(Anchors::oldest),
         };
-        verify_alerts::tell(ledger, &pass, &report.findings)?;
+        // Whatever has ended the repair, what is still wrong is told.
+        let told = verify_alerts::tell(ledger, &pass, &report.findings);
+        mended?;
+        told?;
+        if let Some(anchors) = &anchors {
+            add_anchor(ledger, anchors, positions, &mut report);
+        }
         let record = report.record();
         Ok((report, record))
     })
 }
 
-fn verify_run(
+/// What is wrong, and where every account stands, if that is wanted.
+fn look(
     ledger: &mut Ledger,
     run: &mut Run,
     request: &Verify,
+    anchors: Option<&Anchors>,
     progress: &dyn Progress,
-) -> Result<Report, LedgerError> {
-    let anchors = request.anchor.as_deref().map(Anchors::open).transpose()?;
+) -> Result<(Report, Vec<Position>), LedgerError> {
     let extent = Extent {
         scope: &request.scope,
         depth: request.depth,
@@ -218,8 +296,9 @@ fn verify_run(
         unseen: scan.unseen,
         backup: None,
         anchored: None,
+        stopped: None,
     };
-    if let Some(anchors) = &anchors {
+    if let Some(anchors) = anchors {
         for (account, issue) in anchors.check(ledger)? {
             report.note(account, issue);
         }
@@ -227,24 +306,20 @@ fn verify_run(
     if request.depth != Depth::Deep {
         locate_breaks(ledger, &mut report.findings)?;
     }
-    if request.fix {
-        mend(ledger, run, request, &mut report)?;
+    Ok((report, positions))
+}
+
+/// Adds today's anchor, unless the ledger cannot be trusted.
+fn add_anchor(ledger: &Ledger, anchors: &Anchors, positions: Vec<Position>, report: &mut Report) {
+    let sound = report.findings.iter().all(|finding| !finding.is_integrity());
+    let added = report.digest.filter(|_| sound).map(|digest| {
+        let now = ledger.now().to_string();
+        anchors.append(now, (digest, report.entries), positions)
+    });
+    report.anchored = Some(anchors.outcome(matches!(added, Some(Ok(())))));
+    if let Some(Err(error)) = added {
+        report.stopped = Some(error.into());
     }
-    report.fixed = report.findings.iter().filter(|finding| finding.fixed).count() as u64;
-    report.needs_attention = report
-        .findings
-        .iter()
-        .filter(|finding| finding.needs_attention())
-        .count() as u64;
-    if let Some(anchors) = &anchors {
-        let sound = report.findings.iter().all(|finding| !finding.is_integrity());
-        let whole = report.digest.filter(|_| sound);
-        if let Some(digest) = whole {
-            anchors.append(ledger.now().to_string(), (digest, report.entries), positions)?;
-        }
-        report.anchored = Some(anchors.outcome(whole.is_some()));
-    }
-    Ok(report)
 }
 
 /// Repairs the balance rows that can be, within the limits, and proves it.
@@ -252,24 +327,25 @@ fn mend(ledger: &mut Ledger, run: &mut Run, request: &Verify, report: &mut Repor
     if !report.findings.iter().any(Finding::is_repairable) {
         return Ok(());
     }
-    hold_back(request, &report.findings)?;
-    if request.backup {
-        report.backup = ledger.db.backup(&format!("before-fix-{}", run.id))?;
+    if let Err(error) = prepare(ledger, run, request, report) {
+        report.stopped = Some(error.into());
+        return Ok(());
     }
     for finding in report.findings.iter_mut().filter(|finding| finding.is_repairable()) {
         interrupt::check()?;
         run.keep(ledger)?;
-        match repair::repair(ledger, finding.id, "verify-sync --fix", &run.id)? {
-            // Written meanwhile by a charge or another repair: right again, and proven under the lock.
-            Repair::Unneeded => finding.fixed = true,
-            Repair::Done(drifts) => {
-                finding.drifts = drifts;
-                finding.fixed = true;
-            }
-            Repair::Broken(broken) => finding.broken = Some(broken),
-        }
+        finding.tried(repair::repair(ledger, finding.id, "verify-sync --fix", &run.id))?;
     }
     prove(ledger, &mut report.findings)?;
+    Ok(())
+}
+
+/// What has to be before the first repair.
+fn prepare(ledger: &mut Ledger, run: &Run, request: &Verify, report: &mut Report) -> Result<(), LedgerError> {
+    hold_back(request, &report.findings)?;
+    if request.backup {
+        report.backup = ledger.db.backup(&format!("before-fix-{}", run.id))?;
+    }
     Ok(())
 }
 
@@ -309,8 +385,10 @@ fn hold_back(request: &Verify, findings: &[Finding]) -> Result<(), LedgerError> 
 fn prove(ledger: &mut Ledger, findings: &mut [Finding]) -> Result<(), LedgerError> {
     for finding in findings.iter_mut().filter(|finding| finding.fixed) {
         let id = finding.id.get();
-        let page = read(&mut ledger.db, |db| read_page(db, id, id, Depth::Whole))?;
-        finding.fixed = page.findings.is_empty();
+        match read(&mut ledger.db, |db| read_page(db, id, id, Depth::Whole)) {
+            Ok(page) => finding.fixed = page.findings.is_empty(),
+            Err(error) => finding.hindered(error)?,
+        }
     }
     Ok(())
 }
@@ -320,8 +398,10 @@ pub(super) fn locate_breaks(ledger: &mut Ledger, findings: &mut [Finding]) -> Re
     for finding in findings {
         interrupt::check()?;
         if let Some(account) = &finding.account {
-            let broken = read(&mut ledger.db, |db| repair::refold(db, account))?.err();
-            finding.broken = broken.or(finding.broken);
+            match read(&mut ledger.db, |db| repair::refold(db, account)) {
+                Ok(folded) => finding.broken = folded.err().or(finding.broken),
+                Err(error) => finding.hindered(error)?,
+            }
         }
     }
     Ok(())

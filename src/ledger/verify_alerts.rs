@@ -28,7 +28,7 @@ pub(super) struct Pass<'a> {
     pub(super) scope: &'a Scope,
     pub(super) unseen: &'a [Account],
     pub(super) deep: bool,
-    /// When the oldest of the anchors was made that the ledger was held against.
+    /// When the first of the anchors was made that the ledger was held against.
     pub(super) anchored: Option<Timestamp>,
 }
 
@@ -101,6 +101,8 @@ fn causes(finding: &Finding) -> Vec<Cause> {
     if let Some(broken) = broken {
         let what = format!("entry {} is broken: {}", broken.seq, broken.reason.meaning());
         add(BROKEN, Severity::Critical, &what);
+    } else if let Some(met) = finding.unreadable() {
+        add(BROKEN, Severity::Critical, &met.message);
     } else if finding.orphaned {
         add(BROKEN, Severity::Critical, "there are entries");
     } else if !finding.drifts.is_empty() && !finding.fixed {
@@ -145,7 +147,10 @@ fn whose(finding: &Finding) -> String {
 /// A chain that was broken is only right again when every entry has been looked at; sums do not prove it.
 fn is_sound(ledger: &mut Ledger, id: AccountId) -> Result<bool, LedgerError> {
     match accounts::account_by_id(&mut ledger.db, id)? {
-        Some(listed) => Ok(read(&mut ledger.db, |db| repair::refold(db, &listed.account))?.is_ok()),
+        Some(listed) => match read(&mut ledger.db, |db| repair::refold(db, &listed.account)) {
+            Err(error) if error.concerns_one_account() => Ok(false),
+            folded => Ok(folded?.is_ok()),
+        },
         None => Ok(true),
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::document::{Block, Document};
 use super::purchase::{INACTIVE, purchase_fields, warning};
+use super::verify::obstacle;
 use crate::domain::alert::Severity;
 use crate::domain::currency::Currency;
 use crate::domain::money::Minor;
@@ -19,6 +20,7 @@ pub fn report(report: &HealthReport) -> Document {
         "warning": report.count(Severity::Warning),
         "fixed": report.fixed(),
         "backup": report.backup.as_ref().map(|path| path.display().to_string()),
+        "stopped": report.stopped.as_ref().map(obstacle),
         "findings": rows,
         "due_credits": report.due_credits.iter().map(credit).collect::<Vec<_>>(),
         "inactive_credits": report.inactive_credits.iter().map(credit).collect::<Vec<_>>(),

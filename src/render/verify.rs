@@ -6,6 +6,7 @@ use super::document::{Block, Document};
 use crate::domain::account::Account;
 use crate::domain::drift::Drift;
 use crate::domain::money::Minor;
+use crate::ledger::error::Obstacle;
 use crate::ledger::verify::{Finding, Report};
 
 pub fn report(command: &'static str, report: &Report, fixing: bool) -> Document {
@@ -30,6 +31,7 @@ pub fn report(command: &'static str, report: &Report, fixing: bool) -> Document 
             "appended": anchored.appended,
             "torn": anchored.torn,
         })),
+        "stopped": report.stopped.as_ref().map(obstacle),
         "differences": rows,
         "unseen": unseen,
     });
@@ -39,6 +41,11 @@ pub fn report(command: &'static str, report: &Report, fixing: bool) -> Document 
         rows,
         human: told(report, fixing),
     }
+}
+
+/// What stood in the way of something.
+pub(super) fn obstacle(met: &Obstacle) -> Value {
+    json!({ "code": met.code.name(), "message": met.message })
 }
 
 /// One row per difference; a damaged journal is a difference of its own.
@@ -56,6 +63,7 @@ fn differences(finding: &Finding) -> Vec<Value> {
             "record": Value::Null,
             "kind": Value::Null,
             "fixed": finding.fixed,
+            "obstacle": finding.obstacle.as_ref().map(obstacle),
         })
     };
     let mut rows: Vec<Value> = finding
@@ -76,6 +84,11 @@ fn differences(finding: &Finding) -> Vec<Value> {
             "entries of an account that does not exist".into(),
             Value::Null,
         ));
+    }
+    if rows.is_empty()
+        && let Some(met) = &finding.obstacle
+    {
+        rows.push(row("account", Value::Null, met.message.as_str().into(), Value::Null));
     }
     for issue in &finding.issues {
         let mut wrong = row(issue.table, Value::Null, issue.what.as_str().into(), Value::Null);
@@ -168,10 +181,11 @@ fn named(accounts: &[Account]) -> String {
 }
 
 fn table_rows(finding: &Finding) -> Vec<Vec<String>> {
-    let outcome = match (finding.fixed, finding.broken, finding.orphaned) {
-        (true, _, _) => "fixed".to_string(),
-        (_, Some(broken), _) => format!("entry {}: {}", broken.seq, broken.reason.meaning()),
-        (_, _, true) => "entries without account".into(),
+    let outcome = match (finding.fixed, finding.broken, finding.orphaned, &finding.obstacle) {
+        (true, ..) => "fixed".to_string(),
+        (_, Some(broken), ..) => format!("entry {}: {}", broken.seq, broken.reason.meaning()),
+        (_, _, true, _) => "entries without account".into(),
+        (.., Some(met)) => format!("left as it is: {}", met.message),
         _ => "differs".into(),
     };
     let who = finding
@@ -208,7 +222,7 @@ fn table_rows(finding: &Finding) -> Vec<Vec<String>> {
         .iter()
         .map(|drift| row(drift.field(), sides(finding.account.as_ref(), drift)))
         .collect();
-    if rows.is_empty() && (finding.broken.is_some() || finding.orphaned) {
+    if rows.is_empty() && (finding.broken.is_some() || finding.orphaned || finding.obstacle.is_some()) {
         rows.push(row("entries", (None, None, None)));
     }
     rows.extend(finding.issues.iter().map(|issue| {

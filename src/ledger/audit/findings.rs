@@ -207,6 +207,9 @@ impl Findings {
                     self::whose(whose)
                 );
                 (Severity::Critical, "broken_chain", message, vec![broken.seq])
+            } else if let Some(met) = found.unreadable() {
+                let message = format!("{}: {}", met.message, self::whose(whose));
+                (Severity::Critical, "broken_chain", message, Vec::new())
             } else if found.orphaned {
                 let message = format!("there are entries of {}", self::whose(whose));
                 (Severity::Critical, "orphaned_entries", message, Vec::new())

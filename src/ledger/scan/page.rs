@@ -171,13 +171,9 @@ impl Page {
         let sums = sources.depths.sums.remove(&stored.id);
         let held = sources.proofs.remove(&stored.id);
         let mut finding = Finding {
-            id: stored.id,
-            account: stored.account.clone(),
-            drifts: Vec::new(),
-            broken: None,
             orphaned: stored.account.is_none() && sums.is_some(),
             issues: sources.depths.issues.remove(&stored.id).unwrap_or_default(),
-            fixed: false,
+            ..Finding::new(stored.id, stored.account.clone())
         };
         let Some(account) = stored.account.clone() else {
             finding.drifts = repair::extra(&stored);
@@ -220,13 +216,10 @@ impl Page {
                 reason: Break::Gone,
             });
             self.findings.push(Finding {
-                id,
-                account: None,
-                drifts: Vec::new(),
                 broken: gone,
                 orphaned: depths.sums.contains_key(&id),
                 issues: depths.issues.remove(&id).unwrap_or_default(),
-                fixed: false,
+                ..Finding::new(id, None)
             });
         }
     }

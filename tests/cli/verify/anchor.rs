@@ -167,6 +167,7 @@ on_both_engines! {
             assert_eq!(anchors(&db), bad);
         }
         json(&db, &format!("verify-sync --user-id 5 --anchor {FILE}")).expect_code(2);
-        json(&db, "verify-sync --anchor missing/folder/file").expect_code(2);
+        let unwritten = json(&db, "verify-sync --anchor missing/folder/file").expect_code(2);
+        assert_eq!((unwritten.error_code(), &unwritten.data()["anchor"]["appended"]), ("invalid_input".into(), &false.into()));
     }
 }

@@ -3,6 +3,7 @@
 mod anchor;
 pub(crate) mod deep;
 mod since;
+mod stopped;
 
 use crate::cli::{balance, charge, digest, with_balance};
 use crate::common::{Engine, TestDatabase, on_both_engines};
