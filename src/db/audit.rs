@@ -138,6 +138,17 @@ impl FromRow for Tried {
     }
 }
 
+/// The key of the attempt `i` was not tried again after it.
+const IS_LAST: &str = "NOT EXISTS (SELECT 1 FROM intents n WHERE n.account_id = i.account_id \
+     AND n.idempotency_key = i.idempotency_key AND n.attempt > i.attempt)";
+
+/// Whether an attempt of the account has failed, however long ago, and was not made again.
+pub fn has_failed(db: &mut Db, account: AccountId) -> Result<bool, DbError> {
+    let select = format!("SELECT COUNT(*) FROM intents i WHERE i.account_id = ? AND i.state = 'failed' AND {IS_LAST}");
+    let failed: Option<i64> = db.row(&sql(select).bind(account.get()))?;
+    Ok(failed.is_some_and(|failed| failed > 0))
+}
+
 /// Hands over the attempts of the accounts `first..=last` that were made from `since` to before `until`, and the
 /// pending ones from before; in order of account and time. Attempts at whole chunks are left out: what is in them has
 /// attempts of its own.
@@ -150,14 +161,13 @@ pub fn attempts<E: From<DbError>>(
     (since, until): (Timestamp, Timestamp),
     each: impl FnMut(Tried) -> Result<(), E>,
 ) -> Result<(), E> {
-    let select = sql(
+    let select = sql(format!(
         "SELECT i.account_id, i.idempotency_key, i.operation, i.state, i.reason, i.created_at, i.duration_us, \
-         CASE WHEN i.state = 'failed' THEN NOT EXISTS (SELECT 1 FROM intents n WHERE n.account_id = i.account_id \
-         AND n.idempotency_key = i.idempotency_key AND n.attempt > i.attempt) ELSE (1 = 1) END \
+         CASE WHEN i.state = 'failed' THEN {IS_LAST} ELSE (1 = 1) END \
          FROM intents i WHERE +i.account_id BETWEEN ? AND ? AND i.account_id <> 0 AND i.created_at < ? \
          AND (i.created_at >= ? OR i.state = 'pending') \
          ORDER BY +i.account_id, i.created_at, i.idempotency_key, i.attempt",
-    )
+    ))
     .bind(first)
     .bind(last)
     .bind(until.micros())

@@ -50,10 +50,12 @@ pub(super) fn reconcile_where(
             some.iter().try_for_each(|cause| raise(db, cause, now))
         })?;
     }
-    let seen: HashSet<(Option<AccountId>, &str)> = causes.iter().map(|c| (c.account, c.name.as_str())).collect();
+    // What has no account, or the number of none, is the ledger's as a whole.
+    let key = |account: Option<AccountId>| account.unwrap_or(NO_ACCOUNT);
+    let seen: HashSet<(AccountId, &str)> = causes.iter().map(|c| (key(c.account), c.name.as_str())).collect();
     let mut gone = Vec::new();
     for open in alerts::alerts_open(&mut ledger.db, family)? {
-        if !seen.contains(&(open.account, open.cause.as_str())) && is_gone(ledger, &open)? {
+        if !seen.contains(&(key(open.account), open.cause.as_str())) && is_gone(ledger, &open)? {
             gone.push(open);
         }
     }

@@ -13,17 +13,18 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
-use super::alert::{Cause, reconcile, reconcile_where};
+use super::alert::{Cause, reconcile_where};
 use super::clock::unique_name;
+use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
 use super::progress::Progress;
 use super::verify_alerts::Pass;
 use super::{Ledger, health, verify, verify_alerts};
+use crate::db::audit::has_failed;
 use crate::db::closes::{self, Close, closes_last};
 use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
-use crate::domain::account::AccountId;
 use crate::domain::alert::{Alert, Severity};
 use crate::domain::chain::ChainHash;
 use crate::domain::close::{Bounds, Totals};
@@ -36,6 +37,9 @@ use crate::domain::time::Timestamp;
 pub use findings::{Alerted, Finding, Findings};
 
 const JOB: &str = "audit";
+
+/// The alert of attempts that failed and were not made again.
+const FAILED: &str = "audit:failed_attempts";
 
 /// How it is recorded what `--repair` did.
 const REPAIR: &str = "audit --repair";
@@ -298,24 +302,26 @@ fn keep_close(ledger: &mut Ledger, report: &Report) -> Result<(), LedgerError> {
 /// Alerts for what is still wrong; how many `--repair` has closed.
 ///
 /// What happened once is not gone because a later period does not show it: its alert stays until somebody has taken
-/// notice of it, or repairs.
+/// notice of it, or repairs. That of failed attempts ends also when they were made again.
 fn tell(ledger: &mut Ledger, run_id: &str, report: &Report) -> Result<u64, LedgerError> {
-    let causes = |of: Alerted| -> Vec<Cause> {
+    let causes = |of: &[Alerted]| -> Vec<Cause> {
         let open = report
             .findings
             .list
             .iter()
-            .filter(|found| found.alerted == of && !found.mended);
+            .filter(|found| of.contains(&found.alerted) && !found.mended);
         open.map(Finding::cause).collect()
     };
     let all_known = report.findings.omitted == 0;
-    let mut closed = if all_known {
-        reconcile(ledger, "audit:", &causes(Alerted::WhileItLasts))?
-    } else {
-        reconcile_where(ledger, "audit:", &causes(Alerted::WhileItLasts), |_, _| Ok(false))?
-    };
-    let events = reconcile_where(ledger, "event:", &causes(Alerted::UntilNoticed), |_, alert| {
-        Ok(all_known && (report.repair || alert.acknowledged_at.is_some()))
+    let noticed = |alert: &Alert| report.repair || alert.acknowledged_at.is_some();
+    let lasting = causes(&[Alerted::WhileItLasts, Alerted::UntilMadeAgain]);
+    let mut closed = reconcile_where(ledger, "audit:", &lasting, |ledger, alert| {
+        // An audit counts what failed in its own period.
+        let waits = alert.cause == FAILED && !noticed(alert);
+        Ok(all_known && !(waits && has_failed(&mut ledger.db, alert.account.unwrap_or(NO_ACCOUNT))?))
+    })?;
+    let events = reconcile_where(ledger, "event:", &causes(&[Alerted::UntilNoticed]), |_, alert| {
+        Ok(all_known && noticed(alert))
     })?;
     closed.extend(events);
     if !report.repair {
@@ -332,7 +338,7 @@ fn remember(ledger: &mut Ledger, run_id: &str, closed: &[Alert]) -> Result<(), L
         let after = json!({"closed_at": at.to_string()}).to_string();
         write(&mut ledger.db, "alert closed", |db| -> Result<(), LedgerError> {
             let operation = NewOperation {
-                account: alert.account.unwrap_or(AccountId::new(0)),
+                account: alert.account.unwrap_or(NO_ACCOUNT),
                 id: &unique_name(),
                 run_id: Some(run_id),
                 command: REPAIR,

@@ -92,7 +92,7 @@ fn causes(finding: &Finding) -> Vec<Cause> {
     let mut causes = Vec::new();
     let mut add = |name: &str, severity, what: &str| {
         causes.push(Cause {
-            account: (finding.id != NO_ACCOUNT).then_some(finding.id),
+            account: Some(finding.id),
             name: name.into(),
             severity,
             message: format!("{what}{}", whose(finding)),

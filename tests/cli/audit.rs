@@ -248,6 +248,41 @@ on_both_engines! {
         report(&db, 1, 0);
     }
 
+    fn a_failed_attempt_is_an_alert_until_it_is_made_again_or_somebody_has_taken_notice(db: TestDatabase) {
+        let open = "SELECT cause FROM alerts WHERE closed_at IS NULL";
+        for key in ["again", "noticed"] {
+            let db = TestDatabase::fresh(db.engine);
+            with_balance(&db, "50");
+            charge(&db, "2026-03-01T12:30:00Z", "1", &format!("--idempotency-key {key}"));
+            db.sql(&format!("UPDATE intents SET state = 'failed', reason = 'busy', first_seq = NULL, last_seq = NULL WHERE idempotency_key = '{key}'"));
+            // The day after is another period.
+            for (day, code) in [(1, 1), (2, 0), (3, 0)] {
+                report(&db, day, code);
+                assert_eq!(db.sql(open), "audit:failed_attempts", "{key} {day}");
+            }
+            if key == "again" {
+                charge(&db, "2026-03-04T12:50:00Z", "1", "--idempotency-key again");
+            } else {
+                let id = db.sql("SELECT id FROM alerts WHERE closed_at IS NULL");
+                json(&db, &format!("alerts ack {id}")).expect_code(0);
+            }
+            report(&db, 4, 0);
+            assert_eq!(db.sql(open), "", "{key}");
+        }
+    }
+
+    fn what_is_of_no_account_is_an_alert_of_the_ledger(db: TestDatabase) {
+        with_balance(&db, "50");
+        // What is left of a chunk whose process died.
+        db.sql("INSERT INTO intents (account_id, idempotency_key, attempt, operation, payload, actor, created_at) \
+            SELECT 0, 'chunk', 1, 'bulk', '{}', actor, created_at FROM intents WHERE account_id = 1");
+        for day in [1, 2] {
+            assert_eq!(names(&report(&db, day, 1)), ["stranded_attempts"]);
+            assert_eq!(db.sql("SELECT account_id, cause FROM alerts WHERE closed_at IS NULL"), "0|audit:stranded_attempts");
+            assert_eq!(db.sql("SELECT COUNT(*) FROM alerts"), "1");
+        }
+    }
+
     fn thresholds_are_options_and_environment(db: TestDatabase) {
         with_balance(&db, "50");
         for second in 0..4 {

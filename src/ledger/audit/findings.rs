@@ -20,6 +20,8 @@ pub enum Alerted {
     WhileItLasts,
     /// It happened: when somebody has taken notice, and an audit does not see it any more.
     UntilNoticed,
+    /// It happened, and the period it happened in may be over: as [`Self::UntilNoticed`], or when it was made good.
+    UntilMadeAgain,
     /// The alerts of `health` and `verify-sync` say it.
     Elsewhere,
 }
@@ -50,7 +52,7 @@ impl Finding {
     pub(super) fn cause(&self) -> Cause {
         let family = match self.alerted {
             Alerted::UntilNoticed => "event",
-            Alerted::WhileItLasts | Alerted::Elsewhere => "audit",
+            Alerted::WhileItLasts | Alerted::UntilMadeAgain | Alerted::Elsewhere => "audit",
         };
         Cause {
             account: self.id,
@@ -360,6 +362,7 @@ impl Findings {
         let next = format!("ledger intents list --state failed{named}");
         self.add(Finding {
             keys,
+            alerted: Alerted::UntilMadeAgain,
             ..of(Severity::Warning, "failed_attempts", whose, message, next)
         });
     }
