@@ -29,7 +29,6 @@ use crate::domain::text::UserId;
 
 pub const JOB: &str = "verify-sync";
 
-/// What a run over some accounts is remembered as: who asks when all balances were proven must not take it for that.
 const PART: &str = "verify-sync-part";
 
 /// Which accounts are looked at.
@@ -47,12 +46,18 @@ impl Scope {
     /// Also those that should not be there, of whatever number.
     pub const ALL: Self = Self::Accounts(i64::MIN..=i64::MAX);
 
-    /// Parts of the ledger may be looked at at once, all of it only by one.
-    pub(super) fn overlap(&self) -> Overlap {
-        match self {
-            Self::Accounts(range) if *range == (i64::MIN..=i64::MAX) => Overlap::Refused,
-            Self::Accounts(_) | Self::User { .. } => Overlap::Allowed,
+    /// What a run over it is remembered as: one over a part must not be taken for one over all. Parts may be looked at
+    /// at once, all of it only by one.
+    pub(super) fn job(&self, whole: &'static str, part: &'static str) -> (&'static str, Overlap) {
+        if self.is_whole() {
+            (whole, Overlap::Refused)
+        } else {
+            (part, Overlap::Allowed)
         }
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self, Self::Accounts(range) if *range == (i64::MIN..=i64::MAX))
     }
 }
 
@@ -236,11 +241,7 @@ impl Report {
 }
 
 pub fn verify(ledger: &mut Ledger, request: &Verify, progress: &dyn Progress) -> Result<Report, LedgerError> {
-    let overlap = request.scope.overlap();
-    let job = match overlap {
-        Overlap::Refused => JOB,
-        Overlap::Allowed => PART,
-    };
+    let (job, overlap) = request.scope.job(JOB, PART);
     job::run(ledger, job, overlap, |ledger, run| {
         let anchors = request.anchor.as_deref().map(Anchors::open).transpose()?;
         let (mut report, positions) = look(ledger, run, request, anchors.as_ref(), progress)?;

@@ -279,6 +279,20 @@ on_both_engines! {
         let metrics = db.ledger().run_words("metrics --output -").expect_code(0).stdout;
         assert!(metrics.contains("job=\"verify-sync\""), "{metrics}");
     }
+
+    fn a_rebuild_of_a_part_is_not_taken_for_the_monthly_one(db: TestDatabase) {
+        three_accounts(&db);
+        for line in ["rebuild --user-id 6", "rebuild --accounts 1-", "verify-sync --rebuild --user-id 6"] {
+            assert_eq!(report(&db, line).0, 0);
+        }
+        assert_eq!(db.sql("SELECT DISTINCT job, digest FROM job_runs"), "rebuild-part|");
+        let metrics = db.ledger().run_words("metrics --output -").expect_code(0).stdout;
+        assert!(!metrics.contains("job=\"rebuild") && !metrics.contains("ledger_digest_info{"), "{metrics}");
+        let doctor = db.ledger().run_words("doctor --format json").stdout;
+        assert!(doctor.contains("rebuild has never run"), "{doctor}");
+        let (_, whole) = report(&db, "rebuild");
+        assert_eq!(db.sql("SELECT digest FROM job_runs WHERE job = 'rebuild'"), whole["digest"].as_str().unwrap());
+    }
 }
 
 fn charge_user_7(db: &TestDatabase) -> String {
