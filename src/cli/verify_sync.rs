@@ -8,6 +8,7 @@ use clap::Args;
 use super::context::{Context, invalid};
 use super::{help, signals};
 use crate::domain::code::{Code, Exit};
+use crate::domain::money::Ceiling;
 use crate::domain::text::UserId;
 use crate::ledger::scan::Depth;
 use crate::ledger::verify::{Scope, Verify, verify};
@@ -140,11 +141,11 @@ fn account_range(text: &str) -> Result<RangeInclusive<i64>, LedgerError> {
 
 pub fn run(context: &Context<'_>, args: &VerifySyncArgs) -> anyhow::Result<Exit> {
     let scope = args.scope.parse(context)?;
-    if args.max_delta.as_deref().is_some_and(|text| !is_plain_decimal(text)) {
-        return Err(
-            LedgerError::invalid(Code::InvalidAmount, "--max-delta is plain decimal digits, such as 1000").into(),
-        );
-    }
+    let max_delta = args.max_delta.as_deref().map(Ceiling::parse).transpose();
+    let max_delta = max_delta.map_err(|error| {
+        let message = format!("--max-delta: {error}");
+        LedgerError::invalid(Code::InvalidAmount, message)
+    })?;
     signals::long_work();
     let progress = context.progress();
     let report = if args.rebuild {
@@ -155,7 +156,7 @@ pub fn run(context: &Context<'_>, args: &VerifySyncArgs) -> anyhow::Result<Exit>
             depth: args.depth.parse(),
             fix: args.fix,
             max_fixes: args.max_fixes,
-            max_delta: args.max_delta.clone(),
+            max_delta,
             backup: !args.no_backup,
             anchor: args.anchor.clone(),
         };
@@ -164,11 +165,4 @@ pub fn run(context: &Context<'_>, args: &VerifySyncArgs) -> anyhow::Result<Exit>
     let fixing = args.fix || args.rebuild;
     let document = render::verify::report("verify-sync", &report, fixing);
     context.ended_at(&document, report.exit(), report.stopped.as_ref())
-}
-
-/// Accounts of several currencies are compared with it, each with its own digits.
-fn is_plain_decimal(text: &str) -> bool {
-    text.bytes().any(|b| b.is_ascii_digit())
-        && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        && text.bytes().filter(|b| *b == b'.').count() <= 1
 }

@@ -116,6 +116,29 @@ impl SignedAmount {
     }
 }
 
+/// How much something may be in any currency, each with digits of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ceiling(Decimal);
+
+impl Ceiling {
+    /// Reads `1000`, `0.5` or `0`, with as many decimals as a currency may have.
+    pub fn parse(text: &str) -> Result<Self, AmountError> {
+        parse_decimal(text).map(Self)
+    }
+
+    /// Whether so many minor units are not more.
+    pub fn allows(&self, units: u64, currency: &Currency) -> bool {
+        Decimal::try_from_i128_with_scale(i128::from(units), u32::from(currency.exponent()))
+            .is_ok_and(|amount| amount <= self.0)
+    }
+}
+
+impl fmt::Display for Ceiling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Why a text is not an amount. Each message says what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
@@ -133,22 +156,32 @@ pub enum AmountError {
 const LONGEST_AMOUNT: usize = 40;
 
 fn parse_digits(text: &str, currency: &Currency) -> Result<Minor, AmountError> {
-    let (whole, decimals) = text.split_once('.').map_or((text, None), |(w, d)| (w, Some(d)));
-    let digits_only = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if !digits_only(whole) || decimals.is_some_and(|d| !digits_only(d)) {
-        return Err(AmountError::Malformed);
-    }
-    if decimals.is_some_and(|d| d.len() > usize::from(currency.exponent())) {
+    let decimals = decimals_of(text)?;
+    if decimals > usize::from(currency.exponent()) {
         return Err(AmountError::TooManyDecimals {
             currency: currency.code().to_string(),
             exponent: currency.exponent(),
         });
     }
+    minor_of(parse_decimal(text)?, currency.exponent()).ok_or(AmountError::OutOfRange)
+}
+
+/// How many digits stand behind the point of a plain decimal.
+fn decimals_of(text: &str) -> Result<usize, AmountError> {
+    let (whole, decimals) = text.split_once('.').map_or((text, None), |(w, d)| (w, Some(d)));
+    let digits_only = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits_only(whole) || decimals.is_some_and(|d| !digits_only(d)) {
+        return Err(AmountError::Malformed);
+    }
+    Ok(decimals.map_or(0, str::len))
+}
+
+fn parse_decimal(text: &str) -> Result<Decimal, AmountError> {
+    decimals_of(text)?;
     if text.len() > LONGEST_AMOUNT {
         return Err(AmountError::OutOfRange);
     }
-    let decimal: Decimal = Decimal::from_str_exact(text).map_err(|_| AmountError::OutOfRange)?;
-    minor_of(decimal, currency.exponent()).ok_or(AmountError::OutOfRange)
+    Decimal::from_str_exact(text).map_err(|_| AmountError::OutOfRange)
 }
 
 /// The minor units of an exact decimal, or `None` where they do not fit.
@@ -253,6 +286,30 @@ mod tests {
         for text in ["", "-", "--1", "+1", "1e3", "1.5-"] {
             assert_eq!(Minor::parse(text, &usd()), Err(AmountError::Malformed), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_ceiling_is_the_same_amount_in_every_currency() {
+        let allows = |ceiling: &str, units, currency: &str| {
+            let currency = Currency::iso(currency).unwrap();
+            Ceiling::parse(ceiling).unwrap().allows(units, &currency)
+        };
+        for (ceiling, currency, most) in [
+            ("14.99", "USD", 1_499),
+            ("1.00", "VND", 1),
+            ("1.5", "VND", 1),
+            ("0.0015", "KWD", 1),
+            ("0", "USD", 0),
+            ("92233720368547758.07", "USD", 9_223_372_036_854_775_807),
+        ] {
+            assert!(allows(ceiling, most, currency), "{ceiling} {currency}");
+            assert!(!allows(ceiling, most + 1, currency), "{ceiling} {currency}");
+        }
+        assert!(allows("99999999999999999999", u64::MAX, "VND"));
+        for text in ["", ".", ".5", "5.", "-1", "1e3", "1.2.3"] {
+            assert_eq!(Ceiling::parse(text), Err(AmountError::Malformed), "{text:?}");
+        }
+        assert_eq!(Ceiling::parse(&"9".repeat(60)), Err(AmountError::OutOfRange));
     }
 
     #[test]

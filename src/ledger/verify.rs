@@ -24,7 +24,7 @@ use crate::domain::chain::ChainHash;
 use crate::domain::code::{Code, Exit};
 use crate::domain::currency::CurrencyCode;
 use crate::domain::drift::Drift;
-use crate::domain::money::Amount;
+use crate::domain::money::Ceiling;
 use crate::domain::text::UserId;
 
 pub const JOB: &str = "verify-sync";
@@ -67,8 +67,7 @@ pub struct Verify {
     pub depth: Depth,
     pub fix: bool,
     pub max_fixes: Option<u64>,
-    /// Decimal text, read with each account's digits.
-    pub max_delta: Option<String>,
+    pub max_delta: Option<Ceiling>,
     pub backup: bool,
     /// A file of anchors to hold the ledger against, and to add today's to.
     pub anchor: Option<PathBuf>,
@@ -364,12 +363,10 @@ fn hold_back(request: &Verify, findings: &[Finding]) -> Result<(), LedgerError> 
     let Some(limit) = &request.max_delta else { return Ok(()) };
     for finding in repairable() {
         let largest = finding.drifts.iter().map(Drift::money).max().unwrap_or(0);
-        let allowed = finding
-            .account
-            .as_ref()
-            .and_then(|a| Amount::parse(limit, &a.currency).ok());
-        let allowed = allowed.map_or(0, |amount| amount.minor().magnitude());
-        if largest > allowed {
+        // Of a row of no account nobody knows what it counts.
+        let account = finding.account.as_ref();
+        let allowed = account.map_or(largest == 0, |account| limit.allows(largest, &account.currency));
+        if !allowed {
             let who = finding
                 .account
                 .as_ref()

@@ -165,6 +165,19 @@ on_both_engines! {
         assert_eq!(report(&db, "verify-sync --fix --max-fixes 2 --max-delta 15").1["fixed"], 2);
     }
 
+    fn a_limit_counts_in_the_digits_of_each_currency(db: TestDatabase) {
+        db.ledger().run_words("account create --user-id 5 --currency VND").expect_code(0);
+        db.ledger().run_words("recharge --user-id 5 --currency VND --amount 5000 --method momo").expect_code(0);
+        for (limit, drift, code) in [("14.99", 15, 1), ("15.00", 15, 0), ("99999999999999999999", 15, 0), ("0.5", 1, 1), ("0", 0, 0)] {
+            db.sql(&format!("UPDATE balances SET balance = 5000 + {drift}, total_spent = 0"));
+            db.ledger().run_words(&format!("verify-sync --fix --no-backup --max-delta {limit}")).expect_code(code);
+        }
+        for wrong in [".5", "5.", "-1", "1e3", "9999999999999999999999999999999999"] {
+            let refused = db.ledger().run(&["verify-sync", "--fix", "--max-delta", wrong, "--format", "json"]).expect_code(2);
+            assert_eq!(refused.error_code(), "invalid_amount", "{wrong}");
+        }
+    }
+
     fn entries_of_no_account_are_named_and_left_alone(db: TestDatabase) {
         three_accounts(&db);
         let insert = "INSERT INTO entries (account_id, seq, balance_delta, held_delta, debt_delta, kind, balance_after, held_after, debt_after, at, hash, counter_account, actor) \
