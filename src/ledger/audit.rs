@@ -233,7 +233,7 @@ fn audit_run(
         last_close: bounds.last_close,
         closed,
         accounts: scan.accounts,
-        in_sync: scan.accounts.saturating_sub(scan.drifted.len() as u64),
+        in_sync: verify::in_sync(scan.accounts, &scan.drifted),
         entries: scan.entries(),
         digest: scan.digest.finish(),
         currencies: scan.currencies.into_values().collect(),

@@ -10,7 +10,7 @@ use super::job::{self, Run};
 use super::progress::Progress;
 use super::repair::{Repair, repair};
 use super::scan::{Extent, scan};
-use super::verify::{Finding, Report, Scope, locate_breaks};
+use super::verify::{Finding, Report, Scope, in_sync, locate_breaks};
 use super::verify_alerts::Pass;
 use super::{Ledger, interrupt, verify_alerts};
 use crate::db::accounts;
@@ -43,7 +43,7 @@ pub fn rebuild(
         let mut report = Report {
             run_id: run.id.clone(),
             checked: after.checked,
-            in_sync: before.checked - findings.iter().filter(|f| f.account.is_some()).count() as u64,
+            in_sync: in_sync(before.checked, &findings),
             fixed: 0,
             needs_attention: 0,
             entries: after.entries,

@@ -206,7 +206,6 @@ impl Report {
             finding.issues.push(issue);
             return;
         }
-        self.in_sync = self.in_sync.saturating_sub(u64::from(account.is_some()));
         let mut finding = Finding::new(id, account);
         finding.issues.push(issue);
         self.findings.push(finding);
@@ -237,6 +236,12 @@ impl Report {
             exit: self.exit(),
         }
     }
+}
+
+/// How many of the accounts that were checked are as they should be: what belongs to none is not among them.
+pub(super) fn in_sync(checked: u64, findings: &[Finding]) -> u64 {
+    let wrong = findings.iter().filter(|finding| finding.account.is_some()).count();
+    checked.saturating_sub(wrong as u64)
 }
 
 pub fn verify(ledger: &mut Ledger, request: &Verify, progress: &dyn Progress) -> Result<Report, LedgerError> {
@@ -286,7 +291,7 @@ fn look(
     let mut report = Report {
         run_id: run.id.clone(),
         checked: scan.checked,
-        in_sync: scan.checked.saturating_sub(scan.findings.len() as u64),
+        in_sync: 0,
         fixed: 0,
         needs_attention: 0,
         entries: scan.entries,
@@ -303,6 +308,7 @@ fn look(
             report.note(account, issue);
         }
     }
+    report.in_sync = in_sync(report.checked, &report.findings);
     if request.depth != Depth::Deep {
         locate_breaks(ledger, &mut report.findings)?;
     }

@@ -191,6 +191,12 @@ on_both_engines! {
             assert_eq!((code, found["fixed"].as_u64()), (6, Some(0)), "{options}");
             let named = &found["differences"][0];
             assert!(named["user_id"].is_null() && named["field"] == "entries", "{options}: {named}");
+            // They are no account's, so every account is in sync.
+            assert_eq!(found["in_sync"], found["checked"], "{options}");
+        }
+        for line in ["audit", "rebuild --no-backup"] {
+            let (code, found) = report(&db, line);
+            assert_eq!((code, found["in_sync"].as_u64()), (6, Some(3)), "{line}");
         }
         assert_eq!(db.sql("SELECT COUNT(*) FROM entries WHERE account_id = 99"), "1");
     }
