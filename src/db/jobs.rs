@@ -114,6 +114,8 @@ pub enum Runs {
     All,
     /// Neither those at work nor those that were killed.
     Ended,
+    /// Those that have found or left everything right.
+    Well,
 }
 
 /// The run of a job that began last.
@@ -121,6 +123,7 @@ pub fn run_latest(db: &mut Db, job: &str, of: Runs) -> Result<Option<RecordedRun
     let ended = match of {
         Runs::All => "",
         Runs::Ended => "AND finished_at IS NOT NULL AND exit_code IS NOT NULL",
+        Runs::Well => "AND exit_code = 0",
     };
     let select = sql(format!(
         "SELECT job, started_at, finished_at, exit_code, counts, digest FROM job_runs \

@@ -11,6 +11,7 @@ use super::{Query, Revenue, Usage, in_pages, key, revenue, spending, spent, usag
 use crate::db::Db;
 pub use crate::db::jobs::RecordedRun;
 use crate::db::jobs::{Runs, run_latest};
+use crate::db::metrics::open_alerts;
 use crate::db::reports::{Selection, attempts_by_day, moved_by_account, moved_by_day, moved_in_all};
 use crate::domain::account::AccountId;
 use crate::domain::alert::{Alert, Severity};
@@ -82,7 +83,7 @@ pub struct Daily {
     pub accounts: u64,
     /// What is to be looked at, the gravest first.
     pub todo: Vec<Todo>,
-    pub open_alerts: usize,
+    pub open_alerts: i64,
     pub jobs: Vec<RecordedRun>,
     /// The month that ends with the day; the day is its last one.
     pub days: Periods,
@@ -131,9 +132,9 @@ pub fn daily(ledger: &mut Ledger, day: Option<NaiveDate>, progress: &dyn Progres
     let days =
         Periods::cut(Step::Day, first, until).map_err(|error| LedgerError::invalid(Code::InvalidInput, error))?;
     let health = health::look(ledger, "report-daily")?;
-    let alerts = open_alerts(ledger)?;
+    let alerts = newest_alerts(ledger)?;
     let jobs = latest_runs(&mut ledger.db)?;
-    let proven = run_latest(&mut ledger.db, verify::JOB, Runs::Ended)?.map(|run| run.started_at);
+    let proven = run_latest(&mut ledger.db, verify::JOB, Runs::Well)?.map(|run| run.started_at);
     let forecast = ending_soon(ledger, progress)?;
     let (entries, books) = books(ledger, &days, (since, until), progress)?;
     Ok(Daily {
@@ -141,7 +142,7 @@ pub fn daily(ledger: &mut Ledger, day: Option<NaiveDate>, progress: &dyn Progres
         now,
         accounts: health.checked,
         todo: todo(&health, &alerts, (&jobs, proven), &forecast),
-        open_alerts: alerts.len(),
+        open_alerts: alerts_open(&mut ledger.db)?,
         attempts: attempts(ledger, &days)?,
         jobs,
         days,
@@ -151,7 +152,14 @@ pub fn daily(ledger: &mut Ledger, day: Option<NaiveDate>, progress: &dyn Progres
     })
 }
 
-fn open_alerts(ledger: &mut Ledger) -> Result<Vec<Alert>, LedgerError> {
+/// How many there are, named or not.
+fn alerts_open(db: &mut Db) -> Result<i64, LedgerError> {
+    let (warnings, _) = open_alerts(db, Severity::Warning)?;
+    let (critical, _) = open_alerts(db, Severity::Critical)?;
+    Ok(warnings + critical)
+}
+
+fn newest_alerts(ledger: &mut Ledger) -> Result<Vec<Alert>, LedgerError> {
     let query = AlertQuery {
         account: None,
         severity: None,

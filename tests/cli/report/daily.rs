@@ -111,6 +111,28 @@ on_both_engines! {
         assert!(told.contains("the balances were never proven"), "{told}");
     }
 
+    fn a_run_that_found_something_wrong_or_failed_has_proven_nothing(db: TestDatabase) {
+        for code in [1, 4, 5, 6, 70, 130] {
+            db.sql(&format!("DELETE FROM job_runs; INSERT INTO job_runs (id, job, actor, started_at, finished_at, exit_code, counts) \
+                VALUES ('bad', 'verify-sync', 'cron', 1772430000000000, 1772430000000001, {code}, '{{}}')"));
+            let told = daily(&db, "")["findings"].to_string();
+            assert!(told.contains("the balances were never proven"), "{code}: {told}");
+        }
+        db.sql("UPDATE job_runs SET exit_code = 0");
+        let told = daily(&db, "")["findings"].to_string();
+        assert!(!told.contains("proven"), "{told}");
+    }
+
+    fn every_open_alert_is_counted(db: TestDatabase) {
+        let alerts: Vec<String> = (0..230).map(|n| {
+            let severity = if n % 2 == 0 { "WARNING" } else { "CRITICAL" };
+            format!("({n}, 'x{n}', 'event:x', '{severity}', 'x', 1, 1)")
+        }).collect();
+        let columns = "account_id, id, cause, severity, message, first_seen, last_seen";
+        db.sql(&format!("INSERT INTO alerts ({columns}) VALUES {}", alerts.join(", ")));
+        assert_eq!(daily(&db, "")["open_alerts"], 230);
+    }
+
     fn a_day_before_everything_and_an_empty_ledger_have_a_page_too(db: TestDatabase) {
         let page = db.directory().join("page.html");
         let line = ["report", "daily", "--html", page.to_str().unwrap()];
