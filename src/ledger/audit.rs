@@ -256,14 +256,18 @@ fn audit_run(
 
 /// Whether what the accounts remember of the last close is what the ledger remembers.
 fn compare_closes(scan: &mut scan::Scan, last: &[Close]) {
-    let kept: BTreeMap<&CurrencyCode, Totals> =
-        last.iter().map(|close| (close.currency.code(), close.totals)).collect();
+    let mut kept: BTreeMap<&CurrencyCode, &Close> = last.iter().map(|close| (close.currency.code(), close)).collect();
     for report in scan.currencies.values() {
         let said = report.tie.as_ref().map_or_else(Totals::default, |tie| tie.said);
-        let kept = kept.get(report.currency.code()).copied().unwrap_or_default();
+        let kept = kept.remove(report.currency.code());
+        let kept = kept.map_or_else(Totals::default, |close| close.totals);
         if said != kept {
             scan.findings.of_close(&report.currency, kept, said);
         }
+    }
+    // Of a currency whose accounts are all gone, nothing is left but its close.
+    for gone in kept.into_values().filter(|gone| gone.totals != Totals::default()) {
+        scan.findings.of_close(&gone.currency, gone.totals, Totals::default());
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::verify::deep::unguarded;
 use super::{balance, behind_its_back, digest, json, json_at, with_balance};
 use crate::common::{Engine, Output, TestDatabase, on_both_engines};
 
@@ -172,6 +173,23 @@ on_both_engines! {
         db.sql("UPDATE account_closes SET balance = 4999");
         assert_eq!(names(&report(&db, 3, 6)), ["changed_history", "changed_close"]);
         report(&db, 4, 0);
+    }
+
+    fn a_currency_whose_accounts_are_all_gone_is_critical(db: TestDatabase) {
+        with_balance(&db, "50");
+        json(&db, "account create --user-id 6 --currency EUR").expect_code(0);
+        json(&db, "recharge --user-id 6 --currency EUR --amount 70 --method momo").expect_code(0);
+        json(&db, "account create --user-id 7 --currency JPY").expect_code(0);
+        report(&db, 1, 0);
+        let gone = ["entries", "intents", "recharges", "proofs", "account_closes", "balances"].map(|table| format!("DELETE FROM {table} WHERE account_id > 1;"));
+        unguarded(&db, &format!("{} DELETE FROM accounts WHERE id > 1", gone.concat()));
+        let found = report(&db, 2, 6);
+        assert_eq!(names(&found), ["changed_close"]);
+        let message = found["findings"][0]["message"].as_str().unwrap();
+        assert_eq!(message, "the last close in EUR was 1 entries, 70.00 and 0.00 held and 0.00 owed, of its accounts 0 entries, 0.00 and 0.00 held and 0.00 owed");
+        // It is told once, and stays until somebody has taken notice.
+        report(&db, 3, 0);
+        assert_eq!(db.sql("SELECT cause FROM alerts WHERE closed_at IS NULL"), "event:changed_close:EUR");
     }
 
     fn damage_is_found_with_the_command_that_mends_it(db: TestDatabase) {
