@@ -40,6 +40,8 @@ impl Tamper {
     /// In words, for people.
     pub fn meaning(self) -> String {
         match self {
+            // Before the first there is none whose hash it could follow.
+            Self::Edited { seq: ..=1 } => "its content was edited".into(),
             Self::Edited { seq } => {
                 format!("its content was edited, or entry {} was with its hash", seq - 1)
             }
@@ -116,4 +118,18 @@ pub fn diagnose(chain: &Chain, before: &State, window: &[ReadEntry]) -> Option<T
         .find(|missing| stood_at(next, broken.place.hash, next.place.seq.saturating_add(*missing)))
         .map(|missing| Tamper::DeletedAndRenumbered { seq, missing })
         .or(Some(Tamper::Rewritten { seq }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_entry_is_not_told_of_one_before_it() {
+        assert_eq!(Tamper::Edited { seq: 1 }.meaning(), "its content was edited");
+        assert_eq!(
+            Tamper::Edited { seq: 2 }.meaning(),
+            "its content was edited, or entry 1 was with its hash"
+        );
+    }
 }
