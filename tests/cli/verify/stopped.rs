@@ -1,5 +1,7 @@
 //! A repair that cannot be made to its end: what was found is shown and told all the same, and other accounts mended.
 
+use diesel::PgConnection;
+use diesel::connection::{Connection as _, SimpleConnection as _};
 use serde_json::Value;
 
 use super::{all_rows, three_accounts};
@@ -114,4 +116,30 @@ fn what_cannot_be_copied_before_its_repair_is_shown_and_told() {
         assert_eq!(causes, [cause], "{line}");
         assert_eq!(all_rows(&db), wrong);
     }
+}
+
+/// On SQLite whoever holds one account holds them all.
+#[test]
+fn an_account_that_could_not_be_looked_at_is_named_and_no_difference() {
+    let db = TestDatabase::fresh(Engine::Postgres);
+    three_accounts(&db);
+    db.sql("UPDATE balances SET held = held + 100 WHERE account_id = 2");
+    let mut other = PgConnection::establish(&db.url).unwrap();
+    other
+        .batch_execute("BEGIN; SELECT 1 FROM balances WHERE account_id = 1 FOR UPDATE")
+        .unwrap();
+    let done = json(&db, "rebuild --lock-timeout 100ms").expect_code(7).data();
+    assert_eq!(
+        (&done["fixed"], &done["needs_attention"], &done["in_sync"]),
+        (&1.into(), &1.into(), &1.into())
+    );
+    let rows = done["differences"].as_array().unwrap();
+    let busy = rows.iter().find(|row| row["user_id"] == "5").unwrap();
+    assert_eq!(
+        (&busy["field"], &busy["obstacle"]["code"]),
+        (&"account".into(), &"busy".into())
+    );
+    assert_eq!(open_alerts(&db), "");
+    other.batch_execute("ROLLBACK").unwrap();
+    json(&db, "rebuild").expect_code(0);
 }
