@@ -150,8 +150,8 @@ pub fn has_failed(db: &mut Db, account: AccountId) -> Result<bool, DbError> {
 }
 
 /// Hands over the attempts of the accounts `first..=last` that were made from `since` to before `until`, and the
-/// pending ones from before; in order of account and time. Attempts at whole chunks are left out: what is in them has
-/// attempts of its own.
+/// pending ones from before; in order of account and time. Attempts at whole chunks are left out unless they
+/// were left behind: what is in them has attempts of its own.
 ///
 /// Read from end to end, as they were written, and sorted then: by their key, every attempt would be looked up by
 /// itself. The plus signs keep the engines from doing that.
@@ -164,7 +164,8 @@ pub fn attempts<E: From<DbError>>(
     let select = sql(format!(
         "SELECT i.account_id, i.idempotency_key, i.operation, i.state, i.reason, i.created_at, i.duration_us, \
          CASE WHEN i.state = 'failed' THEN {IS_LAST} ELSE (1 = 1) END \
-         FROM intents i WHERE +i.account_id BETWEEN ? AND ? AND i.account_id <> 0 AND i.created_at < ? \
+         FROM intents i WHERE +i.account_id BETWEEN ? AND ? AND i.created_at < ? \
+         AND (i.account_id <> 0 OR i.state = 'pending') \
          AND (i.created_at >= ? OR i.state = 'pending') \
          ORDER BY +i.account_id, i.created_at, i.idempotency_key, i.attempt",
     ))
