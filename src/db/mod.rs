@@ -1,7 +1,7 @@
 //! The database: the only module that names diesel.
 //!
 //! It hands out domain types, never rows, and knows no rule. SQL is written once for both engines
-//! wherever they understand the same text; where they don't, the engine is matched on the spot. [`backend`] is the
+//! wherever they understand the same text; where they don't, the engine is matched on the spot. `backend` is the
 //! connection to either, and what opening, locking and committing differ in.
 
 mod backend;

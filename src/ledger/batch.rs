@@ -1,7 +1,7 @@
 //! Many requests at once: the rules, locks, keys and records of single ones, in few transactions.
 //!
 //! The attempt of the whole batch is recorded first. Then all accounts are locked in the order of their ids, each
-//! request is judged on the state that the ones before it have left ([`work`]), and entries, balance rows and the
+//! request is judged on the state that the ones before it have left (`work`), and entries, balance rows and the
 //! intent of each request, with its outcome, are written in one transaction. That counts on keys that nobody has heard
 //! of. Where one turns out to be known, nothing is kept, and the batch goes the careful way: the attempt of each
 //! request is recorded by itself first, which finds out about its key.

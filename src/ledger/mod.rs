@@ -1,7 +1,7 @@
 //! The operations of the ledger, a file or folder per verb.
 //!
 //! What moves money goes through [`post`], or [`batch`] for many at once, by the rules of `domain::posting`; the job of
-//! [`credits`] asks them for many accounts, [`restore`] writes what they have decided elsewhere, [`repair`] recomputes.
+//! [`credits`] asks them for many accounts, [`restore`] writes what they have decided elsewhere, `repair` recomputes.
 //! Nothing here prints, prompts or parses arguments.
 
 pub mod access;

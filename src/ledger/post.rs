@@ -2,7 +2,7 @@
 //!
 //! Most operations are over after two statements: the attempt is recorded with a look at the account, and the effect is
 //! written only if the account has not moved since. Everything else goes the long way, under the account's lock
-//! ([`locked`]).
+//! (`locked`).
 
 mod answer;
 mod contention;

@@ -1,6 +1,6 @@
 //! `verify-sync`: are the balance rows what the entries come to? And with `--fix`, make them so.
 //!
-//! [`scan`] finds the accounts that differ; only those are folded entry by entry, to tell damage of the row from damage
+//! `scan` finds the accounts that differ; only those are folded entry by entry, to tell damage of the row from damage
 //! of the journal.
 
 use std::ops::RangeInclusive;
