@@ -76,6 +76,8 @@ pub enum Step {
     AlreadyThere,
     /// It has ended otherwise.
     Ended(RechargeStatus),
+    /// It does not expire, or not yet.
+    NotDue,
 }
 
 impl Recharge {
@@ -90,14 +92,74 @@ impl Recharge {
     /// Whether this recharge may become `target` at `now`.
     pub fn step(&self, target: RechargeStatus, now: Timestamp) -> Step {
         let current = self.status_at(now);
+        let expires = target == RechargeStatus::Expired;
         if self.status == target {
             Step::AlreadyThere
-        } else if target == RechargeStatus::Expired && current == RechargeStatus::Expired {
+        } else if expires && current == RechargeStatus::Expired {
             Step::Take
         } else if current.is_final() {
             Step::Ended(current)
+        } else if expires {
+            // Time alone ends what nobody has taken up, and only once it has run out.
+            Step::NotDue
         } else {
             Step::Take
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::AccountId;
+    use super::super::money::Minor;
+    use super::*;
+
+    const EXPIRY: i64 = 1_000_000;
+
+    fn recharge(status: RechargeStatus) -> Recharge {
+        Recharge {
+            id: RechargeId {
+                account: AccountId::new(1),
+                number: 1,
+            },
+            amount: Amount::new(Minor::new(500)).unwrap(),
+            method: PaymentMethod::parse("momo").unwrap(),
+            status,
+            created_at: at(0),
+            expires_at: Some(at(EXPIRY)),
+            finished_at: None,
+            entry_seq: None,
+            gateway_response: None,
+            note: Note::default(),
+        }
+    }
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros)
+    }
+
+    #[test]
+    fn only_a_pending_one_whose_time_has_run_out_expires() {
+        let expires = |status, micros| recharge(status).step(RechargeStatus::Expired, at(micros));
+        assert_eq!(expires(RechargeStatus::Pending, EXPIRY - 1), Step::NotDue);
+        assert_eq!(expires(RechargeStatus::Pending, EXPIRY), Step::Take);
+        assert_eq!(expires(RechargeStatus::Processing, EXPIRY), Step::NotDue);
+        assert_eq!(expires(RechargeStatus::Expired, EXPIRY), Step::AlreadyThere);
+        let completed = RechargeStatus::Completed;
+        assert_eq!(expires(completed, EXPIRY), Step::Ended(completed));
+        let forever = Recharge {
+            expires_at: None,
+            ..recharge(RechargeStatus::Pending)
+        };
+        assert_eq!(forever.step(RechargeStatus::Expired, at(i64::MAX / 4)), Step::NotDue);
+    }
+
+    #[test]
+    fn what_a_gateway_has_taken_up_completes_whatever_the_time() {
+        let processing = recharge(RechargeStatus::Processing);
+        assert_eq!(processing.step(RechargeStatus::Completed, at(EXPIRY)), Step::Take);
+        let pending = recharge(RechargeStatus::Pending);
+        let ended = Step::Ended(RechargeStatus::Expired);
+        assert_eq!(pending.step(RechargeStatus::Completed, at(EXPIRY)), ended);
     }
 }

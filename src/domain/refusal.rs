@@ -35,7 +35,7 @@ pub enum Refusal {
         what: String,
         became: &'static str,
     },
-    /// A hold whose time has not run out.
+    /// A hold or recharge whose time has not run out, or credits that are still on their way.
     NotDue {
         what: String,
     },
@@ -85,9 +85,9 @@ impl Refusal {
         }
     }
 
-    /// Somebody else has ended it already.
-    pub const fn is_final(&self) -> bool {
-        matches!(self, Self::AlreadyFinal { .. })
+    /// What was listed as overdue needs no ending any more: somebody else has ended it, or has taken it up.
+    pub const fn needs_no_ending(&self) -> bool {
+        matches!(self, Self::AlreadyFinal { .. } | Self::NotDue { .. })
     }
 
     /// One sentence for people, with what would help.

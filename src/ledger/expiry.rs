@@ -108,7 +108,8 @@ fn expire_all<R: Expiring>(ledger: &mut Ledger) -> Result<Expired, LedgerError> 
                     // Somebody else has ended it meanwhile.
                     Outcome::AlreadyApplied(_) => {}
                     Outcome::Refused(refusal) | Outcome::Suspended(refusal, _) => {
-                        if !refusal.is_final() {
+                        // Or has taken it up.
+                        if !refusal.needs_no_ending() {
                             let reason = refusal.message(&answer.currency);
                             done.refused.push((record.to_string(), reason));
                         }

@@ -69,6 +69,25 @@ on_both_engines! {
         assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
     }
 
+    /// A run of the job listed it and was held up before it came to it.
+    fn one_that_was_taken_up_before_its_time_ran_out_is_not_expired_late(db: TestDatabase) {
+        with_balance(&db, "1");
+        db.ledger().run_words("recharge --user-id 5 --amount 20 --method momo --pending --expires-in 30m").expect_code(0);
+        let listed = r#"{"op":"recharge-expire","recharge":2}"#;
+        let at = chrono::DateTime::parse_from_rfc3339("2026-03-01T12:30:00Z").unwrap().timestamp_micros();
+        db.sql(&format!(
+            "INSERT INTO intents (account_id, idempotency_key, attempt, operation, payload, actor, created_at) \
+             VALUES (1, 'listed', 1, 'recharge-expire', '{listed}', 'tester', {at})"
+        ));
+        db.ledger().at("2026-03-01T12:29:59Z").run_words("recharge process r1-2").expect_code(0);
+        let later = db.ledger().at("2026-03-01T13:00:00Z");
+        let refused = later.run_words("intents replay listed --user-id 5 --format json").expect_code(1);
+        assert_eq!(refused.error_code(), "not_due");
+        assert_eq!(db.sql("SELECT status FROM recharges WHERE number = 2"), "processing");
+        later.run_words("recharge complete r1-2").expect_code(0);
+        assert_eq!(balance(&db), "21.00");
+    }
+
     fn a_retry_of_a_pending_recharge_at_another_time_is_the_same_request(db: TestDatabase) {
         with_balance(&db, "1");
         let open = "recharge --user-id 5 --amount 20 --method momo --pending --expires-in 30m --idempotency-key k --format json";

@@ -116,6 +116,33 @@ on_both_engines! {
         verified(&ledger);
     }
 
+    fn recharges_that_are_taken_up_while_the_job_expires_others_are_passed_over(database: TestDatabase) {
+        const ALL: usize = 60;
+        let ledger = database.ledger();
+        ledger.run_words("account create --user-id 5").expect_code(0);
+        let line = r#"{"op":"recharge","user_id":"5","amount":"20","method":"momo","pending":true,"expires_in":"30m"}"#;
+        ledger.run_with_stdin(&["apply", "-"], vec![line; ALL].join("\n")).expect_code(0);
+        let last: Vec<String> = (ALL - 3..=ALL).map(|number| format!("r1-{number}")).collect();
+        let mut lines = vec![vec!["expire-recharges", "--now", "2026-03-01T12:30:00Z", "--format", "json"]];
+        lines.extend(last.iter().map(|id| vec!["recharge", "process", id, "--format", "json"]));
+
+        let outputs = at_once(&ledger, &lines);
+
+        let expired = outputs[0].clone().expect_code(0).data()["expired"].as_u64().unwrap();
+        for (id, output) in last.iter().zip(&outputs[1..]) {
+            if output.code == 0 {
+                let later = database.ledger().at("2026-03-01T13:00:00Z");
+                later.run(&["recharge", "complete", id]).expect_code(0);
+            } else {
+                assert_eq!(output.clone().expect_code(1).error_code(), "already_final");
+            }
+        }
+        let taken_up = with_code(&outputs[1..], 0).len();
+        assert_eq!(usize::try_from(expired), Ok(ALL - taken_up));
+        assert_eq!(database.sql("SELECT COUNT(*) FROM recharges WHERE status = 'completed'"), taken_up.to_string());
+        verified(&ledger);
+    }
+
     fn a_recharge_completed_by_four_processes_at_once_brings_its_money_once(database: TestDatabase) {
         let ledger = database.ledger();
         for round in 0..20 {

@@ -90,6 +90,11 @@ pub(super) fn advance(
                 became: became.name(),
             });
         }
+        Step::NotDue => {
+            return Err(Refusal::NotDue {
+                what: format!("recharge {id}"),
+            });
+        }
         Step::Take => {}
     }
     let mut after = Recharge {
