@@ -49,9 +49,14 @@ fn judge(snapshot: &Snapshot, operation: &Operation, now: Timestamp) -> Result<V
     Ok(Verdict::Apply(effects))
 }
 
-/// What may be done to a closed account too: a purchase whose credits will never come is taken back.
+/// What may be done to a closed account too: a purchase whose credits will never come is taken back, a recharge that
+/// was still open ends without its money.
 fn moves_nothing(snapshot: &Snapshot, operation: &Operation) -> bool {
-    matches!(operation, Operation::DeactivatePurchase { .. }) && purchases::moves_nothing(snapshot)
+    match operation {
+        Operation::DeactivatePurchase { .. } => purchases::moves_nothing(snapshot),
+        Operation::MoveRecharge { to, .. } => recharges::moves_nothing(snapshot, *to),
+        _ => false,
+    }
 }
 
 /// `None` when it is as asked already.

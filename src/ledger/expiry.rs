@@ -17,7 +17,7 @@ use crate::domain::time::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub struct Expired {
     pub expired: u64,
-    /// Could not be expired, with the reason: a closed account.
+    /// Could not be expired, with the reason: no room for what a hold gives back, damage, somebody who is in the way.
     pub refused: Vec<(String, String)>,
 }
 

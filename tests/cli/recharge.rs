@@ -88,6 +88,23 @@ on_both_engines! {
         assert_eq!(balance(&db), "21.00");
     }
 
+    fn those_of_a_closed_account_end_without_their_money(db: TestDatabase) {
+        db.ledger().run_words("account create --user-id 5").expect_code(0);
+        for _ in 0..3 {
+            db.ledger().run_words("recharge --user-id 5 --amount 20 --method momo --pending --expires-in 30m").expect_code(0);
+        }
+        db.ledger().run_words("account close --user-id 5").expect_code(0);
+        let refused = db.ledger().run_words("recharge complete r1-1 --format json").expect_code(1);
+        assert_eq!(refused.error_code(), "account_closed");
+        db.ledger().run_words("recharge cancel r1-1").expect_code(0);
+        db.ledger().run_words("recharge fail r1-2").expect_code(0);
+        let later = db.ledger().at("2026-03-01T12:30:00Z");
+        assert_eq!(later.run_words("expire-recharges --format json").expect_code(0).data()["expired"], 1);
+        assert_eq!(later.run_words("expire-recharges --format json").expect_code(0).data()["expired"], 0);
+        assert_eq!(db.sql("SELECT status FROM recharges ORDER BY number"), "cancelled\nfailed\nexpired");
+        later.run_words("verify-sync --deep").expect_code(0);
+    }
+
     fn a_retry_of_a_pending_recharge_at_another_time_is_the_same_request(db: TestDatabase) {
         with_balance(&db, "1");
         let open = "recharge --user-id 5 --amount 20 --method momo --pending --expires-in 30m --idempotency-key k --format json";

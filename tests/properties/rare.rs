@@ -197,6 +197,31 @@ on_both_engines! {
         ]);
     }
 
+    fn a_closed_accounts_recharges_end_without_their_money(database: TestDatabase) {
+        let pending = |expires_in| Operation::RechargePending { amount: 20, method: "momo".to_owned(), expires_in };
+        live(&database, &[
+            (NOON, recharge(20)),
+            (NOON, charge(20)),
+            (NOON, pending(Some(1))),
+            (NOON, pending(None)),
+            (NOON, pending(None)),
+            (NOON, pending(None)),
+            (NOON, Operation::RechargeProcess { number: 4 }),
+            (NOON, Operation::Close),
+            (NOON, Operation::RechargeProcess { number: 3 }),
+            (NOON, Operation::RechargeComplete { number: 3 }),
+            (NOON, Operation::RechargeComplete { number: 4 }),
+            (NOON, Operation::RechargeFail { number: 1 }),
+            (NOON, Operation::RechargeFail { number: 3 }),
+            (NOON, Operation::RechargeFail { number: 3 }),
+            (NOON, Operation::RechargeCancel { number: 4 }),
+            (NOON, Operation::RechargeFail { number: 6 }),
+            (A_MINUTE_LATER, Operation::RechargeCancel { number: 2 }),
+            (A_MINUTE_LATER, Operation::ExpireRecharges),
+            (A_MINUTE_LATER, Operation::RechargeComplete { number: 5 }),
+        ]);
+    }
+
     /// The job leaves overdue holds alone; a transfer looks at them first, and they pay the debt.
     fn the_job_brings_credits_beside_overdue_holds(database: TestDatabase) {
         live(&database, &[

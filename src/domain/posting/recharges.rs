@@ -61,6 +61,15 @@ fn completed(snapshot: &Snapshot, amount: Amount, method: &PaymentMethod) -> Res
     Ok(effects)
 }
 
+/// Whether the recharge only ends, so that no money moves.
+pub(super) fn moves_nothing(snapshot: &Snapshot, to: RechargeStatus) -> bool {
+    let ends = matches!(
+        to,
+        RechargeStatus::Failed | RechargeStatus::Cancelled | RechargeStatus::Expired
+    );
+    ends && matches!(snapshot.found, Found::Recharge(_))
+}
+
 /// `None` when the recharge is there already.
 pub(super) fn advance(
     snapshot: &Snapshot,

@@ -146,6 +146,9 @@ impl Account {
             Operation::DeactivatePurchase { purchase, .. } if self.is_without_effect(*purchase) => {
                 self.move_money(step)
             }
+            Operation::RechargeFail { number } | Operation::RechargeCancel { number } if self.has_recharge(*number) => {
+                self.move_money(step)
+            }
             _ if self.closed => Err("account_closed"),
             Operation::Suspend { reason } => Ok(self.suspend(reason, step)),
             Operation::Charge { .. } | Operation::Freeze { .. } => {

@@ -75,6 +75,10 @@ impl Account {
         Ok(Answer::Applied)
     }
 
+    pub fn has_recharge(&self, number: usize) -> bool {
+        (1..=self.recharges.len()).contains(&number)
+    }
+
     pub fn advance(&mut self, number: usize, wanted: RechargeStatus, step: &Step) -> Result<Answer, Code> {
         let Some(index) = number.checked_sub(1).filter(|index| *index < self.recharges.len()) else {
             return Err("not_found");
@@ -100,9 +104,9 @@ impl Account {
         Ok(Answer::Applied)
     }
 
-    /// A closed account is left as it is: nothing of it moves any more.
+    /// Those of a closed account too: nothing moves.
     pub fn expire_recharges(&mut self, actor: &str, now: i64) {
-        if self.closed || !self.recharges.iter().any(|recharge| recharge.is_overdue(now)) {
+        if !self.recharges.iter().any(|recharge| recharge.is_overdue(now)) {
             return;
         }
         self.expire_overdue_holds(actor, now);

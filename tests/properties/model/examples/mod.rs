@@ -226,6 +226,38 @@ fn only_an_empty_account_closes_and_then_refuses_money() {
 }
 
 #[test]
+fn a_closed_accounts_recharges_end_without_their_money() {
+    let mut model = ledger_after([
+        pending(500, Some(60)),
+        pending(500, None),
+        pending(500, None),
+        Operation::Close,
+    ]);
+    let closed = Answer::Refused("account_closed");
+    let complete = |number| Operation::RechargeComplete { number };
+    assert_eq!(tell(&mut model, Operation::RechargeProcess { number: 2 }), closed);
+    assert_eq!(tell(&mut model, complete(2)), closed);
+    assert_eq!(tell(&mut model, Operation::RechargeFail { number: 2 }), Answer::Applied);
+    let cancel = |number| Operation::RechargeCancel { number };
+    assert_eq!(tell(&mut model, cancel(3)), Answer::Applied);
+    assert_eq!(tell(&mut model, cancel(3)), Answer::AlreadyApplied);
+    assert_eq!(tell(&mut model, cancel(4)), closed);
+    assert_eq!(tell_later(&mut model, 60, Operation::ExpireRecharges), Answer::Applied);
+    let statuses: Vec<_> = model
+        .recharges(&five())
+        .iter()
+        .map(|recharge| recharge.status)
+        .collect();
+    let expected = [
+        RechargeStatus::Expired,
+        RechargeStatus::Failed,
+        RechargeStatus::Cancelled,
+    ];
+    assert_eq!(statuses, expected);
+    assert_eq!(standing(&model), (0, 0, 0));
+}
+
+#[test]
 fn money_in_first_pays_off_debt_by_an_entry_of_its_own() {
     let mut model = ledger_with(0);
     model.accounts[0].figures.debt = 30;
