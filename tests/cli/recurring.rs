@@ -197,6 +197,20 @@ on_both_engines! {
         assert_eq!(run_at(&db, "2026-03-02T01:00:00Z").expect_code(7).data()["charged"], 2);
     }
 
+    fn what_a_closed_account_owes_is_cancelled_though_it_is_locked_or_suspended_too(db: TestDatabase) {
+        for (user, stop) in [(1, "account lock"), (2, "suspend")] {
+            db.ledger().run_words(&format!("account create --user-id {user}")).expect_code(0);
+            db.ledger().run_words(&format!("recurring add --user-id {user} --amount 10 --service vps --every day")).expect_code(0);
+            db.ledger().run_words(&format!("{stop} --user-id {user} --reason x")).expect_code(0);
+            db.ledger().run_words(&format!("account close --user-id {user}")).expect_code(0);
+        }
+        let run = run_at(&db, "2026-03-02T00:00:00Z").expect_code(0).data();
+        let outcomes: Vec<&str> = run["unpaid"].as_array().unwrap().iter().map(|unpaid| unpaid["outcome"].as_str().unwrap()).collect();
+        assert_eq!(outcomes, ["closed", "closed"]);
+        let cancelled = json(&db, "recurring list --state cancelled").expect_code(0).data();
+        assert_eq!(cancelled["recurring"].as_array().unwrap().len(), 2);
+    }
+
     fn what_is_cancelled_is_charged_no_more_and_the_last_day_is_the_last(db: TestDatabase) {
         with_balance(&db, "100");
         monthly(&db);

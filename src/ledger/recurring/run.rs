@@ -211,7 +211,11 @@ fn catch_up(
 }
 
 /// Why nothing is even tried: each try would leave an attempt, every hour, for as long as the account is stopped.
+/// A closed one is not waited for: it is told so once, and that ends the agreement.
 const fn stopped(account: &Account) -> Option<Refusal> {
+    if account.closed {
+        return None;
+    }
     match (account.locked, account.suspension) {
         (true, _) => Some(Refusal::AccountLocked),
         (false, Some(_)) => Some(Refusal::AccountSuspended),
