@@ -45,7 +45,7 @@ pub struct Batches {
 }
 
 /// How often a lost connection is replaced within one batch.
-const RECONNECTS: u32 = 10;
+pub(super) const RECONNECTS: u32 = 10;
 
 /// Whoever waits for SQLite's one lock looks every few milliseconds whether it is free; after a batch of many, it is for
 /// so long.
@@ -95,12 +95,7 @@ impl Batches {
                     ledger.db.reconnect()?;
                 }
                 // The same would happen to each of them.
-                Err(
-                    error @ (LedgerError::Interrupted
-                    | LedgerError::Db(
-                        DbError::Busy(_) | DbError::Lost(_) | DbError::Unreachable(_) | DbError::Storage(_),
-                    )),
-                ) => return Err(error),
+                Err(error) if error.befalls_all() => return Err(error),
                 // Something is wrong with one of them: one by one, the others go on.
                 Err(_) => break items.iter().map(|item| alone(ledger, item)).collect(),
             }

@@ -3,10 +3,11 @@
 //! A credit on its way is its own record of what was asked, by whom and when, written long before; that is why the
 //! job leaves no intent for each. A run that dies loses at most its last transaction, and the next one goes on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde_json::json;
 
+use super::batch::RECONNECTS;
 use super::clock::Stopwatch;
 use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
@@ -103,12 +104,9 @@ fn bring_all(
         interrupt::check()?;
         run.keep(ledger)?;
         let due = credits::credits_due_ids(&mut ledger.db, now, after, pace.size())?;
-        let (Some(first), Some(last)) = (due.first(), due.last()) else {
-            break;
-        };
+        let Some(last) = due.last() else { break };
         let started = Stopwatch::start();
-        let range = (*first, *last);
-        bring_or_isolate(ledger, &due, range, now, done)?;
+        bring_or_isolate(ledger, run, &due, now, done)?;
         pace.took(started.elapsed());
         after = (last.account.get(), last.number);
         progress.advance(due.len() as u64);
@@ -117,43 +115,55 @@ fn bring_all(
     Ok(())
 }
 
-/// Brings a range of credits together; where that fails, account by account, so that one stops no other.
+/// Brings credits together; where that fails, account by account, so that one stops no other.
 fn bring_or_isolate(
     ledger: &mut Ledger,
+    run: &mut Run,
     due: &[PurchaseId],
-    range: (PurchaseId, PurchaseId),
     now: Timestamp,
     done: &mut Processed,
 ) -> Result<(), LedgerError> {
-    let failure = match bring(ledger, range, now) {
+    let failure = match bring_through_losses(ledger, due, now) {
         Ok(brought) => {
             done.transferred += brought.transferred;
             done.failed.extend(brought.failed);
             return Ok(());
         }
-        // Whether it was committed shows by what is still pending.
-        Err(LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))) => {
-            ledger.db.reconnect()?;
-            return bring_or_isolate(ledger, due, range, now, done);
-        }
+        // The next account would wait for the same lock, or meet the same disk.
+        Err(error) if error.befalls_all() => return Err(error),
         Err(error) => error,
     };
-    let mut by_account: BTreeMap<i64, Vec<PurchaseId>> = BTreeMap::new();
-    for id in due {
-        by_account.entry(id.account.get()).or_default().push(*id);
-    }
-    if by_account.len() == 1 {
+    let of_one_account = |one: &PurchaseId, other: &PurchaseId| one.account == other.account;
+    if due.chunk_by(of_one_account).count() <= 1 {
         let reason = failure.to_string();
         done.failed.extend(due.iter().map(|id| (*id, reason.clone())));
         return Ok(());
     }
-    for ids in by_account.into_values() {
+    for ids in due.chunk_by(of_one_account) {
+        // There may be thousands, each with a commit of its own.
         interrupt::check()?;
-        if let (Some(first), Some(last)) = (ids.first(), ids.last()) {
-            bring_or_isolate(ledger, &ids, (*first, *last), now, done)?;
-        }
+        run.keep(ledger)?;
+        bring_or_isolate(ledger, run, ids, now, done)?;
     }
     Ok(())
+}
+
+/// A connection that is lost is replaced a few times; whether it was committed shows by what is still pending.
+fn bring_through_losses(ledger: &mut Ledger, due: &[PurchaseId], now: Timestamp) -> Result<Brought, LedgerError> {
+    let (Some(first), Some(last)) = (due.first(), due.last()) else {
+        return Ok(Brought::default());
+    };
+    let mut lost = 0;
+    loop {
+        match bring(ledger, (*first, *last), now) {
+            Err(LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))) if lost < RECONNECTS => {
+                lost += 1;
+                interrupt::check()?;
+                ledger.db.reconnect()?;
+            }
+            result => return result,
+        }
+    }
 }
 
 /// What one transaction has brought.

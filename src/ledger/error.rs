@@ -70,6 +70,25 @@ impl LedgerError {
         matches!(self, Self::Db(error) if error.leaves_open())
     }
 
+    /// Whether others would meet the same: a lock that does not come free, a disk, a server, rights or a schema.
+    ///
+    /// Of many at once; a transaction of one account that is busy says nothing about the others.
+    pub const fn befalls_all(&self) -> bool {
+        matches!(
+            self,
+            Self::Interrupted
+                | Self::Db(
+                    DbError::Busy(_)
+                        | DbError::Lost(_)
+                        | DbError::Unreachable(_)
+                        | DbError::Storage(_)
+                        | DbError::Denied(_)
+                        | DbError::Schema(_)
+                        | DbError::Configuration(_),
+                )
+        )
+    }
+
     pub const fn code(&self) -> Code {
         match self {
             Self::Db(error) | Self::Unknown { cause: error, .. } => match error {

@@ -230,6 +230,21 @@ on_both_engines! {
         assert_eq!(db.sql("SELECT SUM(balance) FROM balances"), "18");
     }
 
+    /// Each account by itself would meet the same.
+    fn a_schema_that_is_not_as_expected_is_no_account_that_is_damaged(db: TestDatabase) {
+        let ledger = points(&db);
+        for user in ["5", "6"] {
+            ledger.run(&["account", "create", "--user-id", user]).expect_code(0);
+            ledger.run(&["purchase", "record", "--user-id", user, "--amount", "200000"]).expect_code(0);
+        }
+        let later = ledger.clone().at(DUE);
+        db.sql("ALTER TABLE entries RENAME TO entries_elsewhere");
+        let failed = later.run_words("process-pending-credits --format json").expect_code(3);
+        assert_eq!(failed.error_code(), "schema");
+        db.sql("ALTER TABLE entries_elsewhere RENAME TO entries");
+        assert_eq!(transferred(&later), 2);
+    }
+
     fn what_nobody_looks_at_is_listed_by_the_job_and_by_health(db: TestDatabase) {
         let ledger = with_points(&db, "1");
         for _ in 0..2 {

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::locks::Lock;
 use super::{at_once, verified};
-use crate::common::{Ledger, Output, TestDatabase, on_both_engines};
+use crate::common::{Engine, Ledger, Output, TestDatabase, on_both_engines};
 
 /// How often the job and a deactivation are started together; a campaign asks for a thousand.
 const RACES_VARIABLE: &str = "LEDGER_TEST_RACES";
@@ -181,6 +182,23 @@ on_both_engines! {
         assert_eq!(ledger.run(&job).expect_code(0).data()["transferred"], 0);
     }
 
+    /// It is not tried account by account: each would wait for the same lock.
+    fn a_job_that_cannot_get_a_lock_is_busy_and_leaves_the_rest_to_the_next(database: TestDatabase) {
+        let ledger = points(&database);
+        accounts(&ledger, 8);
+        fill(&database, 8, 2);
+        let lock = Lock::take(&database);
+        let job = ledger.run_words("process-pending-credits --lock-timeout 300ms --format json");
+        lock.release();
+        assert_eq!(job.expect_code(5).error_code(), "busy");
+
+        let run = ledger.run_words("process-pending-credits --format json").expect_code(0).data();
+
+        assert_eq!(run["transferred"], 16);
+        assert_brought_once(&database, 16);
+        verified(&ledger);
+    }
+
     fn an_interrupted_job_says_so_and_the_next_goes_on(database: TestDatabase) {
         let ledger = points(&database);
         accounts(&ledger, 100);
@@ -197,4 +215,26 @@ on_both_engines! {
         assert_brought_once(&database, 10_000);
         verified(&ledger);
     }
+}
+
+/// A server that ends the connection each time, as by a trigger that brings it down.
+#[test]
+fn a_job_whose_connection_is_lost_again_and_again_gives_up() {
+    let database = TestDatabase::fresh(Engine::Postgres);
+    let ledger = points(&database);
+    accounts(&ledger, 3);
+    fill(&database, 3, 2);
+    database.sql(
+        "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$; \
+         CREATE TRIGGER cut BEFORE INSERT ON entries FOR EACH ROW EXECUTE FUNCTION cut()",
+    );
+    let job = ledger.run_words("process-pending-credits --format json").expect_code(4);
+    assert_eq!(job.error_code(), "unreachable");
+    database.sql("DROP TRIGGER cut ON entries; DROP FUNCTION cut");
+
+    ledger.run_words("process-pending-credits").expect_code(0);
+
+    assert_brought_once(&database, 6);
+    verified(&ledger);
 }

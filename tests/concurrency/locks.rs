@@ -9,13 +9,13 @@ use super::{balance, charge, funded, verified};
 use crate::common::{Engine, Output, TestDatabase, on_both_engines};
 
 /// What a charge of user 5 has to wait for, taken by a client that is not the binary.
-enum Lock {
+pub(super) enum Lock {
     Sqlite(rusqlite::Connection),
     Postgres(Box<PgConnection>),
 }
 
 impl Lock {
-    fn take(database: &TestDatabase) -> Self {
+    pub(super) fn take(database: &TestDatabase) -> Self {
         match database.engine {
             Engine::Sqlite => {
                 let path = database.url.strip_prefix("sqlite://").unwrap();
@@ -36,7 +36,7 @@ impl Lock {
         }
     }
 
-    fn release(self) {
+    pub(super) fn release(self) {
         match self {
             Self::Sqlite(connection) => connection.execute_batch("ROLLBACK").unwrap(),
             Self::Postgres(mut connection) => connection.batch_execute("ROLLBACK").unwrap(),
