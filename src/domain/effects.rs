@@ -1,17 +1,20 @@
 //! What follows from a decision: the writes, the entries in their chain, and a second look at both.
 
+mod contradiction;
+
 use std::sync::Arc;
+
+pub use self::contradiction::contradiction;
 
 use super::access::GrantId;
 use super::balance::{self, Figures, State};
 use super::entry::{Entry, Movement, Stamp};
 use super::hold::Hold;
 use super::money::{Amount, Minor, OutOfRange};
-use super::operation::{Operation, Settle};
 use super::purchase::{CreditState, GiftId, Paid, PendingCredit, PurchaseId};
 use super::recharge::{Recharge, RechargeStatus};
 use super::refusal::Refusal;
-use super::snapshot::{Found, Snapshot};
+use super::snapshot::Snapshot;
 use super::suspension::Unpaid;
 use super::text::Resource;
 use super::time::Timestamp;
@@ -157,60 +160,4 @@ pub fn seal(snapshot: &Snapshot, effects: &Effects, stamp: &Stamp) -> Result<Pos
         entries: entries.into(),
         state,
     })
-}
-
-/// Holds the finished posting against what was asked, independently of how it was decided.
-///
-/// Returns what is wrong, for an error that rolls the transaction back.
-pub fn contradiction(snapshot: &Snapshot, operation: &Operation, posting: &Posting) -> Option<&'static str> {
-    let (before, after) = (&snapshot.state.figures, &posting.state.figures);
-    let negative = [after.balance, after.held, after.debt]
-        .into_iter()
-        .any(Minor::is_negative);
-    if negative {
-        return Some("a figure became negative");
-    }
-    let account = (
-        snapshot.account.user_id.as_str(),
-        snapshot.account.currency.code().as_str(),
-    );
-    let refolded = posting
-        .entries
-        .iter()
-        .try_fold(snapshot.state, |state, entry| balance::fold(&state, account, entry));
-    if refolded != Ok(posting.state) {
-        return Some("the entries do not fold to the new state");
-    }
-    let wealth = |f: &Figures| i128::from(f.balance.get()) + i128::from(f.held.get()) - i128::from(f.debt.get());
-    let moved = wealth(after) - wealth(before);
-    let asked = match operation {
-        Operation::Charge { amount, .. } | Operation::Penalty { amount } => amount.outflow(),
-        Operation::Adjust { amount } => amount.minor(),
-        Operation::Recharge {
-            amount,
-            settle: Settle::Now,
-            ..
-        } => amount.minor(),
-        Operation::Recharge { .. }
-        | Operation::Freeze { .. }
-        | Operation::Release { .. }
-        | Operation::ExpireHold { .. }
-        | Operation::RecordPurchase(_) => Minor::ZERO,
-        Operation::GrantGift { credits, .. } => credits.minor(),
-        Operation::TransferCredit { .. } => match &snapshot.found {
-            Found::Purchase(purchase, _) => purchase.credits,
-            _ => return Some("credits of no purchase"),
-        },
-        Operation::MoveRecharge { to, .. } => match (&snapshot.found, to) {
-            (Found::Recharge(recharge), RechargeStatus::Completed) => recharge.amount.minor(),
-            _ => Minor::ZERO,
-        },
-        // What these move depends on what was left; the fold above has checked the entries themselves.
-        Operation::Commit { .. }
-        | Operation::Refund { .. }
-        | Operation::Reverse { .. }
-        | Operation::DeactivatePurchase { .. }
-        | Operation::DeactivateGift { .. } => return None,
-    };
-    (moved != i128::from(asked.get())).then_some("the entries move another amount than was asked")
 }
