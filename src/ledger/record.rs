@@ -104,10 +104,16 @@ fn find_purchase(db: &mut Db, id: PurchaseId) -> Result<Found, DbError> {
     let Some(purchase) = purchases::purchase_find(db, id)? else {
         return Ok(Found::Nothing);
     };
-    let entry = match purchase.pending.and_then(|credit| credit.entry_seq) {
+    let brought = purchase.pending.and_then(|credit| credit.entry_seq);
+    let entry = match brought {
         Some(seq) => entries::entry_reversible(db, id.account, seq)?,
         None => None,
     };
+    if brought.is_some() && entry.is_none() {
+        return Err(DbError::Integrity(format!(
+            "the entry of the credits of purchase {id} has disappeared; nothing was done; run `ledger health`"
+        )));
+    }
     Ok(Found::Purchase(Box::new(purchase), entry))
 }
 

@@ -155,6 +155,21 @@ on_both_engines! {
         assert_standing(&ledger, "3", "0");
     }
 
+    fn a_purchase_whose_credits_have_lost_their_entry_is_damage_and_no_purchase_without_credits(db: TestDatabase) {
+        let ledger = with_points(&db, "10");
+        done(&ledger, "purchase record --user-id 5 --amount 300000");
+        let later = ledger.clone().at(DUE);
+        transferred(&later);
+        db.sql("UPDATE pending_credits SET entry_seq = 9");
+
+        let damaged = later.run_words("deactivate-purchase p1-1 --reason x --format json").expect_code(6);
+
+        assert_eq!(damaged.error_code(), "integrity");
+        assert!(damaged.stderr.contains("the entry of the credits of purchase p1-1 has disappeared"), "{}", damaged.stderr);
+        assert_standing(&later, "13", "0");
+        assert_eq!(db.sql("SELECT state FROM pending_credits"), "transferred");
+    }
+
     fn credits_come_at_the_48th_hour_and_not_a_microsecond_before(db: TestDatabase) {
         let ledger = points(&db);
         ledger.run_words("account create --user-id 5").expect_code(0);
