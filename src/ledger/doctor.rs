@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 
 use super::clock::{Clock, wall_clock};
 use super::error::LedgerError;
-use super::job::in_force;
+use super::job::{in_force, shown};
 use crate::db::jobs::{Runs, leases_held, run_latest};
 use crate::db::metrics::open_alerts;
 use crate::db::migrate::MigrationStatus;
@@ -287,7 +287,8 @@ fn look_at_leases(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<()
         match (in_force(&lease), lease.holder) {
             (Some(holder), _) => seen.ok("leases", format!("{job} is being run by {holder}")),
             (None, holder) => {
-                let message = format!("a run of {job} by {} has died", holder.unwrap_or_default());
+                let holder = holder.unwrap_or_default();
+                let message = format!("a run of {job} by {} has died", shown(&holder));
                 let scheduled = JOBS.iter().find(|known| known.name == job);
                 let command = scheduled.map_or(job.as_str(), |known| known.command);
                 let remedy = format!("ledger {command} takes over and ends what it had begun");

@@ -185,22 +185,43 @@ fn acquire(ledger: &mut Ledger, job: &'static str) -> Result<i64, LedgerError> {
 pub(super) fn in_force(lease: &Lease) -> Option<String> {
     let holder = lease.holder.clone()?;
     let runs_out = lease.until?;
-    (runs_out > wall_clock() && !is_gone(&holder)).then_some(holder)
+    (runs_out > wall_clock() && !is_gone(&holder)).then(|| shown(&holder).to_owned())
 }
 
-/// Host, process and when it started: a killed run on this host need not be waited for.
+/// Host, process and when it started: a killed run on this host need not be waited for. Behind a space, which process
+/// it is that has this number.
 fn this_process() -> String {
     let pid = std::process::id();
-    format!("{}:{pid}:{}", host(), started_at(pid).unwrap_or_default())
+    let started = started_at(pid).unwrap_or_default();
+    format!("{}:{pid}:{started} {}", host(), numbering().unwrap_or_default())
 }
 
+/// What people are told of a holder.
+pub(super) fn shown(holder: &str) -> &str {
+    holder.split_once(' ').map_or(holder, |(process, _)| process)
+}
+
+/// Since when and among whom processes are numbered: containers may share the name of their host and nothing else.
+fn numbering() -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    Some(format!("{}/{}", boot.trim(), namespace.display()))
+}
+
+/// Whether the holder has certainly ended; of a process that cannot be seen from here nothing is certain.
 fn is_gone(holder: &str) -> bool {
-    let mut parts = holder.rsplitn(3, ':');
+    let Some((process, numbered)) = holder.split_once(' ') else {
+        return false;
+    };
+    let mut parts = process.rsplitn(3, ':');
     let (Some(started), Some(pid), Some(on)) = (parts.next(), parts.next(), parts.next()) else {
         return false;
     };
     let Ok(pid) = pid.parse::<u32>() else { return false };
-    on == host() && !started.is_empty() && started_at(pid).as_deref() != Some(started)
+    on == host()
+        && numbering().as_deref() == Some(numbered)
+        && !started.is_empty()
+        && started_at(pid).as_deref() != Some(started)
 }
 
 pub(super) fn host() -> String {

@@ -28,6 +28,13 @@ fn this_host() -> String {
     name.trim().to_owned()
 }
 
+/// The start of the machine and the space in which processes are numbered.
+fn numbering() -> String {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap();
+    format!("{}/{}", boot.trim(), namespace.display())
+}
+
 /// When the process started, in ticks since boot: the 22nd field.
 fn started_at(process_id: u32) -> String {
     let stat = fs::read_to_string(format!("/proc/{process_id}/stat")).unwrap();
@@ -69,7 +76,7 @@ on_both_engines! {
 
     fn the_lease_of_a_living_process_of_this_host_is_respected(database: TestDatabase) {
         let this = std::process::id();
-        leave_lease(&database, &format!("{}:{this}:{}", this_host(), started_at(this)));
+        leave_lease(&database, &format!("{}:{this}:{} {}", this_host(), started_at(this), numbering()));
 
         assert_busy(&database.ledger());
     }
@@ -79,11 +86,23 @@ on_both_engines! {
         // Given a number that nobody has, and one that somebody else has got since
         let gone = [format!("{}:1", ended_process()), format!("{}:1", std::process::id())];
         for process in gone {
-            leave_lease(&database, &format!("{}:{process}", this_host()));
+            leave_lease(&database, &format!("{}:{process} {}", this_host(), numbering()));
 
             ledger.run(&["verify-sync", "--lock-timeout", "200ms"]).expect_code(0);
 
             assert_eq!(database.sql("SELECT fence, holder, lease_until FROM jobs"), "8||");
+        }
+    }
+
+    /// A container of the same name, the machine before it was started anew, and who does not say.
+    fn the_lease_of_a_process_that_cannot_be_seen_from_here_is_respected(database: TestDatabase) {
+        let process = format!("{}:{}:1", this_host(), ended_process());
+        let (boot, namespace) = numbering().split_once('/').map(|(boot, space)| (boot.to_owned(), space.to_owned())).unwrap();
+        for elsewhere in [format!(" {boot}/pid:[1]"), format!(" 0-0/{namespace}"), " ".to_owned(), String::new()] {
+            leave_lease(&database, &format!("{process}{elsewhere}"));
+            let busy = database.ledger().run_words("verify-sync --lock-timeout 50ms --format json").expect_code(5);
+            let message = busy.error()["error"]["message"].as_str().unwrap().to_owned();
+            assert_eq!(message, format!("busy: verify-sync is already being run by {process}; try again later"));
         }
     }
 
