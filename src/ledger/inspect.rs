@@ -81,7 +81,7 @@ pub fn history(
     })
 }
 
-/// Whether an account could pay.
+/// Whether an account could pay; with the figures that a charge would meet.
 #[derive(Clone, Debug)]
 pub enum Affordable {
     Yes(AccountView),
@@ -106,11 +106,6 @@ pub fn could_pay(
     read(&mut ledger.db, |db| {
         let Located { account, mut state } =
             snapshot::look(db, id)?.ok_or_else(|| LedgerError::NotFound(format!("account {id} does not exist")))?;
-        let view = AccountView {
-            account: Account::clone(&account),
-            figures: state.figures,
-            last_seq: state.last_seq,
-        };
         // A charge would give back what is overdue first, and that pays a debt before it can be spent.
         for hold in holds::holds_overdue_of(db, id, now)? {
             let expire = Operation::ExpireHold { hold: hold.id.number };
@@ -125,6 +120,12 @@ pub fn could_pay(
                 state.figures = effects.figures_after(&state.figures).map_err(beyond_range)?;
             }
         }
+        // Shown as they were judged: what is overdue is no longer held.
+        let view = AccountView {
+            account: Account::clone(&account),
+            figures: state.figures,
+            last_seq: state.last_seq,
+        };
         let snapshot = Snapshot {
             usage: usage(db, &account, now)?,
             suspension: None,

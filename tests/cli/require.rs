@@ -59,7 +59,8 @@ on_both_engines! {
         let before = everything(&db);
         let no = refused(json(&db, "balance --user-id 5 --require 501"), "insufficient_balance");
         assert_eq!(no["short_of"], "1.00");
-        overdue(&db, "balance --user-id 5 --require 1500").expect_code(0);
+        let yes = overdue(&db, "balance --user-id 5 --require 1500").expect_code(0).data();
+        assert_eq!((&yes["balance"], &yes["held"], &yes["last_seq"]), (&"1500.00".into(), &"0.00".into(), &2.into()));
         let no = refused(overdue(&db, "balance --user-id 5 --require 1501"), "insufficient_balance");
         assert_eq!((&no["balance"], &no["short_of"]), (&"1500.00".into(), &"1.00".into()));
         assert_eq!(everything(&db), before);
@@ -74,7 +75,8 @@ on_both_engines! {
         json(&db, "reverse --user-id 5 --entry 1 --amount 3 --if-spent debt").expect_code(0);
         let no = refused(overdue(&db, "balance --user-id 5 --require 2.01"), "insufficient_balance");
         assert_eq!(no["balance"], "2.00");
-        overdue(&db, "balance --user-id 5 --require 2").expect_code(0);
+        let yes = overdue(&db, "balance --user-id 5 --require 2").expect_code(0).data();
+        assert_eq!((&yes["balance"], &yes["held"], &yes["debt"]), (&"2.00".into(), &"0.00".into(), &"0.00".into()));
         refused(overdue(&db, "charge --user-id 5 --amount 2.01 --service vps"), "insufficient_balance");
         overdue(&db, "charge --user-id 5 --amount 2 --service vps").expect_code(0);
         digest(&db);
