@@ -9,7 +9,7 @@ use super::help;
 use super::values::{amount, expiry, json, one_of};
 use crate::domain::code::{Code, Exit};
 use crate::domain::operation::{Operation, Settle};
-use crate::domain::recharge::{RechargeId, RechargeStatus};
+use crate::domain::recharge::{RechargeGoal, RechargeId, RechargeStatus};
 use crate::domain::text::{PaymentMethod, UserId};
 use crate::ledger::post::Request;
 use crate::ledger::recharge::RechargeQuery;
@@ -110,10 +110,10 @@ pub struct ExpireRechargesArgs {}
 
 pub fn run(context: &Context<'_>, args: &RechargeArgs) -> anyhow::Result<Exit> {
     match &args.step {
-        Some(RechargeCommand::Complete(step)) => advance(context, step, RechargeStatus::Completed),
-        Some(RechargeCommand::Process(step)) => advance(context, step, RechargeStatus::Processing),
-        Some(RechargeCommand::Fail(step)) => advance(context, step, RechargeStatus::Failed),
-        Some(RechargeCommand::Cancel(step)) => advance(context, step, RechargeStatus::Cancelled),
+        Some(RechargeCommand::Complete(step)) => advance(context, step, RechargeGoal::Completed),
+        Some(RechargeCommand::Process(step)) => advance(context, step, RechargeGoal::Processing),
+        Some(RechargeCommand::Fail(step)) => advance(context, step, RechargeGoal::Failed),
+        Some(RechargeCommand::Cancel(step)) => advance(context, step, RechargeGoal::Cancelled),
         Some(RechargeCommand::List(args)) => list(context, args),
         Some(RechargeCommand::Callback(args)) => callback::run(context, args),
         None => open(context, &args.open),
@@ -150,7 +150,7 @@ fn open(context: &Context<'_>, args: &OpenArgs) -> anyhow::Result<Exit> {
     })
 }
 
-fn advance(context: &Context<'_>, args: &StepArgs, to: RechargeStatus) -> anyhow::Result<Exit> {
+fn advance(context: &Context<'_>, args: &StepArgs, to: RechargeGoal) -> anyhow::Result<Exit> {
     let id: RechargeId = args.id.parse().map_err(invalid)?;
     let gateway_response = json(args.gateway_response.as_deref(), "--gateway-response")?;
     let key = args.key.parse()?;

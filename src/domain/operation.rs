@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::access::Access;
 use super::money::{Amount, Minor, SignedAmount};
 use super::purchase::Paid;
-use super::recharge::RechargeStatus;
+use super::recharge::RechargeGoal;
 use super::text::{Json, PaymentMethod, Service};
 
 /// Everything that moves an account's figures or the records that stand for money on its way.
@@ -37,7 +37,7 @@ pub enum Operation {
     /// Takes the recharge of that number to another status.
     MoveRecharge {
         number: i64,
-        to: RechargeStatus,
+        to: RechargeGoal,
         gateway_response: Option<Json>,
         /// What a gateway says this is about; anything else is refused.
         claim: Option<Claim>,

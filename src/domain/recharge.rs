@@ -52,6 +52,37 @@ impl RechargeStatus {
     }
 }
 
+/// What a recharge can be taken to; none becomes pending again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RechargeGoal {
+    Processing,
+    Completed,
+    Failed,
+    Cancelled,
+    Expired,
+}
+
+impl RechargeGoal {
+    pub const ALL: [Self; 5] = [
+        Self::Processing,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Expired,
+    ];
+
+    /// The status once it is there.
+    pub const fn status(self) -> RechargeStatus {
+        match self {
+            Self::Processing => RechargeStatus::Processing,
+            Self::Completed => RechargeStatus::Completed,
+            Self::Failed => RechargeStatus::Failed,
+            Self::Cancelled => RechargeStatus::Cancelled,
+            Self::Expired => RechargeStatus::Expired,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recharge {
     pub id: RechargeId,
@@ -89,11 +120,11 @@ impl Recharge {
         }
     }
 
-    /// Whether this recharge may become `target` at `now`.
-    pub fn step(&self, target: RechargeStatus, now: Timestamp) -> Step {
+    /// Whether this recharge may be taken to `goal` at `now`.
+    pub fn step(&self, goal: RechargeGoal, now: Timestamp) -> Step {
         let current = self.status_at(now);
-        let expires = target == RechargeStatus::Expired;
-        if self.status == target {
+        let expires = goal == RechargeGoal::Expired;
+        if self.status == goal.status() {
             Step::AlreadyThere
         } else if expires && current == RechargeStatus::Expired {
             Step::Take
@@ -140,7 +171,7 @@ mod tests {
 
     #[test]
     fn only_a_pending_one_whose_time_has_run_out_expires() {
-        let expires = |status, micros| recharge(status).step(RechargeStatus::Expired, at(micros));
+        let expires = |status, micros| recharge(status).step(RechargeGoal::Expired, at(micros));
         assert_eq!(expires(RechargeStatus::Pending, EXPIRY - 1), Step::NotDue);
         assert_eq!(expires(RechargeStatus::Pending, EXPIRY), Step::Take);
         assert_eq!(expires(RechargeStatus::Processing, EXPIRY), Step::NotDue);
@@ -151,15 +182,15 @@ mod tests {
             expires_at: None,
             ..recharge(RechargeStatus::Pending)
         };
-        assert_eq!(forever.step(RechargeStatus::Expired, at(i64::MAX / 4)), Step::NotDue);
+        assert_eq!(forever.step(RechargeGoal::Expired, at(i64::MAX / 4)), Step::NotDue);
     }
 
     #[test]
     fn what_a_gateway_has_taken_up_completes_whatever_the_time() {
         let processing = recharge(RechargeStatus::Processing);
-        assert_eq!(processing.step(RechargeStatus::Completed, at(EXPIRY)), Step::Take);
+        assert_eq!(processing.step(RechargeGoal::Completed, at(EXPIRY)), Step::Take);
         let pending = recharge(RechargeStatus::Pending);
         let ended = Step::Ended(RechargeStatus::Expired);
-        assert_eq!(pending.step(RechargeStatus::Completed, at(EXPIRY)), ended);
+        assert_eq!(pending.step(RechargeGoal::Completed, at(EXPIRY)), ended);
     }
 }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::domain::currency::CurrencyCode;
-use crate::domain::recharge::RechargeStatus;
+use crate::domain::recharge::RechargeGoal;
 use crate::domain::text::Json;
 use crate::ledger::recharge::Callback;
 
@@ -39,8 +39,8 @@ pub fn read(body: &[u8]) -> Result<Callback, String> {
     let text = std::str::from_utf8(body).map_err(|_| "the callback's body is not UTF-8".to_string())?;
     let body: Body = serde_json::from_str(text).map_err(|error| format!("the callback's body: {error}"))?;
     let to = match body.status.as_str() {
-        "completed" => RechargeStatus::Completed,
-        "failed" => RechargeStatus::Failed,
+        "completed" => RechargeGoal::Completed,
+        "failed" => RechargeGoal::Failed,
         _ => return Err("the callback's status is neither completed nor failed".into()),
     };
     Ok(Callback {

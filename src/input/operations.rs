@@ -17,7 +17,7 @@ use crate::domain::hold::HoldId;
 use crate::domain::money::{Amount, AmountError, SignedAmount};
 use crate::domain::operation::{IfSpent, Operation, Settle};
 use crate::domain::purchase::{GiftId, Paid, PurchaseId};
-use crate::domain::recharge::{RechargeId, RechargeStatus};
+use crate::domain::recharge::{RechargeGoal, RechargeId};
 use crate::domain::text::{Description, IdempotencyKey, Json, PaymentMethod, Reference, Resource, Service, UserId};
 use crate::domain::worth::{PerCredit, Terms, Worth, pending_span};
 
@@ -359,10 +359,10 @@ fn operation(op: &str, record: i64, fields: &mut Fields, note: &Note, currency: 
             grants: fields.access()?,
         },
         "recharge" => recharge(fields, currency)?,
-        "recharge-complete" => step(fields, record, RechargeStatus::Completed)?,
-        "recharge-process" => step(fields, record, RechargeStatus::Processing)?,
-        "recharge-fail" => step(fields, record, RechargeStatus::Failed)?,
-        "recharge-cancel" => step(fields, record, RechargeStatus::Cancelled)?,
+        "recharge-complete" => step(fields, record, RechargeGoal::Completed)?,
+        "recharge-process" => step(fields, record, RechargeGoal::Processing)?,
+        "recharge-fail" => step(fields, record, RechargeGoal::Failed)?,
+        "recharge-cancel" => step(fields, record, RechargeGoal::Cancelled)?,
         "freeze" => Operation::Freeze {
             amount: fields.amount(currency)?,
             service: fields.service()?,
@@ -453,7 +453,7 @@ fn commit(fields: &mut Fields, hold: i64, currency: &Currency) -> Result<Operati
     })
 }
 
-fn step(fields: &mut Fields, number: i64, to: RechargeStatus) -> Result<Operation, Wrong> {
+fn step(fields: &mut Fields, number: i64, to: RechargeGoal) -> Result<Operation, Wrong> {
     Ok(Operation::MoveRecharge {
         number,
         to,

@@ -10,7 +10,7 @@ use crate::db::{Db, DbError, holds, recharges};
 use crate::domain::account::AccountId;
 use crate::domain::code::Exit;
 use crate::domain::hold::HoldId;
-use crate::domain::recharge::{RechargeId, RechargeStatus};
+use crate::domain::recharge::{RechargeGoal, RechargeId};
 use crate::domain::time::Timestamp;
 
 /// What an expiry job did.
@@ -51,7 +51,7 @@ impl Expiring for RechargeId {
     }
 
     fn end(self, ledger: &mut Ledger) -> Result<Answer, LedgerError> {
-        recharge::advance(ledger, self, RechargeStatus::Expired, None, None).map_err(LedgerError::without_key)
+        recharge::advance(ledger, self, RechargeGoal::Expired, None, None).map_err(LedgerError::without_key)
     }
 }
 

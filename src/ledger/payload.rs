@@ -20,7 +20,7 @@ use crate::domain::intent::Payload;
 use crate::domain::money::Minor;
 use crate::domain::operation::{IfSpent, NewPurchase, Operation, Settle};
 use crate::domain::purchase::Paid;
-use crate::domain::recharge::RechargeStatus;
+use crate::domain::recharge::RechargeGoal;
 use crate::domain::text::{Description, Json, Reference, Service};
 
 /// The name under which an operation is recorded, and by which `apply` calls it.
@@ -31,12 +31,11 @@ pub fn operation_name(operation: &Operation) -> &'static str {
         Operation::Penalty { .. } => "penalty",
         Operation::Recharge { .. } => "recharge",
         Operation::MoveRecharge { to, .. } => match to {
-            RechargeStatus::Pending => "recharge",
-            RechargeStatus::Processing => "recharge-process",
-            RechargeStatus::Completed => "recharge-complete",
-            RechargeStatus::Failed => "recharge-fail",
-            RechargeStatus::Cancelled => "recharge-cancel",
-            RechargeStatus::Expired => "recharge-expire",
+            RechargeGoal::Processing => "recharge-process",
+            RechargeGoal::Completed => "recharge-complete",
+            RechargeGoal::Failed => "recharge-fail",
+            RechargeGoal::Cancelled => "recharge-cancel",
+            RechargeGoal::Expired => "recharge-expire",
         },
         Operation::Freeze { .. } => "freeze",
         Operation::Commit { .. } => "commit",

@@ -12,7 +12,7 @@ use crate::domain::currency::CurrencyCode;
 use crate::domain::entry::Note;
 use crate::domain::money::Amount;
 use crate::domain::operation::{Claim, Operation};
-use crate::domain::recharge::{Recharge, RechargeId, RechargeStatus};
+use crate::domain::recharge::{Recharge, RechargeGoal, RechargeId, RechargeStatus};
 use crate::domain::refusal::Refusal;
 use crate::domain::text::{IdempotencyKey, Json, PaymentMethod, UserId};
 
@@ -27,7 +27,7 @@ pub struct RechargeView {
 pub fn advance(
     ledger: &mut Ledger,
     id: RechargeId,
-    to: RechargeStatus,
+    to: RechargeGoal,
     gateway_response: Option<Json>,
     key: Option<IdempotencyKey>,
 ) -> Result<Answer, LedgerError> {
@@ -49,7 +49,7 @@ fn account_of(ledger: &mut Ledger, id: RechargeId) -> Result<Account, LedgerErro
 #[derive(Clone, Debug)]
 pub struct Callback {
     pub id: RechargeId,
-    pub to: RechargeStatus,
+    pub to: RechargeGoal,
     /// Decimal text in the recharge's currency.
     pub amount: String,
     pub currency: CurrencyCode,
@@ -88,7 +88,7 @@ pub fn callback(
 fn step(
     ledger: &mut Ledger,
     account: Account,
-    (number, to): (i64, RechargeStatus),
+    (number, to): (i64, RechargeGoal),
     gateway_response: Option<Json>,
     claim: Option<Claim>,
     key: Option<IdempotencyKey>,

@@ -5,7 +5,7 @@ use std::fmt;
 use ledger::domain::currency::Currency;
 use ledger::domain::entry::Note;
 use ledger::domain::operation::Operation;
-use ledger::domain::recharge::{RechargeId, RechargeStatus};
+use ledger::domain::recharge::{RechargeGoal, RechargeId};
 use ledger::input::callback::{LONGEST, read};
 use ledger::ledger::signature;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -31,10 +31,7 @@ pub fn check(bytes: &[u8]) {
             assert!(fits, "{object:?}");
             let id = object["recharge_id"].as_str().expect("a text");
             assert_eq!(without_zeros(id), callback.id.to_string());
-            assert_eq!(
-                object["status"] == "completed",
-                callback.to == RechargeStatus::Completed
-            );
+            assert_eq!(object["status"] == "completed", callback.to == RechargeGoal::Completed);
             assert_eq!(object["currency"], callback.currency.as_str());
             assert_eq!(as_text(&object["amount"]), Some(callback.amount));
             assert_eq!(callback.body.value(), Value::Object(object), "the body is kept");

@@ -6,7 +6,7 @@ mod lists;
 use std::time::Duration;
 
 use ledger::domain::account::Limits;
-use ledger::domain::recharge::{RechargeId, RechargeStatus};
+use ledger::domain::recharge::{RechargeGoal, RechargeId};
 use ledger::domain::text::Actor;
 use ledger::domain::time::Timestamp;
 use ledger::ledger::account::{self, AccountView, Change, Changed, Create, Setting, Settings};
@@ -184,15 +184,15 @@ impl Desk {
 
     fn move_money(&mut self, step: &Step) -> Said {
         match step.operation {
-            Operation::RechargeProcess { number } => self.advance(step, number, RechargeStatus::Processing),
-            Operation::RechargeComplete { number } => self.advance(step, number, RechargeStatus::Completed),
-            Operation::RechargeFail { number } => self.advance(step, number, RechargeStatus::Failed),
-            Operation::RechargeCancel { number } => self.advance(step, number, RechargeStatus::Cancelled),
+            Operation::RechargeProcess { number } => self.advance(step, number, RechargeGoal::Processing),
+            Operation::RechargeComplete { number } => self.advance(step, number, RechargeGoal::Completed),
+            Operation::RechargeFail { number } => self.advance(step, number, RechargeGoal::Failed),
+            Operation::RechargeCancel { number } => self.advance(step, number, RechargeGoal::Cancelled),
             _ => said(post(&mut self.ledger, &request(step)).unwrap().outcome),
         }
     }
 
-    fn advance(&mut self, step: &Step, number: usize, to: RechargeStatus) -> Said {
+    fn advance(&mut self, step: &Step, number: usize, to: RechargeGoal) -> Said {
         let found = account::find(&mut self.ledger, &user(&step.account), currency(&step.account).code());
         let account = match found {
             Ok(view) => view.account.id,

@@ -10,7 +10,7 @@ use ledger::domain::entry;
 use ledger::domain::money::{Amount, Minor, SignedAmount};
 use ledger::domain::operation::{self as asked, IfSpent, NewPurchase, Settle};
 use ledger::domain::purchase;
-use ledger::domain::recharge::RechargeStatus;
+use ledger::domain::recharge::RechargeGoal;
 use ledger::domain::text::{Description, IdempotencyKey, Json, PaymentMethod, Reference, Resource, Service, UserId};
 
 pub use records::{event, gift, grant, hold, purchase, recharge, suspension};
@@ -94,15 +94,15 @@ pub fn operation(wanted: &Operation) -> asked::Operation {
             amount: SignedAmount::new(minor(*amount)).unwrap(),
         },
         Operation::Penalty { amount: taken } => asked::Operation::Penalty { amount: amount(*taken) },
-        Operation::RechargeProcess { number } => moved_recharge(*number, RechargeStatus::Processing),
-        Operation::RechargeComplete { number } => moved_recharge(*number, RechargeStatus::Completed),
-        Operation::RechargeFail { number } => moved_recharge(*number, RechargeStatus::Failed),
-        Operation::RechargeCancel { number } => moved_recharge(*number, RechargeStatus::Cancelled),
+        Operation::RechargeProcess { number } => moved_recharge(*number, RechargeGoal::Processing),
+        Operation::RechargeComplete { number } => moved_recharge(*number, RechargeGoal::Completed),
+        Operation::RechargeFail { number } => moved_recharge(*number, RechargeGoal::Failed),
+        Operation::RechargeCancel { number } => moved_recharge(*number, RechargeGoal::Cancelled),
         other => operation_on_credits(other).unwrap_or_else(|| operation_on_record(other)),
     }
 }
 
-fn moved_recharge(number: usize, to: RechargeStatus) -> asked::Operation {
+fn moved_recharge(number: usize, to: RechargeGoal) -> asked::Operation {
     asked::Operation::MoveRecharge {
         number: number as i64,
         to,

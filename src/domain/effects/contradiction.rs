@@ -4,7 +4,7 @@ use super::super::balance::{self, Figures};
 use super::super::money::{Amount, Minor};
 use super::super::operation::{IfSpent, Operation, Settle};
 use super::super::purchase::{CreditState, Purchase};
-use super::super::recharge::RechargeStatus;
+use super::super::recharge::RechargeGoal;
 use super::super::snapshot::{Found, Reversible, Snapshot};
 use super::Posting;
 
@@ -84,7 +84,7 @@ impl Asked {
                 Settle::Later { .. } => Self::NOTHING,
             },
             Operation::MoveRecharge { to, .. } => match (found, to) {
-                (Found::Recharge(recharge), RechargeStatus::Completed) => Self::wealth(wide(recharge.amount.minor())),
+                (Found::Recharge(recharge), RechargeGoal::Completed) => Self::wealth(wide(recharge.amount.minor())),
                 _ => Self::NOTHING,
             },
             Operation::Freeze { amount, .. } => Self::held(wide(amount.minor())),

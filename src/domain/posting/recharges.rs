@@ -4,7 +4,7 @@ use super::super::effects::{Effects, RechargeWrite, RecordWrite};
 use super::super::entry::{CounterAccount, EntryKind, Note};
 use super::super::money::Amount;
 use super::super::operation::{Claim, Settle};
-use super::super::recharge::{Recharge, RechargeId, RechargeStatus, Step};
+use super::super::recharge::{Recharge, RechargeGoal, RechargeId, RechargeStatus, Step};
 use super::super::refusal::Refusal;
 use super::super::snapshot::{Found, Snapshot};
 use super::super::text::{Json, PaymentMethod};
@@ -62,10 +62,10 @@ fn completed(snapshot: &Snapshot, amount: Amount, method: &PaymentMethod) -> Res
 }
 
 /// Whether the recharge only ends, so that no money moves.
-pub(super) fn moves_nothing(snapshot: &Snapshot, to: RechargeStatus) -> bool {
+pub(super) fn moves_nothing(snapshot: &Snapshot, to: RechargeGoal) -> bool {
     let ends = matches!(
         to,
-        RechargeStatus::Failed | RechargeStatus::Cancelled | RechargeStatus::Expired
+        RechargeGoal::Failed | RechargeGoal::Cancelled | RechargeGoal::Expired
     );
     ends && matches!(snapshot.found, Found::Recharge(_))
 }
@@ -74,7 +74,7 @@ pub(super) fn moves_nothing(snapshot: &Snapshot, to: RechargeStatus) -> bool {
 pub(super) fn advance(
     snapshot: &Snapshot,
     number: i64,
-    to: RechargeStatus,
+    to: RechargeGoal,
     gateway_response: Option<&Json>,
     claim: Option<&Claim>,
     now: Timestamp,
@@ -107,15 +107,15 @@ pub(super) fn advance(
         Step::Take => {}
     }
     let mut after = Recharge {
-        status: to,
-        finished_at: to.is_final().then_some(now),
+        status: to.status(),
+        finished_at: to.status().is_final().then_some(now),
         ..recharge.clone()
     };
     if let Some(response) = gateway_response {
         after.gateway_response = Some(response.clone());
     }
     let mut effects = Effects::default();
-    if to == RechargeStatus::Completed {
+    if to == RechargeGoal::Completed {
         effects = completed(snapshot, recharge.amount, &recharge.method)?;
         after.entry_seq = snapshot.state.last_seq.checked_add(1);
     }

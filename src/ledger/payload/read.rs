@@ -8,7 +8,7 @@ use crate::domain::entry::Note;
 use crate::domain::intent::Payload;
 use crate::domain::money::{Amount, AmountError, Minor, SignedAmount};
 use crate::domain::operation::{Claim, NewPurchase, Operation, Settle};
-use crate::domain::recharge::RechargeStatus;
+use crate::domain::recharge::RechargeGoal;
 use crate::domain::text::PaymentMethod;
 
 /// What was asked; the other way round of [`super::payload`].
@@ -46,13 +46,12 @@ impl Fields<'_> {
                     .ok_or_else(|| wrong("amount", "missing"))?,
             },
             "penalty" => Operation::Penalty { amount: self.amount()? },
-            "recharge" if self.has("recharge") => self.step(RechargeStatus::Pending)?,
             "recharge" => self.recharge()?,
-            "recharge-process" => self.step(RechargeStatus::Processing)?,
-            "recharge-complete" => self.step(RechargeStatus::Completed)?,
-            "recharge-fail" => self.step(RechargeStatus::Failed)?,
-            "recharge-cancel" => self.step(RechargeStatus::Cancelled)?,
-            "recharge-expire" => self.step(RechargeStatus::Expired)?,
+            "recharge-process" => self.step(RechargeGoal::Processing)?,
+            "recharge-complete" => self.step(RechargeGoal::Completed)?,
+            "recharge-fail" => self.step(RechargeGoal::Failed)?,
+            "recharge-cancel" => self.step(RechargeGoal::Cancelled)?,
+            "recharge-expire" => self.step(RechargeGoal::Expired)?,
             "freeze" => Operation::Freeze {
                 amount: self.amount()?,
                 service: self.service()?,
@@ -116,7 +115,7 @@ impl Fields<'_> {
         })
     }
 
-    fn step(&mut self, to: RechargeStatus) -> Result<Operation, Unreadable> {
+    fn step(&mut self, to: RechargeGoal) -> Result<Operation, Unreadable> {
         let method = self.parsed("method", PaymentMethod::parse)?;
         let claim = match (self.part()?, method) {
             (Some(amount), Some(method)) => Some(Claim { amount, method }),
@@ -224,6 +223,7 @@ mod tests {
             ),
             (r#"{"op":"charge","amount":"5","service":"vps"}"#, "recorded today"),
             (r#"{"op":"steal","amount":"5.00"}"#, "op: steal"),
+            (r#"{"op":"recharge","recharge":1}"#, "missing"),
             (
                 r#"{"op":"recharge-complete","amount":"5.00","recharge":1}"#,
                 "half a claim",

@@ -11,7 +11,7 @@ use crate::domain::entry::Note;
 use crate::domain::money::{Amount, Minor, SignedAmount};
 use crate::domain::operation::{Claim, IfSpent, NewPurchase, Operation, Settle};
 use crate::domain::purchase::Paid;
-use crate::domain::recharge::RechargeStatus;
+use crate::domain::recharge::RechargeGoal;
 use crate::domain::text::{Description, Json, PaymentMethod, Reference, Resource, Service};
 
 pub(in crate::ledger) fn currency() -> impl Strategy<Value = Currency> {
@@ -119,7 +119,7 @@ fn money() -> BoxedStrategy<Operation> {
         ),
         (
             number(),
-            select(RechargeStatus::ALL.to_vec()),
+            select(RechargeGoal::ALL.to_vec()),
             proptest::option::of(json()),
             claim
         )

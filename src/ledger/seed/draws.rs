@@ -9,7 +9,7 @@ use crate::domain::entry::Note;
 use crate::domain::money::{Minor, SignedAmount};
 use crate::domain::operation::{IfSpent, NewPurchase, Operation, Settle};
 use crate::domain::purchase::Paid;
-use crate::domain::recharge::RechargeStatus;
+use crate::domain::recharge::RechargeGoal;
 use crate::ledger::error::LedgerError;
 
 /// What top-ups are made of, in hundredths.
@@ -156,11 +156,11 @@ impl Plan<'_> {
         let number = self.books[account].recharges;
         self.ask(account, operation, Note::default(), Expected::Applied(0))?;
         let (to, most) = match self.random.below(20) {
-            0..11 => (RechargeStatus::Completed, 20),
-            11..13 => (RechargeStatus::Processing, 20),
-            13..15 => (RechargeStatus::Failed, 20),
-            15..17 => (RechargeStatus::Cancelled, 20),
-            17..19 => (RechargeStatus::Completed, MINUTES_PER_DAY),
+            0..11 => (RechargeGoal::Completed, 20),
+            11..13 => (RechargeGoal::Processing, 20),
+            13..15 => (RechargeGoal::Failed, 20),
+            15..17 => (RechargeGoal::Cancelled, 20),
+            17..19 => (RechargeGoal::Completed, MINUTES_PER_DAY),
             // Nobody hears of it again.
             _ => return Ok(()),
         };

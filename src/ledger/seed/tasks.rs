@@ -6,7 +6,7 @@ use super::plan::{Expected, Plan, amount};
 use super::words::{because, gateway_response};
 use crate::domain::entry::Note;
 use crate::domain::operation::{IfSpent, Operation};
-use crate::domain::recharge::RechargeStatus;
+use crate::domain::recharge::RechargeGoal;
 use crate::domain::time::Timestamp;
 use crate::ledger::error::LedgerError;
 
@@ -28,7 +28,7 @@ pub enum What {
         units: i64,
         /// While it is pending.
         expires_at: Option<Timestamp>,
-        to: RechargeStatus,
+        to: RechargeGoal,
     },
     Hold {
         number: i64,
@@ -172,15 +172,15 @@ impl Plan<'_> {
         number: i64,
         units: i64,
         expires_at: Option<Timestamp>,
-        to: RechargeStatus,
+        to: RechargeGoal,
     ) -> Result<(), LedgerError> {
         let overdue = expires_at.is_some_and(|at| at <= self.chunk.at);
-        let to = if overdue { RechargeStatus::Expired } else { to };
+        let to = if overdue { RechargeGoal::Expired } else { to };
         let made = match to {
-            RechargeStatus::Completed => self.recharged(account, units),
+            RechargeGoal::Completed => self.recharged(account, units),
             _ => 0,
         };
-        let paid = to == RechargeStatus::Completed;
+        let paid = to == RechargeGoal::Completed;
         let operation = Operation::MoveRecharge {
             number,
             to,
@@ -188,12 +188,12 @@ impl Plan<'_> {
             claim: None,
         };
         self.ask(account, operation, Note::default(), Expected::Applied(made))?;
-        if to == RechargeStatus::Processing {
+        if to == RechargeGoal::Processing {
             let what = What::Recharge {
                 number,
                 units,
                 expires_at: None,
-                to: RechargeStatus::Completed,
+                to: RechargeGoal::Completed,
             };
             let due = self.within(5, 600);
             self.later(
