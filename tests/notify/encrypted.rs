@@ -2,15 +2,10 @@
 
 use std::fs;
 
-use super::{SECRET, funded, later, told};
+use super::{SECRET, funded, later, patient, told};
 use crate::common::receiver::Receiver;
 use crate::common::tls::TlsFront;
 use crate::common::{Engine, Ledger, TestDatabase};
-
-/// Patient enough for a handshake on a busy machine.
-fn ledger(db: &TestDatabase) -> Ledger {
-    db.ledger().env("LEDGER_NOTIFY_TIMEOUT", "20s")
-}
 
 /// The same, trusting that certificate.
 fn trusting(ledger: &Ledger, front: &TlsFront) -> Ledger {
@@ -34,7 +29,7 @@ fn a_webhook_is_told_under_a_trusted_certificate_alone() {
     let db = TestDatabase::fresh(Engine::Sqlite);
     let receiver = Receiver::http();
     let front = TlsFront::of(receiver.address);
-    let ledger = ledger(&db)
+    let ledger = patient(&db)
         .env("LEDGER_NOTIFY_WEBHOOK_URL", &format!("https://{}/hook", front.address))
         .env("LEDGER_NOTIFY_WEBHOOK_SECRET", SECRET);
     only_the_trusted_one_is_told(&db, &ledger, &front, || receiver.seen().len());
@@ -45,7 +40,7 @@ fn a_mail_server_gets_the_password_under_a_trusted_certificate_alone() {
     let db = TestDatabase::fresh(Engine::Sqlite);
     let receiver = Receiver::smtp();
     let front = TlsFront::of(receiver.address);
-    let ledger = ledger(&db)
+    let ledger = patient(&db)
         .env("LEDGER_NOTIFY_SMTP_URL", &format!("smtps://{}", front.address))
         .env("LEDGER_NOTIFY_SMTP_USER", "ledger")
         .env("LEDGER_NOTIFY_SMTP_PASSWORD", "hunter2")

@@ -1,11 +1,11 @@
 //! E-mail: a real dialogue with a server that is obliging, refuses, hangs or breaks off.
 
-use super::{funded, ids_written, impatient, later, refused, told, words};
+use super::{funded, ids_written, impatient, later, patient, refused, told, words};
 use crate::common::receiver::{Answer, Letter, Receiver};
 use crate::common::{Ledger, TestDatabase, on_both_engines};
 
 fn mailing(db: &TestDatabase, receiver: &Receiver<Letter>) -> Ledger {
-    impatient(db)
+    patient(db)
         .env("LEDGER_NOTIFY_SMTP_URL", &receiver.url())
         .env("LEDGER_NOTIFY_MAIL_FROM", "Ledger <ledger@example.com>")
         .env("LEDGER_NOTIFY_MAIL_TO", "ops@example.com, Second <second@example.com>")
@@ -41,6 +41,7 @@ on_both_engines! {
             (30, Answer::Hang, "no answer within 0.4 s"),
             (60, Answer::Odd, "the connection to the mail server failed"),
         ] {
+            let ledger = if answer == Answer::Hang { impatient(&ledger) } else { ledger.clone() };
             receiver.will([answer]);
             assert_eq!(told(&later(&ledger, minutes), 7)["failed"], 1, "{why}");
             let said = error(&db).replace("4.2.1 ", "").replace("5.1.1 ", "");

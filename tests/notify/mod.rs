@@ -20,16 +20,26 @@ use crate::common::{Ledger, NOW, Output, TestDatabase};
 /// The secret that receivers in these tests check signatures with.
 const SECRET: &str = "webhook canary secret";
 
-/// The command, told to give up waiting soon.
-fn impatient(db: &TestDatabase) -> Ledger {
+/// The command, patient enough for receivers on a busy machine.
+fn patient(db: &TestDatabase) -> Ledger {
     db.ledger()
-        .env("LEDGER_NOTIFY_TIMEOUT", "400ms")
+        .env("LEDGER_NOTIFY_TIMEOUT", "20s")
         .env("LEDGER_LOCK_TIMEOUT", "30s")
+}
+
+/// The same where nobody is going to answer.
+fn impatient(ledger: &Ledger) -> Ledger {
+    ledger.clone().env("LEDGER_NOTIFY_TIMEOUT", "400ms")
+}
+
+/// The same where somebody does not answer and others do.
+fn impatient_of_some(ledger: &Ledger) -> Ledger {
+    ledger.clone().env("LEDGER_NOTIFY_TIMEOUT", "3s")
 }
 
 /// One that tells this receiver.
 fn hooked(db: &TestDatabase, receiver: &Receiver<Post>) -> Ledger {
-    impatient(db)
+    patient(db)
         .env("LEDGER_NOTIFY_WEBHOOK_URL", &receiver.url())
         .env("LEDGER_NOTIFY_WEBHOOK_SECRET", SECRET)
 }

@@ -1,6 +1,6 @@
 //! No secret is ever shown, whatever goes wrong and however much is logged.
 
-use super::{funded, impatient, later, refused};
+use super::{funded, impatient, later, patient, refused};
 use crate::common::on_both_engines;
 use crate::common::receiver::{Answer, Receiver};
 
@@ -17,7 +17,7 @@ on_both_engines! {
         let (hook, post_office) = (Receiver::http(), Receiver::smtp());
         funded(&db, "5", "1");
         refused(&db, "5", "R:1");
-        let loud = impatient(&db).env("RUST_LOG", "trace,ureq=trace,ureq_proto=trace,lettre=trace").env("LEDGER_NOTIFY_BACKOFF", "1ms")
+        let loud = patient(&db).env("RUST_LOG", "trace,ureq=trace,ureq_proto=trace,lettre=trace").env("LEDGER_NOTIFY_BACKOFF", "1ms")
             .env("LEDGER_NOTIFY_SMTP_USER", "user")
             .env("LEDGER_NOTIFY_SMTP_PASSWORD", CANARY)
             .env("LEDGER_NOTIFY_MAIL_FROM", "ledger@example.com")
@@ -29,12 +29,13 @@ on_both_engines! {
         let mut said = String::new();
         let answers = [Answer::Refuse("401"), Answer::Hang, Answer::Reset, Answer::Odd, Answer::Take, Answer::Take];
         hook.will(answers.clone());
-        post_office.will(answers.map(|answer| match answer {
+        post_office.will(answers.clone().map(|answer| match answer {
             Answer::Refuse(_) => Answer::Refuse("550 hunter2canary is no password for user"),
             other => other,
         }));
-        for minute in 0..6 {
+        for (minute, answer) in (0..).zip(&answers) {
             let format = ["-vv", "--format=json"][minute as usize % 2];
+            let working = if *answer == Answer::Hang { impatient(&working) } else { working.clone() };
             said.push_str(&later(&working, minute).run(&["notify", format]).transcript());
         }
         assert_eq!(post_office.taken().len(), 2, "{said}");
