@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{digest, json};
-use crate::common::{Engine, NOW, Output, TestDatabase, on_both_engines};
+use crate::common::{Engine, KILLED, NOW, Output, TestDatabase, on_both_engines};
 
 const SMALL: &str = "seed --accounts 40 --entries 1500";
 
@@ -145,7 +145,7 @@ on_both_engines! {
             assert!(child.try_wait().unwrap().is_none(), "it has ended: {}", Output::of(child).transcript());
         }
         child.kill().unwrap();
-        Output::of(child).expect_code(128 + 9);
+        Output::of(child).expect_code(KILLED);
         digest(&db);
         assert_eq!(json(&db, SMALL).expect_code(2).error_code(), "ledger_not_empty");
     }

@@ -16,6 +16,9 @@ use tempfile::TempDir;
 /// The time that stands still in every test which does not choose another.
 pub const NOW: &str = "2026-03-01T12:00:00Z";
 
+/// The exit code of what was killed, as a shell gives it.
+pub const KILLED: i32 = 128 + 9;
+
 /// How to run the binary: its environment and its working directory.
 #[derive(Clone, Debug)]
 pub struct Ledger {
@@ -132,6 +135,13 @@ impl From<Child> for Running {
 }
 
 impl Running {
+    /// Sends a signal by its name, such as `INT`.
+    pub fn signal(&self, name: &str) {
+        let process = self.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &process]).status();
+        assert!(sent.expect("kill can be run").success());
+    }
+
     /// Closes its standard input and waits for its end.
     fn end(mut self) -> std::process::Output {
         let child = self.0.take().expect("it is there until then");

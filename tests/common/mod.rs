@@ -8,6 +8,7 @@ pub mod callback;
 pub mod command;
 pub mod database;
 pub mod effort;
+pub mod gate;
 pub mod layout;
 mod pooler;
 pub mod postgres;
@@ -16,7 +17,7 @@ pub mod receiver;
 pub mod tls;
 pub mod story;
 
-pub use command::{Ledger, NOW, Output, Running};
+pub use command::{KILLED, Ledger, NOW, Output, Running};
 pub(crate) use database::on_both_engines;
 pub use database::{Engine, TestDatabase};
 pub use layout::Layout;

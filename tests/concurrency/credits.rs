@@ -1,12 +1,13 @@
 //! The job that brings credits, against deactivations, against itself, and killed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::locks::Lock;
 use super::{at_once, verified};
-use crate::common::{Engine, Ledger, Output, TestDatabase, on_both_engines};
+use crate::common::gate::{Gate, await_until};
+use crate::common::{KILLED, Ledger, Output, TestDatabase, on_both_engines};
 
 /// How often the job and a deactivation are started together; a campaign asks for a thousand.
 const RACES_VARIABLE: &str = "LEDGER_TEST_RACES";
@@ -63,6 +64,14 @@ fn assert_brought_once(database: &TestDatabase, credits: usize) {
          WHERE c.state IN ('transferred', 'taken_back')";
     assert_eq!(count(matched), credits.to_string());
 }
+
+fn brought(database: &TestDatabase) -> usize {
+    let count = database.sql("SELECT COUNT(*) FROM pending_credits WHERE state = 'transferred'");
+    count.parse().unwrap()
+}
+
+/// A credit that is not among the thousand of the first transaction, with a hundred to each account.
+const BEHIND_THE_FIRST: &str = "NEW.account_id = 12 AND NEW.seq = 1";
 
 on_both_engines! {
     fn the_job_and_a_deactivation_at_once_end_in_one_order_or_the_other(database: TestDatabase) {
@@ -157,21 +166,23 @@ on_both_engines! {
         accounts(&ledger, 60);
         fill(&database, 60, 100);
         let job = ["process-pending-credits", "--format", "json", "--lock-timeout", "60s"];
-        let started = Instant::now();
-        ledger.run(&["process-pending-credits", "--now", "1970-01-01T00:00:00Z"]).expect_code(0);
-        let start_up = started.elapsed();
-        let mut killed = 0;
+        let gate = Gate::before(&database, BEHIND_THE_FIRST);
+        let mut child = ledger.spawn(&job);
+        await_until("some credits have come", || brought(&database) > 0);
+        child.kill().unwrap();
+        assert_eq!(Output::of(child).code, KILLED);
+        gate.open();
+        assert!(brought(&database) < 6_000);
         for _ in 0..60 {
             let mut child = ledger.spawn(&job);
-            std::thread::sleep(start_up.mul_f64(0.3) + Duration::from_micros(fastrand::u64(0..60_000)));
+            std::thread::sleep(Duration::from_micros(fastrand::u64(3_000..80_000)));
             child.kill().unwrap();
             match Output::of(child).code {
-                137 => killed += 1,
+                KILLED => {}
                 0 => break,
                 other => panic!("exit {other}"),
             }
         }
-        assert!(killed > 0, "no run was killed in time");
 
         ledger.run(&job).expect_code(0);
 
@@ -201,18 +212,22 @@ on_both_engines! {
 
     fn an_interrupted_job_says_so_and_the_next_goes_on(database: TestDatabase) {
         let ledger = points(&database);
-        accounts(&ledger, 100);
-        fill(&database, 100, 100);
-        let child = ledger.spawn(&["process-pending-credits", "--format", "json"]);
-        std::thread::sleep(Duration::from_millis(40));
-        let interrupt = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
-        assert!(interrupt.unwrap().success());
-        let output = Output::of(child);
-        assert!(output.code == 130 || output.code == 0, "{}", output.transcript());
+        accounts(&ledger, 60);
+        fill(&database, 60, 100);
+        let gate = Gate::before(&database, BEHIND_THE_FIRST);
+        let child = ledger.spawn(&["process-pending-credits", "--format", "json", "--lock-timeout", "60s"]);
+        await_until("some credits have come", || brought(&database) > 0);
+        child.signal("INT");
+        gate.open();
+        let output = Output::of(child).expect_code(130);
+        assert_eq!((output.error_code().as_str(), output.stdout.as_str()), ("interrupted", ""));
+        let left = 6_000 - brought(&database);
+        assert!(left > 0, "it went on to the end");
 
-        ledger.run_words("process-pending-credits").expect_code(0);
+        let next = ledger.run_words("process-pending-credits --format json").expect_code(0);
 
-        assert_brought_once(&database, 10_000);
+        assert_eq!(next.data()["transferred"], left);
+        assert_brought_once(&database, 6_000);
         verified(&ledger);
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{at_once, verified};
-use crate::common::{Ledger, Output, TestDatabase, on_both_engines};
+use crate::common::gate::{Gate, await_until};
+use crate::common::{KILLED, Ledger, Output, TestDatabase, on_both_engines};
 
 /// Days from the first of February to noon of the first of March.
 const PERIODS: usize = 29;
@@ -62,18 +63,24 @@ on_both_engines! {
 
     fn a_run_killed_at_any_moment_is_finished_by_the_next(database: TestDatabase) {
         let ledger = agreed(&database, 15);
-        let mut killed = 0;
+        let charged = || database.sql("SELECT COUNT(*) FROM entries WHERE kind = 'service_fee'");
+        let gate = Gate::before(&database, "NEW.account_id = 8 AND NEW.seq = 10");
+        let mut child = ledger.spawn(&run("60s"));
+        await_until("some periods are charged", || charged() != "0");
+        child.kill().unwrap();
+        assert_eq!(Output::of(child).code, KILLED);
+        gate.open();
+        assert_ne!(charged(), (15 * PERIODS).to_string());
         for _ in 0..30 {
             let mut child = ledger.spawn(&run("60s"));
             std::thread::sleep(Duration::from_micros(fastrand::u64(3_000..80_000)));
             child.kill().unwrap();
             match Output::of(child).code {
-                137 => killed += 1,
+                KILLED => {}
                 0 => break,
                 other => panic!("exit {other}"),
             }
         }
-        assert!(killed > 0, "no run was killed in time");
 
         ledger.run(&run("60s")).expect_code(0);
 

@@ -4,9 +4,7 @@
 use super::scene::{Act, LATER, assert_same, disturb, essence, prove, scene};
 use super::strace::{Blow, Point, count, lasting_calls, strike};
 use crate::common::effort::{Effort, Tally, smoke_seed};
-use crate::common::{Engine, TestDatabase};
-
-const KILLED: i32 = 128 + 9;
+use crate::common::{Engine, KILLED, TestDatabase};
 
 /// An act, what stands before it and after it.
 struct Known {

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::{Attempt, assert_exactly_once, funded_account};
 use crate::common::effort::{Effort, Tally, smoke_seed};
-use crate::common::{Engine, Output, TestDatabase, on_both_engines};
+use crate::common::{Engine, KILLED, Output, TestDatabase, on_both_engines};
 
 const AT_ONCE: usize = 3;
-const KILLED: i32 = 128 + 9;
 
 /// Kills as many as that.
 pub fn killed(engine: Engine, seed: u64, effort: Effort) -> Tally {

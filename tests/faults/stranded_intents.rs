@@ -9,7 +9,7 @@ use ledger::ledger::intents::{Choice, Replays, replay, resolve};
 use ledger::ledger::post::{Outcome, post};
 
 use super::{Attempt, funded_account, open, proven_digest};
-use crate::common::{Engine, Ledger, Output, Running, TestDatabase, on_both_engines};
+use crate::common::{Engine, KILLED, Ledger, Output, Running, TestDatabase, on_both_engines};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -89,7 +89,7 @@ on_both_engines! {
         let key = ["intents", "resolve", &attempt.key, "--user-id", "5", "--older-than", "0s", "--lock-timeout", "200ms", "--format", "json"];
         assert_eq!(ledger.run(&key).expect_code(5).error_code(), "busy");
         child.kill().unwrap();
-        assert_eq!(Output::of(child).code, 128 + 9);
+        assert_eq!(Output::of(child).code, KILLED);
         make_normal(&db);
 
         assert_eq!(pending(&db), "1");

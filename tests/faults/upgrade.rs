@@ -4,9 +4,8 @@
 use super::scene::prove;
 use super::strace::{Blow, Point, count, lasting_calls, strike};
 use crate::common::effort::{Effort, SEED_VARIABLE, Tally, smoke_seed};
-use crate::common::{Engine, TestDatabase};
+use crate::common::{Engine, KILLED, TestDatabase};
 
-const KILLED: i32 = 128 + 9;
 const UP: [&str; 2] = ["migrate", "up"];
 const VERSIONS: &str = "SELECT version FROM __diesel_schema_migrations ORDER BY version";
 

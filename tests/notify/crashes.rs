@@ -1,10 +1,8 @@
 //! Runs that overlap, and runs that die.
 
-use super::{delivery_ids, funded, hooked, ids_written, names, refused, run, states, told};
+use super::{delivery_ids, funded, hooked, ids_written, impatient_of_some, later, names, refused, run, states, told};
 use crate::common::receiver::{Answer, Receiver};
-use crate::common::{Output, on_both_engines};
-
-const KILLED: i32 = 128 + 9;
+use crate::common::{KILLED, Output, on_both_engines};
 
 on_both_engines! {
     fn two_runs_never_overlap(db: TestDatabase) {
@@ -47,17 +45,20 @@ on_both_engines! {
         assert_eq!(delivery_ids(&receiver.seen()).len(), 6);
     }
 
-    fn a_run_that_is_asked_to_stop_finishes_its_attempt(db: TestDatabase) {
+    fn a_run_that_is_asked_to_stop_finishes_its_attempt_and_says_so(db: TestDatabase) {
         let receiver = Receiver::http();
-        let ledger = hooked(&db, &receiver).env("LEDGER_NOTIFY_TIMEOUT", "2s");
+        let ledger = hooked(&db, &receiver);
         funded(&db, "5", "1");
         funded(&db, "6", "1");
-        receiver.will([Answer::Hang]);
-        let child = ledger.spawn(&["notify"]);
-        receiver.await_one();
-        let status = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-        assert!(status.success());
-        assert_eq!(Output::of(child).code, 143);
-        assert_eq!(states(&db), "1|1|webhook|pending|1\n2|1|webhook|pending|0");
+        for (minutes, signal, code) in [(0, "TERM", 143), (5, "INT", 130)] {
+            receiver.will([Answer::Hang]);
+            let child = impatient_of_some(&later(&ledger, minutes)).spawn(&["notify", "--format", "json"]);
+            receiver.await_one();
+            child.signal(signal);
+            let output = Output::of(child).expect_code(code);
+            assert_eq!((output.error_code().as_str(), output.stdout.as_str()), ("interrupted", ""));
+        }
+        assert_eq!(states(&db), "1|1|webhook|pending|2\n2|1|webhook|pending|0");
+        assert_eq!(told(&later(&ledger, 60), 0)["delivered"], 2);
     }
 }

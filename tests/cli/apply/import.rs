@@ -7,10 +7,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::cli::{digest, json, refused};
-use crate::common::{Engine, Output, TestDatabase, on_both_engines};
+use crate::common::{Engine, KILLED, Output, TestDatabase, on_both_engines};
 
 const SEED: &str = "seed --accounts 40 --entries 2000 -q";
-const KILLED: i32 = 128 + 9;
 
 fn export(db: &TestDatabase) -> String {
     db.ledger().run_words("export --to ndjson").expect_code(0).stdout
