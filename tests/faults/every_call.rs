@@ -1,7 +1,7 @@
 //! Every command, ended or failed at every call by which it writes or speaks: all of it is there or nothing, nobody is
 //! told that something was done which was not, and the same command again completes it once.
 
-use super::scene::{Act, LATER, assert_same, disturb, essence, prove, scene};
+use super::scene::{Act, LATER, ONE_OF_EACH, ONE_OF_EVERY_SECOND, assert_same, disturb, essence, prove, scene};
 use super::strace::{Blow, Point, count, lasting_calls, strike};
 use crate::common::effort::{Effort, Tally, smoke_seed};
 use crate::common::{Engine, KILLED, TestDatabase};
@@ -109,15 +109,15 @@ pub fn failed(seed: u64, effort: Effort) -> Tally {
 
 #[test]
 fn a_command_killed_at_any_call_is_all_or_nothing_on_sqlite() {
-    killed(Engine::Sqlite, smoke_seed(), Effort::Rounds(36)).assert_clean();
+    killed(Engine::Sqlite, smoke_seed(), ONE_OF_EACH).assert_clean();
 }
 
 #[test]
 fn a_command_killed_at_any_call_is_all_or_nothing_on_postgres() {
-    killed(Engine::Postgres, smoke_seed(), Effort::Rounds(24)).assert_clean();
+    killed(Engine::Postgres, smoke_seed(), ONE_OF_EACH).assert_clean();
 }
 
 #[test]
 fn a_command_whose_disk_fails_acknowledges_nothing_that_is_not_there() {
-    failed(smoke_seed(), Effort::Rounds(18)).assert_clean();
+    failed(smoke_seed(), ONE_OF_EVERY_SECOND).assert_clean();
 }

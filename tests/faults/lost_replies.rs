@@ -2,7 +2,7 @@
 //! finds out what became of the commit, and everybody else is told that the server is gone.
 
 use super::relay::{Cut, Relay};
-use super::scene::{Act, LATER, assert_same, disturb, essence, prove, scene};
+use super::scene::{Act, LATER, ONE_OF_EVERY_SECOND, assert_same, disturb, essence, prove, scene};
 use crate::common::effort::{Effort, Tally, smoke_seed};
 use crate::common::layout::shared_server;
 use crate::common::{Engine, Ledger, TestDatabase};
@@ -75,5 +75,5 @@ pub fn lost(seed: u64, effort: Effort) -> Tally {
 
 #[test]
 fn an_answer_that_is_lost_on_the_way_is_found_out() {
-    lost(smoke_seed(), Effort::Rounds(30)).assert_clean();
+    lost(smoke_seed(), ONE_OF_EVERY_SECOND).assert_clean();
 }

@@ -276,8 +276,11 @@ pub fn prove(ledger: &Ledger) {
     ledger.run_words("verify-sync --deep -q").expect_code(0);
 }
 
-/// At how many points of each act a short campaign looks.
-const FEW: usize = 3;
+/// A short campaign: one point of every act.
+pub const ONE_OF_EACH: Effort = Effort::Rounds(ACTS.len());
+
+/// The same of every second act, where each takes longer.
+pub const ONE_OF_EVERY_SECOND: Effort = Effort::Rounds(ACTS.len().div_ceil(2));
 
 /// Goes through the acts and the points at which each can be disturbed, in an order that the seed decides, until it is
 /// enough. An act is learned before its points are known.
@@ -298,7 +301,7 @@ pub fn disturb<K, P: std::fmt::Debug + Copy>(
         of += points.len();
         random.shuffle(&mut points);
         if let Effort::Rounds(_) = effort {
-            points.truncate(FEW);
+            points.truncate(1);
         }
         for point in points {
             if !effort.wants_more(tally.rounds) {
