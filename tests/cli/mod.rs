@@ -3,7 +3,7 @@
 mod access;
 mod account;
 mod alert;
-mod apply;
+pub(crate) mod apply;
 mod audit;
 mod bad_input;
 mod callback;

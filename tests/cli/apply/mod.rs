@@ -4,7 +4,7 @@ mod bad_lines;
 mod import;
 mod many;
 mod memory;
-mod story;
+pub(crate) mod story;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

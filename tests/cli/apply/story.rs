@@ -1,12 +1,12 @@
 //! Every operation there is as a line of a file, and as the command that is the same.
 
-use crate::common::TestDatabase;
+use crate::common::{Ledger, TestDatabase};
 
 /// A key, a line, and the single command that is the same.
-pub(super) type Same = (&'static str, &'static str, &'static str);
+pub(crate) type Same = (&'static str, &'static str, &'static str);
 
 /// Every operation there is, with refusals between them, after `opening`.
-pub(super) const STORY: &[Same] = &[
+pub(crate) const STORY: &[Same] = &[
     (
         "recharge",
         r#"{"op":"recharge","user_id":"5","amount":"500","method":"momo","reference":"Bank:1"}"#,
@@ -201,7 +201,11 @@ pub(super) const STORY: &[Same] = &[
 
 /// Accounts 1 to 6 of the users 5 to 10: one with a purchase, one with a limit, one locked.
 pub(super) fn opening(db: &TestDatabase) {
-    let ledger = db.ledger();
+    open(&db.ledger());
+}
+
+/// The same on whatever ledger.
+pub(crate) fn open(ledger: &Ledger) {
     for user in 5..=10 {
         ledger
             .run_words(&format!("account create --user-id {user}"))
