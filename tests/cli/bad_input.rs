@@ -3,7 +3,7 @@
 use super::{digest, with_balance};
 use crate::common::on_both_engines;
 
-/// Arguments and the code they must end with; `{}` stands for the hostile text.
+/// Arguments and the code they must end with.
 const REFUSED: &[(&[&str], i32, &str)] = &[
     (
         &["charge", "--user-id", "404", "--amount", "1", "--service", "vps"],

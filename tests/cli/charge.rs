@@ -136,10 +136,12 @@ on_both_engines! {
         later("2026-03-02T00:00:00Z", "100", "g").expect_code(0);
     }
 
-    fn a_failed_attempt_says_why(db: TestDatabase) {
+    fn an_attempt_that_fails_says_why_and_its_key_may_be_sent_again(db: TestDatabase) {
         with_balance(&db, "10");
         db.sql("UPDATE balances SET balance = 999");
-        charge(&db, "1", "early").expect_code(6);
+        let failed = charge(&db, "1", "early").expect_code(6);
+        assert_eq!(failed.error_code(), "integrity");
+        assert!(failed.stderr.contains("ledger verify-sync --user-id 5 --currency USD --fix"), "{}", failed.stderr);
         db.ledger().run_words("verify-sync --fix --no-backup").expect_code(0);
         db.ledger().run_words("account set --user-id 5 --charges-per-minute 9").expect_code(0);
         charge(&db, "1", "k").expect_code(0);

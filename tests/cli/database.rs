@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use super::with_balance;
 use crate::common::layout::shared_server;
-use crate::common::{Engine, Ledger, TestDatabase, on_both_engines, postgres};
+use crate::common::{Engine, Ledger, Output, TestDatabase, on_both_engines, postgres};
 
 #[test]
 fn a_sqlite_file_is_created_private_migrated_and_in_write_ahead_mode() {
@@ -100,11 +101,17 @@ fn a_file_that_is_no_database_is_refused() {
 
 #[test]
 fn a_database_or_role_that_does_not_exist_is_a_configuration_error() {
-    let url = shared_server().url("nobody_made_this");
-    let output = Ledger::new(&url)
-        .run_words("balance --user-id 5 --format json")
-        .expect_code(3);
-    assert!(output.stderr.contains("does not exist"), "{}", output.stderr);
+    let no_database = shared_server().url("nobody_made_this");
+    let no_role = shared_server()
+        .url("postgres")
+        .replace("user=ledger", "user=nobody_is_called_this");
+    for (url, what) in [(no_database, "nobody_made_this"), (no_role, "the role")] {
+        let output = Ledger::new(&url)
+            .run_words("balance --user-id 5 --format json")
+            .expect_code(3);
+        let said = &output.stderr;
+        assert!(said.contains(what) && said.contains("does not exist"), "{said}");
+    }
 }
 
 #[test]
@@ -128,16 +135,29 @@ fn a_server_that_does_not_sync_is_refused_and_a_lazy_one_warned_of() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_error() {
+fn a_reader_that_has_gone_is_no_error() {
     let db = TestDatabase::fresh(Engine::Sqlite);
-    let binary = env!("CARGO_BIN_EXE_ledger");
-    let pipeline = format!("{binary} --help | true; exit ${{PIPESTATUS[0]}}");
-    let status = std::process::Command::new("bash")
-        .args(["-c", &pipeline])
-        .current_dir(db.directory())
-        .status()
-        .unwrap();
-    assert_eq!(status.code(), Some(0));
+    with_balance(&db, "1000");
+    let line = |n: usize| {
+        format!(
+            "{{\"op\":\"charge\",\"user_id\":\"5\",\"amount\":\"0.01\",\"service\":\"vps\",\"idempotency_key\":\"{n}\"}}\n"
+        )
+    };
+    let lines: String = (0..1_000).map(line).collect();
+    std::fs::write(db.directory().join("lines.ndjson"), lines).unwrap();
+    for words in [
+        "apply -q lines.ndjson",
+        "history --user-id 5 --limit 1000",
+        "history --user-id 5 --format ndjson",
+        "--help",
+    ] {
+        let mut child = db.ledger().spawn(&words.split(' ').collect::<Vec<_>>());
+        drop(child.stdout.take());
+        let output = Output::of(child);
+        assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{words}");
+    }
+    // What nobody reads any more is done all the same.
+    assert_eq!(db.sql("SELECT COUNT(*) FROM entries"), "1001");
 }
 
 #[test]

@@ -175,20 +175,6 @@ on_both_engines! {
     }
 }
 
-#[test]
-fn sqlite_is_copied_before_it_is_healed() {
-    let db = TestDatabase::fresh(Engine::Sqlite);
-    with_hold(&db);
-    db.sql("UPDATE balances SET held = 77 WHERE account_id = 1");
-    let (_, report) = health(&db, "--fix");
-    let copy = db.directory().join(report["backup"].as_str().unwrap());
-    let copy = rusqlite::Connection::open(copy).unwrap();
-    let held: i64 = copy
-        .query_row("SELECT held FROM balances WHERE account_id = 1", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(held, 77);
-}
-
 /// What people read; both engines must tell it alike, to the byte.
 #[test]
 fn people_are_told_the_same_on_both_engines() {

@@ -51,7 +51,7 @@ fn story(ledger: &Ledger) -> Vec<String> {
         .collect()
 }
 
-/// The open hold h5 of 5 USD out of 10, which runs out after twenty minutes.
+/// The open hold h1-1 of 5 USD out of 10, which runs out after twenty minutes.
 fn with_hold(db: &TestDatabase) {
     with_balance(db, "10");
     json(db, "freeze --user-id 5 --amount 5 --expires-in 20m").expect_code(0);
@@ -260,7 +260,7 @@ on_both_engines! {
         with_hold(&db);
         assert_eq!(became(json_at(&db, AT_THE_END, "commit --hold h1-1")), "expired");
         assert_eq!(figures(&db), ("10.00".into(), "0.00".into()));
-        with_the_last_moment_left(&db);
+        assert_can_be_committed_in_the_last_moment(&db);
         healthy(&db);
     }
 
@@ -345,8 +345,9 @@ on_both_engines! {
     }
 }
 
-/// At the last moment before its end a hold can still be committed.
-fn with_the_last_moment_left(db: &TestDatabase) {
+/// At the last moment before its end a second hold can still be committed.
+#[track_caller]
+fn assert_can_be_committed_in_the_last_moment(db: &TestDatabase) {
     json(db, "freeze --user-id 5 --amount 5 --expires-in 20m").expect_code(0);
     json_at(db, BEFORE_THE_END, "commit --hold h1-2").expect_code(0);
     assert_eq!(figures(db), ("5.00".into(), "0.00".into()));

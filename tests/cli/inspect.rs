@@ -32,8 +32,18 @@ on_both_engines! {
         assert_eq!((seqs(&second), second["next_before"].as_i64()), (vec![2, 1], None));
         assert_eq!(seqs(&page("--kind recharge")), [1]);
         assert_eq!(seqs(&page("--service vps --limit 1")), [6]);
-        assert_eq!(seqs(&page("--since 2026-03-01T12:00:00.000001Z")), Vec::<i64>::new());
+        for (hour, reference) in [("13", "seven"), ("14", "eight")] {
+            let args = ["charge", "--user-id", "5", "--amount", "1", "--service", "dns", "--reference", reference];
+            db.ledger().at(&format!("2026-03-01T{hour}:00:00Z")).run(&args).expect_code(0);
+        }
+        // From the moment of the first on, and up to before the second.
+        assert_eq!(seqs(&page("--since 2026-03-01T12:00:00.000001Z")), [8, 7]);
+        assert_eq!(seqs(&page("--since 2026-03-01T13:00:00Z")), [8, 7]);
+        assert_eq!(seqs(&page("--since 2026-03-01T13:00:00.000001Z")), [8]);
+        assert_eq!(seqs(&page("--until 2026-03-01T14:00:00.000001Z --limit 2")), [8, 7]);
+        assert_eq!(seqs(&page("--until 2026-03-01T14:00:00Z --limit 2")), [7, 6]);
         assert_eq!(seqs(&page("--until 2026-03-01T12:00:00Z")), Vec::<i64>::new());
+        assert_eq!(seqs(&page("--since 2026-03-01T13:00:00Z --until 2026-03-01T14:00:00Z")), [7]);
         db.ledger().run_words("history --user-id 5 --kind nonsense").expect_code(2);
     }
 

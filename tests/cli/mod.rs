@@ -5,6 +5,7 @@ mod account;
 mod alert;
 pub(crate) mod apply;
 mod audit;
+mod backup;
 mod bad_input;
 mod callback;
 mod charge;

@@ -47,6 +47,64 @@ fn every_format_is_the_same_on_both_engines() {
     insta::assert_snapshot!("every_format", sqlite);
 }
 
+/// With a file of settings that is warned of in the log.
+fn something_to_log(db: &TestDatabase) {
+    small_ledger(db);
+    std::fs::write(db.directory().join(".env"), "A='unclosed\n").unwrap();
+}
+
+/// The log alone has colours, and what goes into a pipe has them only when asked for.
+#[test]
+fn colours_are_in_the_log_where_they_are_wanted_and_nowhere_else() {
+    let db = TestDatabase::fresh(Engine::Sqlite);
+    something_to_log(&db);
+    for (line, plain, coloured) in [
+        ("balance --user-id 5", "", false),
+        ("balance --user-id 5 --color never", "", false),
+        ("balance --user-id 5 --color always", "", true),
+        // Whoever asks by an option knows better than the environment.
+        ("balance --user-id 5 --color always", "1", true),
+    ] {
+        let output = db.ledger().env("NO_COLOR", plain).run_words(line).expect_code(0);
+        assert_eq!(output.stderr.contains("\u{1b}["), coloured, "{line}: {}", output.stderr);
+        assert!(!output.stdout.contains('\u{1b}'), "{line}: {}", output.stdout);
+        assert!(!output.stderr.is_empty(), "{line}");
+    }
+}
+
+/// Where nothing is asked for a terminal gets colours, unless `NO_COLOR` says something.
+#[test]
+fn a_terminal_has_colours_unless_none_are_wanted() {
+    let db = TestDatabase::fresh(Engine::Sqlite);
+    something_to_log(&db);
+    let binary = env!("CARGO_BIN_EXE_ledger");
+    for (plain, coloured) in [("", true), ("1", false)] {
+        let log = |options: &str| {
+            // `script` gives it a terminal.
+            let inside = db
+                .ledger()
+                .env("NO_COLOR", plain)
+                .env("TERM", "xterm")
+                .env("SHELL", "/bin/sh");
+            let like = inside.command::<&str>(&[]);
+            let mut terminal = std::process::Command::new("script");
+            terminal.env_clear().current_dir(db.directory());
+            terminal.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            let command = format!("{binary} balance --user-id 5 {options} > /dev/null");
+            let output = terminal
+                .args(["-qec", &command, "/dev/null"])
+                .output()
+                .expect("script can be run");
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let told = log("");
+        assert!(told.contains("WARN"), "{told}");
+        assert_eq!(told.contains("\u{1b}["), coloured, "{told}");
+        assert!(!log("--color never").contains("\u{1b}["));
+    }
+}
+
 on_both_engines! {
     fn an_output_that_finds_no_room_is_told_as_a_full_disk(db: TestDatabase) {
         small_ledger(&db);

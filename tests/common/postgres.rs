@@ -111,8 +111,8 @@ impl Server {
         server
     }
 
-    /// Stops the server as a power cut would: nothing is flushed, and the next
-    /// start has to recover. Returns when the server is gone.
+    /// Stops the server at once, by SIGQUIT: nothing is flushed by it, and the next start has to recover. What it had
+    /// handed to the system is there then; for more see `faults::power`. Returns when the server is gone.
     pub fn crash(&self) {
         self.ask("crash");
     }

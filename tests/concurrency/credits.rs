@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::locks::Lock;
 use super::{at_once, verified};
 use crate::common::gate::{Gate, await_until};
-use crate::common::{KILLED, Ledger, Output, TestDatabase, on_both_engines};
+use crate::common::{Engine, KILLED, Ledger, Output, TestDatabase, on_both_engines};
 
 /// How often the job and a deactivation are started together; a campaign asks for a thousand.
 const RACES_VARIABLE: &str = "LEDGER_TEST_RACES";

@@ -93,7 +93,7 @@ fn trials() -> Vec<Trial> {
             option,
         })
     };
-    // Demo and shells make what they need in places of their own.
+    // The demo makes what it needs in a place of its own.
     let lines = steps().into_iter().map(|step| step.line).filter(|line| line != "demo");
     lines.flat_map(of_line).collect()
 }
@@ -144,7 +144,8 @@ pub fn given(engine: Engine, seed: u64, effort: Effort) -> Tally {
     let fresh = || {
         let database = TestDatabase::fresh(engine);
         prepare(&database);
-        for step in steps().into_iter().take(40) {
+        // Up to where the user is suspended: an account in use, with holds, recharges and access.
+        for step in steps().iter().take_while(|step| !step.line.starts_with("suspend ")) {
             step.run(&database.ledger(), &[]).expect_code(0);
         }
         database

@@ -45,7 +45,7 @@ fn ways_down(engine: Engine) -> Vec<String> {
 }
 
 /// Takes the newest migrations back, but for the oldest so many.
-fn take_back(database: &TestDatabase, kept: usize) {
+pub(crate) fn take_back(database: &TestDatabase, kept: usize) {
     let versions = database.sql(VERSIONS);
     let newest: Vec<&str> = versions.lines().skip(kept).collect();
     for (version, down) in newest.iter().rev().zip(ways_down(database.engine)) {

@@ -20,9 +20,10 @@ const HOSTILE: [&str; 4] = [
 
 /// A day with something in every part of the page.
 fn a_day(db: &TestDatabase) {
-    let run = |time: &str, words: &[&str]| {
-        db.ledger().at(time).run(words);
+    let ended = |code: i32, time: &str, words: &[&str]| {
+        db.ledger().at(time).run(words).expect_code(code);
     };
+    let run = |time: &str, words: &[&str]| ended(0, time, words);
     for (place, name) in HOSTILE.iter().enumerate() {
         run("2026-02-20T00:00:00Z", &["account", "create", "--user-id", name]);
         let amount = (100 * (place + 1)).to_string();
@@ -44,7 +45,8 @@ fn a_day(db: &TestDatabase) {
                 name,
             ],
         );
-        run(
+        ended(
+            1,
             "2026-03-01T09:00:00Z",
             &["charge", "--user-id", name, "--amount", "9000", "--service", name],
         );

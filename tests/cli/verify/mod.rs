@@ -320,24 +320,3 @@ fn charge_user_7(db: &TestDatabase) -> String {
         .expect_code(1)
         .error_code()
 }
-
-#[test]
-fn sqlite_is_copied_before_it_is_repaired() {
-    let db = TestDatabase::fresh(Engine::Sqlite);
-    three_accounts(&db);
-    db.sql("UPDATE balances SET balance = 1 WHERE account_id = 1");
-    let (_, fixed) = report(&db, "verify-sync --fix");
-    let copy = std::path::PathBuf::from(fixed["backup"].as_str().unwrap());
-    let copy = rusqlite::Connection::open(if copy.is_absolute() {
-        copy
-    } else {
-        db.directory().join(copy)
-    })
-    .unwrap();
-    let balance: i64 = copy
-        .query_row("SELECT balance FROM balances WHERE account_id = 1", [], |row| {
-            row.get(0)
-        })
-        .unwrap();
-    assert_eq!(balance, 1);
-}
