@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::verify::deep;
 use super::{charge, json, json_at, with_balance};
-use crate::common::{Engine, TestDatabase, on_both_engines};
+use crate::common::{TestDatabase, on_both_engines};
 
 fn alerts(db: &TestDatabase, more: &str) -> Vec<Value> {
     let data = json(db, &format!("alerts list {more}")).expect_code(0).data();
@@ -33,15 +33,6 @@ fn two_accounts(db: &TestDatabase) {
     charge(db, "1", "a").expect_code(0);
     json(db, "account create --user-id 6").expect_code(0);
     json(db, "recharge --user-id 6 --amount 50 --method momo").expect_code(0);
-}
-
-/// Lets somebody with the rights of an owner edit the journal.
-fn unguarded(db: &TestDatabase, statement: &str) {
-    db.sql(match db.engine {
-        Engine::Sqlite => "DROP TRIGGER IF EXISTS entries_no_update",
-        Engine::Postgres => "ALTER TABLE entries DISABLE TRIGGER ALL",
-    });
-    db.sql(statement);
 }
 
 on_both_engines! {
@@ -76,13 +67,13 @@ on_both_engines! {
 
     fn an_edited_entry_stays_an_alert_until_every_entry_is_sound(db: TestDatabase) {
         two_accounts(&db);
-        unguarded(&db, "UPDATE entries SET description = 'edited' WHERE account_id = 1 AND seq = 1");
+        db.unguarded("UPDATE entries SET description = 'edited' WHERE account_id = 1 AND seq = 1");
         json(&db, "rebuild --no-backup").expect_code(6);
         assert_eq!(causes(&db, ""), ["1 CRITICAL verify:broken"]);
         // Sums cannot see it, and so do not close it.
         let _ = json(&db, "verify-sync");
         assert_eq!(causes(&db, ""), ["1 CRITICAL verify:broken"]);
-        unguarded(&db, "UPDATE entries SET description = NULL WHERE account_id = 1 AND seq = 1");
+        db.unguarded("UPDATE entries SET description = NULL WHERE account_id = 1 AND seq = 1");
         json(&db, "verify-sync").expect_code(0);
         assert_eq!(causes(&db, ""), Vec::<String>::new());
     }
@@ -91,7 +82,7 @@ on_both_engines! {
         two_accounts(&db);
         json(&db, "freeze --user-id 5 --amount 5").expect_code(0);
         json(&db, "commit --hold h1-1 --amount 3").expect_code(0);
-        deep::unguarded(&db, "UPDATE holds SET committed = committed + 1, released = released - 1");
+        db.unguarded("UPDATE holds SET committed = committed + 1, released = released - 1");
         db.sql("UPDATE balances SET balance = balance + 1 WHERE account_id = 1");
         // The row is repaired, what stands beside the entries is not.
         json(&db, "verify-sync --deep --fix --no-backup").expect_code(6);
@@ -105,14 +96,14 @@ on_both_engines! {
         }
         let todo = json(&db, "report daily").expect_code(0).data()["findings"].to_string();
         assert!(todo.contains("ledger verify-sync --deep"), "{todo}");
-        deep::unguarded(&db, "UPDATE holds SET committed = committed - 1, released = released + 1");
+        db.unguarded("UPDATE holds SET committed = committed - 1, released = released + 1");
         json(&db, "verify-sync --deep").expect_code(0);
         assert_eq!(causes(&db, ""), Vec::<String>::new());
     }
 
     fn entries_cut_off_the_end_stay_an_alert_though_what_is_left_is_sound(db: TestDatabase) {
         two_accounts(&db);
-        deep::unguarded(&db, "DELETE FROM entries WHERE account_id = 1 AND seq = 2; \
+        db.unguarded("DELETE FROM entries WHERE account_id = 1 AND seq = 2; \
             UPDATE balances SET last_seq = 1, balance = 5000, total_spent = 0, \
             chain_head = (SELECT hash FROM entries WHERE account_id = 1 AND seq = 1) WHERE account_id = 1");
         json(&db, "verify-sync --deep").expect_code(6);
@@ -123,7 +114,7 @@ on_both_engines! {
     fn an_account_that_an_anchor_misses_is_an_alert_of_the_ledger_until_the_anchor_holds(db: TestDatabase) {
         two_accounts(&db);
         json(&db, "verify-sync --anchor kept").expect_code(0);
-        deep::unguarded(&db, "UPDATE accounts SET user_id = '66' WHERE id = 2");
+        db.unguarded("UPDATE accounts SET user_id = '66' WHERE id = 2");
         json(&db, "verify-sync --anchor kept").expect_code(6);
         let [alert] = alerts(&db, "").try_into().unwrap();
         assert_eq!((&alert["account"], &alert["cause"], &alert["severity"]), (&Value::Null, &"verify:anchor".into(), &"CRITICAL".into()));
@@ -133,7 +124,7 @@ on_both_engines! {
             json_at(&db, "2026-03-01T13:00:00Z", line).expect_code(0);
             assert_eq!(causes(&db, ""), ["null CRITICAL verify:anchor"], "{line}");
         }
-        deep::unguarded(&db, "UPDATE accounts SET user_id = '6' WHERE id = 2");
+        db.unguarded("UPDATE accounts SET user_id = '6' WHERE id = 2");
         json(&db, "verify-sync --anchor kept").expect_code(0);
         assert_eq!(causes(&db, ""), Vec::<String>::new());
     }
@@ -142,7 +133,7 @@ on_both_engines! {
         two_accounts(&db);
         db.sql("INSERT INTO alerts (account_id, id, cause, severity, message, first_seen, last_seen, acknowledged_at, acknowledged_by) \
                 VALUES (1, 'x', 'verify:broken', 'WARNING', 'seen lightly', 1, 1, 2, 'somebody')");
-        unguarded(&db, "UPDATE entries SET description = 'edited' WHERE account_id = 1 AND seq = 1");
+        db.unguarded("UPDATE entries SET description = 'edited' WHERE account_id = 1 AND seq = 1");
         for acknowledged in [Value::Null, "tester".into()] {
             json(&db, "rebuild --no-backup").expect_code(6);
             let [alert] = alerts(&db, "").try_into().unwrap();
@@ -153,7 +144,7 @@ on_both_engines! {
 
     fn the_list_is_narrowed_by_user_and_severity(db: TestDatabase) {
         two_accounts(&db);
-        unguarded(&db, "UPDATE entries SET description = 'edited' WHERE account_id = 1 AND seq = 1");
+        db.unguarded("UPDATE entries SET description = 'edited' WHERE account_id = 1 AND seq = 1");
         db.sql("UPDATE balances SET balance = 1");
         json(&db, "verify-sync").expect_code(6);
         assert_eq!(causes(&db, ""), ["1 CRITICAL verify:broken", "2 WARNING verify:drift"]);

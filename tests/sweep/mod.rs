@@ -195,14 +195,6 @@ impl Sweep {
         }
     }
 
-    fn unguarded(&self, statement: &str) -> Result<String, String> {
-        let off = match self.db.engine {
-            Engine::Sqlite => "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON",
-            Engine::Postgres => "SET session_replication_role = replica",
-        };
-        self.db.try_sql(&format!("{off}; {statement}"))
-    }
-
     fn findings(&mut self) -> Result<Vec<Finding>, LedgerError> {
         let request = Verify {
             scope: Scope::ALL,
@@ -257,9 +249,10 @@ impl Sweep {
         let (name, _, shows_in) = table;
         let all = format!("SELECT * FROM {name} ORDER BY 1, 2, 3");
         let whole = self
-            .unguarded(&format!("SELECT * FROM kept_{name} ORDER BY 1, 2, 3"))
+            .db
+            .try_unguarded(&format!("SELECT * FROM kept_{name} ORDER BY 1, 2, 3"))
             .unwrap();
-        let now = self.unguarded(&format!("{change}; {all}"));
+        let now = self.db.try_unguarded(&format!("{change}; {all}"));
         if now.as_ref().is_ok_and(|now| *now == whole) {
             return;
         }
@@ -281,7 +274,7 @@ impl Sweep {
             }
         }
         let put_back = format!("DELETE FROM {name}; INSERT INTO {name} SELECT * FROM kept_{name}");
-        self.unguarded(&put_back).unwrap();
+        self.db.try_unguarded(&put_back).unwrap();
     }
 
     fn is_unprovable(&self, table: &str, column: &str, row: &str) -> bool {

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::cli::{charge, json, with_balance};
-use crate::common::{Engine, Output, TestDatabase, on_both_engines};
+use crate::common::{Output, TestDatabase, on_both_engines};
 
 const FILE: &str = "ledger.anchors";
 
@@ -53,16 +53,6 @@ fn history(db: &TestDatabase, amount: &str) {
         ];
         db.ledger().run(&words).expect_code(0);
     }
-}
-
-fn unguarded(db: &TestDatabase, statement: &str) {
-    match db.engine {
-        Engine::Sqlite => db.sql(&format!(
-            "DROP TRIGGER IF EXISTS entries_no_update; DROP TRIGGER IF EXISTS entries_no_delete; \
-             PRAGMA foreign_keys = OFF; {statement}"
-        )),
-        Engine::Postgres => db.sql(&format!("SET session_replication_role = replica; {statement}")),
-    };
 }
 
 /// Record, kind and user of every difference.
@@ -119,7 +109,7 @@ on_both_engines! {
     fn a_tail_that_was_cut_with_everything_that_names_it_is_found_by_an_anchor_and_only_by_one(db: TestDatabase) {
         history(&db, "20");
         anchored(&db).expect_code(0);
-        unguarded(&db, CUT);
+        db.unguarded(CUT);
         for depth in ["", "--since-last", "--deep"] {
             json(&db, &format!("verify-sync {depth}")).expect_code(0);
         }
@@ -139,7 +129,7 @@ on_both_engines! {
     fn an_account_that_is_gone_is_found(db: TestDatabase) {
         history(&db, "20");
         anchored(&db).expect_code(0);
-        unguarded(&db, "DELETE FROM entries WHERE account_id = 2; DELETE FROM intents WHERE account_id = 2; \
+        db.unguarded("DELETE FROM entries WHERE account_id = 2; DELETE FROM intents WHERE account_id = 2; \
             DELETE FROM recharges WHERE account_id = 2; DELETE FROM proofs WHERE account_id = 2; \
             DELETE FROM balances WHERE account_id = 2; DELETE FROM accounts WHERE id = 2");
         json(&db, "verify-sync --deep").expect_code(0);

@@ -3,22 +3,11 @@
 use serde_json::Value;
 
 use crate::cli::{charge, json, with_balance};
-use crate::common::{Engine, TestDatabase, on_both_engines};
+use crate::common::{TestDatabase, on_both_engines};
 
 fn deep(db: &TestDatabase) -> (i32, Value) {
     let output = json(db, "verify-sync --deep");
     (output.code, output.data())
-}
-
-/// As somebody who may do anything.
-pub(crate) fn unguarded(db: &TestDatabase, statement: &str) {
-    match db.engine {
-        Engine::Sqlite => db.sql(&format!(
-            "DROP TRIGGER IF EXISTS entries_no_update; DROP TRIGGER IF EXISTS entries_no_delete; \
-             PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; {statement}"
-        )),
-        Engine::Postgres => db.sql(&format!("SET session_replication_role = replica; {statement}")),
-    };
 }
 
 /// Users 5 and 6 with eight entries each.
@@ -166,12 +155,12 @@ on_both_engines! {
         ];
         db.sql("CREATE TABLE rows_kept AS SELECT * FROM balances");
         for (damage, (record, kind)) in cases {
-            unguarded(&db, &damage);
+            db.unguarded(&damage);
             let (code, report) = deep(&db);
             assert_eq!(code, 6, "{damage}");
             assert_eq!(first_entry(&report), ("5".into(), record.into(), kind.into()), "{damage}: {report:#}");
             assert_eq!(json(&db, "verify-sync --deep --fix --no-backup").expect_code(6).data()["fixed"], 0);
-            unguarded(&db, "DELETE FROM entries; INSERT INTO entries SELECT * FROM kept; DELETE FROM balances; \
+            db.unguarded("DELETE FROM entries; INSERT INTO entries SELECT * FROM kept; DELETE FROM balances; \
                 INSERT INTO balances SELECT * FROM rows_kept");
         }
         assert_eq!(deep(&db).0, 0);
@@ -183,7 +172,7 @@ on_both_engines! {
         assert_eq!(deep(&db).0, 1);
         assert_eq!(json(&db, "verify-sync --deep --fix --no-backup").expect_code(0).data()["fixed"], 1);
         db.sql("UPDATE balances SET balance = balance + 1 WHERE account_id = 1");
-        unguarded(&db, "UPDATE holds SET committed = committed + 1, released = released - 1 WHERE number = 1");
+        db.unguarded("UPDATE holds SET committed = committed + 1, released = released - 1 WHERE number = 1");
         let fixed = json(&db, "verify-sync --deep --fix --no-backup").expect_code(6).data();
         assert_eq!((fixed["fixed"].as_u64(), fixed["needs_attention"].as_u64()), (Some(1), Some(1)));
         let (code, report) = deep(&db);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::{balance, charge, json, json_at, with_balance};
-use crate::common::{Engine, TestDatabase, on_both_engines};
+use crate::common::{TestDatabase, on_both_engines};
 
 /// Exit code and report.
 fn since(db: &TestDatabase) -> (i32, Value) {
@@ -29,17 +29,6 @@ fn two_accounts(db: &TestDatabase) {
     for n in 1..=2 {
         charge(db, "10", &format!("late-{n}")).expect_code(0);
     }
-}
-
-/// As somebody who may do anything.
-fn unguarded(db: &TestDatabase, statement: &str) {
-    match db.engine {
-        Engine::Sqlite => db.sql(&format!(
-            "DROP TRIGGER IF EXISTS entries_no_update; DROP TRIGGER IF EXISTS entries_no_delete; PRAGMA foreign_keys = OFF; \
-             PRAGMA ignore_check_constraints = ON; {statement}"
-        )),
-        Engine::Postgres => db.sql(&format!("SET session_replication_role = replica; {statement}")),
-    };
 }
 
 fn first(report: &Value, member: &str) -> Value {
@@ -133,8 +122,7 @@ on_both_engines! {
 
     fn a_tail_that_is_cut_with_its_row_is_found_by_what_was_proven(db: TestDatabase) {
         two_accounts(&db);
-        unguarded(&db,
-            "DELETE FROM entries WHERE account_id = 2 AND seq = 3; UPDATE balances SET last_seq = 2, balance = 99000, \
+        db.unguarded("DELETE FROM entries WHERE account_id = 2 AND seq = 3; UPDATE balances SET last_seq = 2, balance = 99000, \
              total_spent = 1000, chain_head = (SELECT hash FROM entries WHERE account_id = 2 AND seq = 2) WHERE account_id = 2");
         for (code, found) in [since(&db), full(&db), since(&db)] {
             assert_eq!((code, first(&found, "first_broken_entry").as_i64()), (6, Some(3)));
@@ -151,7 +139,7 @@ on_both_engines! {
 
     fn an_account_that_is_gone_as_a_whole_is_found_by_what_was_proven(db: TestDatabase) {
         two_accounts(&db);
-        unguarded(&db, "DELETE FROM entries WHERE account_id = 2; DELETE FROM balances WHERE account_id = 2; DELETE FROM accounts WHERE id = 2");
+        db.unguarded("DELETE FROM entries WHERE account_id = 2; DELETE FROM balances WHERE account_id = 2; DELETE FROM accounts WHERE id = 2");
         for (code, found) in [since(&db), full(&db)] {
             assert_eq!((code, first(&found, "account").as_i64(), first(&found, "first_broken_entry").as_i64()), (6, Some(2), Some(3)));
         }
@@ -167,10 +155,10 @@ on_both_engines! {
         ];
         db.sql("CREATE TABLE kept AS SELECT * FROM entries");
         for damage in damages {
-            unguarded(&db, damage);
+            db.unguarded(damage);
             let (code, found) = since(&db);
             assert_eq!((code, first(&found, "user_id").as_str()), (6, Some("5")), "{damage}: {found}");
-            unguarded(&db, "DELETE FROM entries; INSERT INTO entries SELECT * FROM kept");
+            db.unguarded("DELETE FROM entries; INSERT INTO entries SELECT * FROM kept");
         }
         assert_eq!(since(&db).0, 0);
     }
@@ -205,7 +193,7 @@ on_both_engines! {
 
     fn what_it_cannot_see_is_left_to_the_full_pass(db: TestDatabase) {
         two_accounts(&db);
-        unguarded(&db, "UPDATE entries SET balance_delta = balance_delta - 1 WHERE account_id = 2 AND seq = 2");
+        db.unguarded("UPDATE entries SET balance_delta = balance_delta - 1 WHERE account_id = 2 AND seq = 2");
         assert_eq!(since(&db).0, 0);
         assert_eq!(full(&db).0, 6);
     }

@@ -50,7 +50,7 @@ on_both_engines! {
         let told = db.ledger().run_words("verify-sync --fix -q --max-delta 1").expect_code(1);
         assert!(told.stdout.contains("Needs attention: 2") && told.stderr.contains("repair_limit"), "{}", told.transcript());
         // What nobody can repair is the graver.
-        unguarded(&db, "UPDATE entries SET balance_after = 1 WHERE account_id = 1 AND seq = 2");
+        db.unguarded("UPDATE entries SET balance_after = 1 WHERE account_id = 1 AND seq = 2");
         let worse = json(&db, "verify-sync --fix --max-fixes 1").expect_code(6);
         assert_eq!((worse.error_code(), open_alerts(&db)), ("repair_limit".into(), "1|verify:broken\n2|verify:drift\n3|verify:drift".into()));
     }
@@ -75,7 +75,7 @@ on_both_engines! {
     fn an_account_that_cannot_be_read_keeps_no_other_from_its_repair(db: TestDatabase) {
         three_accounts(&db);
         db.sql("UPDATE balances SET held = held + 100 WHERE account_id IN (1, 2)");
-        unguarded(&db, "UPDATE entries SET actor = ' ' WHERE account_id = 1 AND seq = 2");
+        db.unguarded("UPDATE entries SET actor = ' ' WHERE account_id = 1 AND seq = 2");
         for fixed in [1, 0] {
             let done = json(&db, "verify-sync --fix --no-backup").expect_code(6).data();
             assert_eq!((&done["fixed"], &done["differences"][0]["obstacle"]["code"]), (&fixed.into(), &"integrity".into()));
