@@ -4,8 +4,7 @@
     clippy::expect_used,
     clippy::disallowed_methods,
     clippy::disallowed_macros,
-    clippy::pedantic,
-    dead_code
+    clippy::pedantic
 )]
 
 mod common;

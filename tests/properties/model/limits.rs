@@ -17,10 +17,6 @@ impl Account {
         Answer::Applied
     }
 
-    pub fn has_limits(&self) -> bool {
-        self.charges_per_minute.is_some() || self.spend_per_day.is_some()
-    }
-
     /// Money that is held counts as spent already, whenever it was set aside.
     pub fn stays_within_limits(&self, amount: i64, now: i64) -> Result<(), Code> {
         let charges = self
