@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::verify::deep;
 use super::{charge, json, json_at, with_balance};
 use crate::common::{TestDatabase, on_both_engines};
 
-fn alerts(db: &TestDatabase, more: &str) -> Vec<Value> {
+/// Those that `alerts list` shows.
+pub(super) fn alerts(db: &TestDatabase, more: &str) -> Vec<Value> {
     let data = json(db, &format!("alerts list {more}")).expect_code(0).data();
     data["alerts"].as_array().unwrap().clone()
 }

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::verify::deep::unguarded;
 use super::{balance, behind_its_back, digest, json, json_at, with_balance};
 use crate::common::{Engine, Output, TestDatabase, on_both_engines};
 

@@ -4,6 +4,7 @@ use std::thread;
 
 use serde_json::Value;
 
+use super::alert::alerts;
 use super::{behind_its_back, digest, figures, json, json_at, refused, with_balance};
 use crate::common::{Engine, TestDatabase, on_both_engines};
 
@@ -27,11 +28,6 @@ fn health(db: &TestDatabase, more: &str) -> (i32, Value) {
 
 fn open_alerts(db: &TestDatabase) -> Vec<Value> {
     alerts(db, "")
-}
-
-fn alerts(db: &TestDatabase, more: &str) -> Vec<Value> {
-    let data = json(db, &format!("alerts list {more}")).expect_code(0).data();
-    data["alerts"].as_array().unwrap().clone()
 }
 
 on_both_engines! {

@@ -67,8 +67,7 @@ fn charge(db: &TestDatabase, amount: &str, key: &str) -> Output {
 
 /// The digest of the whole ledger, proven on the way.
 fn digest(db: &TestDatabase) -> String {
-    let report = db.ledger().run_words("verify-sync --format json").expect_code(0);
-    report.data()["digest"].as_str().unwrap().to_string()
+    db.ledger().proven_digest()
 }
 
 /// A line of words, with its answer in JSON.

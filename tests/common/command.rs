@@ -97,6 +97,42 @@ impl Ledger {
         Output::new(arguments, output)
     }
 
+    /// Accounts of the users 1 to `count`.
+    #[track_caller]
+    pub fn import_users(&self, count: usize) {
+        let users: String = (1..=count).map(|user| format!("{user}\n")).collect();
+        let file = format!("user_id\n{users}");
+        self.run_with_stdin(&["account", "import", "-"], file).expect_code(0);
+    }
+
+    /// The same, each with so many units.
+    #[track_caller]
+    pub fn import_funded_users(&self, count: usize, units: usize) {
+        self.import_users(count);
+        let opened = (1..=count).map(|user| {
+            format!(
+                "{{\"op\":\"adjust\",\"user_id\":\"{user}\",\"amount\":\"{units}\",\"reason\":\"opening\",\
+                 \"idempotency_key\":\"opening\"}}\n"
+            )
+        });
+        let opened: String = opened.collect();
+        self.run_with_stdin(&["apply", "-q", "-"], opened).expect_code(0);
+    }
+
+    /// What `verify-sync` says: all is in sync, or the test fails.
+    #[track_caller]
+    pub fn proven(&self) -> Value {
+        let data = self.run(&["verify-sync", "--format", "json"]).expect_code(0).data();
+        assert_eq!(data["in_sync"], data["checked"], "{data}");
+        data
+    }
+
+    /// The digest of the whole ledger, proven on the way.
+    #[track_caller]
+    pub fn proven_digest(&self) -> String {
+        self.proven()["digest"].as_str().expect("a digest").to_owned()
+    }
+
     /// Splits on whitespace, so no argument can hold any.
     pub fn run_words(&self, line: &str) -> Output {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -171,6 +207,15 @@ impl Drop for Running {
             let _ = child.wait();
         }
     }
+}
+
+/// What Linux says of a living process in that line of its status, such as `VmHWM`, the most memory it has held.
+pub fn kilobytes(process: u32, line: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let value = status
+        .lines()
+        .find_map(|told| told.strip_prefix(line)?.strip_prefix(':'))?;
+    value.split_whitespace().next()?.parse().ok()
 }
 
 /// What one run of the binary left behind.

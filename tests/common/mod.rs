@@ -16,6 +16,7 @@ mod raise;
 pub mod receiver;
 pub mod tls;
 pub mod story;
+pub mod verify;
 
 pub use command::{KILLED, Ledger, NOW, Output, Running};
 pub(crate) use database::on_both_engines;

@@ -1,6 +1,6 @@
 //! Access that is bought and given back by several at once: as often as the money went, and no oftener.
 
-use super::{at_once, balance, funded, verified, with_code, with_outcome};
+use super::{at_once, balance, funded, with_code, with_outcome};
 use crate::common::on_both_engines;
 
 fn buy<'a>(user: &'a str, key: &'a str) -> Vec<&'a str> {
@@ -28,7 +28,7 @@ on_both_engines! {
             let granted = database.sql(&format!("SELECT entry_seq FROM access_grants WHERE account_id = {account} ORDER BY 1"));
             assert_eq!(granted, "2\n3", "{outputs:#?}");
         }
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn a_refund_and_a_reversal_at_once_revoke_once(database: TestDatabase) {
@@ -46,6 +46,6 @@ on_both_engines! {
             assert_eq!(balance(&ledger, &user), "30.00");
         }
         assert_eq!(database.sql("SELECT COUNT(*) FROM access_grants WHERE revoked_at IS NOT NULL"), "10");
-        verified(&ledger);
+        ledger.proven();
     }
 }

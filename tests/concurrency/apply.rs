@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::{at_once, charge, verified};
+use super::{at_once, charge};
 use crate::common::{Output, TestDatabase, on_both_engines};
 
 const ACCOUNTS: usize = 8;
@@ -29,17 +29,7 @@ fn file(db: &TestDatabase) {
 }
 
 fn accounts(db: &TestDatabase) {
-    let opened: String = (1..=ACCOUNTS)
-        .map(|user| {
-            format!("{{\"op\":\"adjust\",\"user_id\":\"{user}\",\"amount\":\"{FUNDS}\",\"reason\":\"opening\"}}\n")
-        })
-        .collect();
-    let users: Vec<String> = (1..=ACCOUNTS).map(|user| user.to_string()).collect();
-    let import = format!("user_id\n{}\n", users.join("\n"));
-    db.ledger()
-        .run_with_stdin(&["account", "import", "-"], import)
-        .expect_code(0);
-    db.ledger().run_with_stdin(&["apply", "-"], opened).expect_code(0);
+    db.ledger().import_funded_users(ACCOUNTS, FUNDS);
 }
 
 /// By key, how often each outcome was told.
@@ -72,7 +62,7 @@ fn assert_applied_once(db: &TestDatabase, charged_besides: usize) {
     let recharged = LINES / 3;
     let expected = 100 * (ACCOUNTS * FUNDS + 2 * recharged - LINES - charged_besides);
     assert_eq!(db.sql("SELECT SUM(balance) FROM balances"), expected.to_string());
-    verified(&db.ledger());
+    db.ledger().proven();
 }
 
 on_both_engines! {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::{at_once, charge, funded, verified, with_code};
+use super::{at_once, charge, funded, with_code};
 use crate::common::{Raise, on_both_engines};
 
 const AUDITS: usize = 12;
@@ -42,7 +42,7 @@ on_both_engines! {
                 closing = usd["closing"].clone();
             }
         });
-        verified(&ledger);
+        ledger.proven();
         assert_eq!(database.sql("SELECT COUNT(*) FROM alerts"), "0");
     }
 

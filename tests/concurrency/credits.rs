@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::at_once;
 use super::locks::Lock;
-use super::{at_once, verified};
 use crate::common::gate::{Gate, await_until};
 use crate::common::{Engine, KILLED, Ledger, Output, TestDatabase, on_both_engines};
 
@@ -45,12 +45,6 @@ fn fill(database: &TestDatabase, accounts: usize, each: usize) {
     }
 }
 
-fn accounts(ledger: &Ledger, count: usize) {
-    let lines: Vec<String> = (1..=count).map(|user| user.to_string()).collect();
-    let file = format!("user_id\n{}\n", lines.join("\n"));
-    ledger.run_with_stdin(&["account", "import", "-"], file).expect_code(0);
-}
-
 /// Every credit has come once, by the entry it names, and no entry came without one.
 #[track_caller]
 fn assert_brought_once(database: &TestDatabase, credits: usize) {
@@ -77,7 +71,7 @@ on_both_engines! {
     fn the_job_and_a_deactivation_at_once_end_in_one_order_or_the_other(database: TestDatabase) {
         let ledger = points(&database);
         let races = races();
-        accounts(&ledger, races);
+        ledger.import_users(races);
         fill(&database, races, 1);
         // Each race has a moment of its own at which its credit alone is newly due.
         database.sql("UPDATE pending_credits SET due_at = 1800000000000000 + account_id * 1000000");
@@ -116,12 +110,12 @@ on_both_engines! {
         let expected = if came_first == 0 { String::new() } else { format!("clawback|{came_first}\ncredit|{came_first}") };
         assert_eq!(entries, expected);
         assert_eq!(database.sql("SELECT SUM(balance), SUM(debt) FROM balances"), "0|0");
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn jobs_at_once_bring_nothing_twice(database: TestDatabase) {
         let ledger = points(&database);
-        accounts(&ledger, 40);
+        ledger.import_users(40);
         fill(&database, 40, 25);
         let job = vec!["process-pending-credits", "--lock-timeout", "60s", "--format", "json"];
 
@@ -134,12 +128,12 @@ on_both_engines! {
         assert_eq!(brought, 1_000);
         assert_brought_once(&database, 1_000);
         assert_eq!(database.sql("SELECT SUM(balance) FROM balances"), "3000");
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn charges_go_on_while_the_job_runs(database: TestDatabase) {
         let ledger = points(&database);
-        accounts(&ledger, 20);
+        ledger.import_users(20);
         fill(&database, 20, 200);
         for user in 1..=20 {
             let line = ["adjust", "--user-id", &user.to_string(), "--amount", "100", "--reason", "opening"];
@@ -158,12 +152,12 @@ on_both_engines! {
 
         assert_brought_once(&database, 4_000);
         assert_eq!(database.sql("SELECT SUM(balance) FROM balances"), (20 * 100 - 40 + 3 * 4_000).to_string());
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn a_job_killed_at_any_moment_is_finished_by_the_next(database: TestDatabase) {
         let ledger = points(&database);
-        accounts(&ledger, 60);
+        ledger.import_users(60);
         fill(&database, 60, 100);
         let job = ["process-pending-credits", "--format", "json", "--lock-timeout", "60s"];
         let gate = Gate::before(&database, BEHIND_THE_FIRST);
@@ -189,14 +183,14 @@ on_both_engines! {
         assert_brought_once(&database, 6_000);
         assert_eq!(database.sql("SELECT COUNT(*) FROM pending_credits WHERE state <> 'transferred'"), "0");
         assert_eq!(database.sql("SELECT SUM(balance) FROM balances"), "18000");
-        verified(&ledger);
+        ledger.proven();
         assert_eq!(ledger.run(&job).expect_code(0).data()["transferred"], 0);
     }
 
     /// It is not tried account by account: each would wait for the same lock.
     fn a_job_that_cannot_get_a_lock_is_busy_and_leaves_the_rest_to_the_next(database: TestDatabase) {
         let ledger = points(&database);
-        accounts(&ledger, 8);
+        ledger.import_users(8);
         fill(&database, 8, 2);
         let lock = Lock::take(&database);
         let job = ledger.run_words("process-pending-credits --lock-timeout 300ms --format json");
@@ -207,12 +201,12 @@ on_both_engines! {
 
         assert_eq!(run["transferred"], 16);
         assert_brought_once(&database, 16);
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn an_interrupted_job_says_so_and_the_next_goes_on(database: TestDatabase) {
         let ledger = points(&database);
-        accounts(&ledger, 60);
+        ledger.import_users(60);
         fill(&database, 60, 100);
         let gate = Gate::before(&database, BEHIND_THE_FIRST);
         let child = ledger.spawn(&["process-pending-credits", "--format", "json", "--lock-timeout", "60s"]);
@@ -228,7 +222,7 @@ on_both_engines! {
 
         assert_eq!(next.data()["transferred"], left);
         assert_brought_once(&database, 6_000);
-        verified(&ledger);
+        ledger.proven();
     }
 }
 
@@ -237,7 +231,7 @@ on_both_engines! {
 fn a_job_whose_connection_is_lost_again_and_again_gives_up() {
     let database = TestDatabase::fresh(Engine::Postgres);
     let ledger = points(&database);
-    accounts(&ledger, 3);
+    ledger.import_users(3);
     fill(&database, 3, 2);
     database.sql(
         "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
@@ -251,5 +245,5 @@ fn a_job_whose_connection_is_lost_again_and_again_gives_up() {
     ledger.run_words("process-pending-credits").expect_code(0);
 
     assert_brought_once(&database, 6);
-    verified(&ledger);
+    ledger.proven();
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{at_once, balance, funded, verified, with_code};
+use super::{at_once, balance, funded, with_code};
 use crate::common::{Ledger, Output, TestDatabase, on_both_engines};
 
 const FREEZE: &str = "freeze --user-id 5 --amount 5 --lock-timeout 60s --format json";
@@ -23,7 +23,7 @@ fn held(ledger: &Ledger) -> String {
 /// In sync, and nothing that cannot be.
 #[track_caller]
 fn sound(ledger: &Ledger) {
-    verified(ledger);
+    ledger.proven();
     ledger.run_words("health --format json").expect_code(0);
 }
 

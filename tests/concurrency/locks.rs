@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use diesel::PgConnection;
 use diesel::connection::{Connection as _, SimpleConnection as _};
 
-use super::{balance, charge, funded, verified};
+use super::{balance, charge, funded};
 use crate::common::{Engine, Output, TestDatabase, on_both_engines};
 
 /// What a charge of user 5 has to wait for, taken by a client that is not the binary.
@@ -54,7 +54,7 @@ on_both_engines! {
     fn a_charge_that_cannot_get_the_lock_is_busy_and_writes_nothing(database: TestDatabase) {
         let ledger = database.ledger();
         funded(&ledger, "5", "100");
-        let before = verified(&ledger)["digest"].clone();
+        let before = ledger.proven()["digest"].clone();
         let lock = Lock::take(&database);
         let started = Instant::now();
 
@@ -65,7 +65,7 @@ on_both_engines! {
         assert!(waited >= Duration::from_millis(250), "it waited {waited:?} only");
         assert!(waited < Duration::from_secs(5), "it waited {waited:?}");
         lock.release();
-        assert_eq!(verified(&ledger)["digest"], before);
+        assert_eq!(ledger.proven()["digest"], before);
         assert_eq!(balance(&ledger, "5"), "100.00");
 
         // The same key again is applied, and once.
@@ -74,7 +74,7 @@ on_both_engines! {
             assert_eq!(again.data()["outcome"], outcome);
         }
         assert_eq!(balance(&ledger, "5"), "20.00");
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn a_charge_gets_the_lock_when_it_is_released_in_time(database: TestDatabase) {
@@ -88,7 +88,7 @@ on_both_engines! {
 
         let data = Output::of(waiting).expect_code(0).data();
         assert_eq!((&data["outcome"], &data["balance"]), (&"applied".into(), &"20.00".into()));
-        verified(&ledger);
+        ledger.proven();
     }
 }
 
@@ -104,7 +104,7 @@ fn on_postgres_the_lock_of_one_account_holds_nobody_else_up() {
     let mut line = charge("6", "80");
     line.extend(["--lock-timeout", "300ms"]);
     ledger.run(&line).expect_code(0);
-    verified(&ledger);
+    ledger.proven();
 
     lock.release();
     assert_eq!(balance(&ledger, "6"), "20.00");

@@ -12,8 +12,6 @@ mod races;
 mod recurring;
 mod suspensions;
 
-use serde_json::Value;
-
 use crate::common::{Ledger, Output};
 
 /// Creates the user's account and puts money on it.
@@ -52,12 +50,4 @@ fn balance(ledger: &Ledger, user_id: &str) -> String {
     let shown = ledger.run(&["balance", "--format", "json", "--user-id", user_id]);
     let data = shown.expect_code(0).data();
     data["balance"].as_str().expect("an amount is text").to_owned()
-}
-
-/// All in sync, or the test fails; what it said.
-#[track_caller]
-fn verified(ledger: &Ledger) -> Value {
-    let data = ledger.run(&["verify-sync", "--format", "json"]).expect_code(0).data();
-    assert_eq!(data["in_sync"], data["checked"], "{data}");
-    data
 }

@@ -7,7 +7,7 @@ use diesel::dsl::sql;
 use diesel::sql_types::Text;
 use diesel::{PgConnection, RunQueryDsl as _};
 
-use super::{at_once, balance, charge, funded, verified, with_code, with_outcome};
+use super::{at_once, balance, charge, funded, with_code, with_outcome};
 use crate::common::postgres::Server;
 use crate::common::{Ledger, Output};
 
@@ -60,7 +60,7 @@ fn many_processes_share_two_sessions_and_none_meets_what_another_has_left() {
         // 500 lines of 1, 10 charges of 2, two holds of 3, two recharges of 3.
         assert_eq!(balance(&ledger, user), "480.00");
     }
-    verified(&ledger);
+    ledger.proven();
     ledger.run_words("verify-sync --deep").expect_code(0);
     let sessions = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = 'ledger'";
     assert_eq!(server.psql("postgres", sessions), "2");
@@ -79,7 +79,7 @@ fn of_charges_that_exceed_the_balance_together_as_many_succeed_as_it_covers() {
         assert_eq!(with_code(&outputs, 1).len(), 5, "{outputs:#?}");
         assert_eq!(balance(&ledger, &user), "10.00");
     }
-    verified(&ledger);
+    ledger.proven();
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn a_server_that_crashes_behind_it_loses_nothing_and_doubles_nothing() {
     let acknowledged = with_code(&outputs, 0).len();
     assert!(with_outcome(&again, "already_applied") >= acknowledged);
     assert_eq!(balance(&ledger, "5"), "60.00");
-    verified(&ledger);
+    ledger.proven();
 }
 
 #[test]

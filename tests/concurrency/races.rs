@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use super::{at_once, balance, charge, funded, verified, with_code, with_outcome};
+use super::{at_once, balance, charge, funded, with_code, with_outcome};
 use crate::common::callback::{SECRET, body, knowing, send, signature};
 use crate::common::{Engine, Output, Raise, TestDatabase, on_both_engines};
 
@@ -24,7 +24,7 @@ on_both_engines! {
             assert_eq!(refused[0].error_code(), "insufficient_balance");
             assert_eq!(balance(&ledger, &user), "20000.00");
         }
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn a_key_sent_by_four_processes_at_once_is_applied_once(database: TestDatabase) {
@@ -45,7 +45,7 @@ on_both_engines! {
         }
         let written = "SELECT COUNT(*) FROM entries WHERE idempotency_key = 'usage-1'";
         assert_eq!(database.sql(written), "20");
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn a_key_sent_by_different_people_at_once_is_applied_in_the_name_of_one(database: TestDatabase) {
@@ -113,7 +113,7 @@ on_both_engines! {
         let gaps = "SELECT account_id FROM intents WHERE idempotency_key = 'usage-1' GROUP BY account_id \
                     HAVING MIN(attempt) <> 1 OR MAX(attempt) <> COUNT(*) OR COUNT(*) NOT BETWEEN 2 AND 5";
         assert_eq!(database.sql(gaps), "");
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn recharges_that_are_taken_up_while_the_job_expires_others_are_passed_over(database: TestDatabase) {
@@ -140,7 +140,7 @@ on_both_engines! {
         let taken_up = with_code(&outputs[1..], 0).len();
         assert_eq!(usize::try_from(expired), Ok(ALL - taken_up));
         assert_eq!(database.sql("SELECT COUNT(*) FROM recharges WHERE status = 'completed'"), taken_up.to_string());
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn a_recharge_completed_by_four_processes_at_once_brings_its_money_once(database: TestDatabase) {
@@ -161,7 +161,7 @@ on_both_engines! {
             assert_eq!(balance(&ledger, &user), "500.00");
         }
         assert_eq!(database.sql("SELECT COUNT(*) FROM entries"), "20");
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn a_callback_that_comes_twice_at_once_brings_its_money_once(database: TestDatabase) {
@@ -183,7 +183,7 @@ on_both_engines! {
             assert_eq!(balance(&ledger, &user), "500.00");
         }
         assert_eq!(database.sql("SELECT COUNT(*) FROM entries"), "10");
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn a_recharge_completed_and_cancelled_at_once_ends_one_way(database: TestDatabase) {
@@ -210,7 +210,7 @@ on_both_engines! {
             let expected = if ended[0] { "500.00" } else { "0.00" };
             assert_eq!(balance(&ledger, &user), expected, "{outputs:#?}");
         }
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn verify_with_fix_neither_sees_nor_makes_drift_while_others_charge(database: TestDatabase) {
@@ -250,7 +250,7 @@ on_both_engines! {
             assert!(charged > 0, "nobody charged user {user}");
             assert_eq!(balance(&ledger, user), format!("{}.00", 100_000 - charged));
         }
-        verified(&ledger);
+        ledger.proven();
         assert_eq!(database.sql("SELECT COUNT(*) FROM operations WHERE run_id IS NOT NULL"), "0", "nothing was repaired");
     }
 }
@@ -269,7 +269,7 @@ fn eight_processes_may_be_the_first_to_use_a_new_sqlite_file() {
         let outputs = at_once(&ledger, &lines);
 
         assert_eq!(with_code(&outputs, 0).len(), 8, "{outputs:#?}");
-        assert_eq!(verified(&ledger)["checked"], 8);
+        assert_eq!(ledger.proven()["checked"], 8);
         let ids = "SELECT COUNT(*), MIN(id), MAX(id) FROM accounts";
         assert_eq!(database.sql(ids), "8|1|8");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{at_once, verified};
+use super::at_once;
 use crate::common::gate::{Gate, await_until};
 use crate::common::{KILLED, Ledger, Output, TestDatabase, on_both_engines};
 
@@ -12,14 +12,7 @@ const PERIODS: usize = 29;
 /// Accounts with enough for every period, each with a daily charge since the first of February.
 fn agreed(database: &TestDatabase, accounts: usize) -> Ledger {
     let ledger = database.ledger();
-    let users: Vec<String> = (1..=accounts).map(|user| user.to_string()).collect();
-    let file = format!("user_id\n{}\n", users.join("\n"));
-    ledger.run_with_stdin(&["account", "import", "-"], file).expect_code(0);
-    let recharge = |user: &String| format!(r#"{{"op":"recharge","user_id":"{user}","amount":"100","method":"momo"}}"#);
-    let recharges: Vec<String> = users.iter().map(recharge).collect();
-    ledger
-        .run_with_stdin(&["apply", "-", "-q"], recharges.join("\n"))
-        .expect_code(0);
+    ledger.import_funded_users(accounts, 100);
     database.sql(
         "INSERT INTO recurring_charges (account_id, number, amount, service, every, at_minute, timezone, starts_on, \
          next_on, next_at, try_at, created_at, created_by) SELECT id, 1, 100, 'vps', 'day', 0, 'UTC', '2026-02-01', \
@@ -41,7 +34,7 @@ fn assert_charged_once(database: &TestDatabase, ledger: &Ledger, accounts: usize
         database.sql("SELECT SUM(balance) FROM balances"),
         (accounts * (100 - PERIODS) * 100).to_string()
     );
-    verified(ledger);
+    ledger.proven();
 }
 
 const RUN: [&str; 5] = ["recurring", "run", "--format", "json", "--lock-timeout"];
@@ -106,6 +99,6 @@ on_both_engines! {
         for child in runs {
             assert_eq!(Output::of(child).code, 0);
         }
-        verified(&ledger);
+        ledger.proven();
     }
 }

@@ -1,6 +1,6 @@
 //! Processes that stop an account, or let it go on, at the same moment.
 
-use super::{at_once, balance, funded, verified, with_outcome};
+use super::{at_once, balance, funded, with_outcome};
 use crate::common::on_both_engines;
 
 on_both_engines! {
@@ -22,7 +22,7 @@ on_both_engines! {
         }
         let opened = "SELECT COUNT(*), COUNT(DISTINCT account_id), MAX(number) FROM suspensions WHERE resumed_at IS NULL";
         assert_eq!(database.sql(opened), "10|10|1");
-        verified(&ledger);
+        ledger.proven();
     }
 
     fn of_recharges_that_are_enough_one_resumes(database: TestDatabase) {
@@ -42,6 +42,6 @@ on_both_engines! {
         }
         assert_eq!(database.sql("SELECT COUNT(*) FROM suspensions WHERE resumed_at IS NOT NULL"), "5");
         assert_eq!(database.sql("SELECT COUNT(*) FROM accounts WHERE suspension IS NOT NULL"), "0");
-        verified(&ledger);
+        ledger.proven();
     }
 }

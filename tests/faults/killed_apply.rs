@@ -1,7 +1,6 @@
 //! `apply` of a long file, killed, interrupted, and left by its server: the same file again completes it, as if it had
 //! run once.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -37,23 +36,6 @@ fn file(directory: &Path, lines: usize) -> PathBuf {
     path
 }
 
-fn accounts(ledger: &Ledger) {
-    let (mut users, mut opened) = (String::from("user_id\n"), String::new());
-    for user in 1..=ACCOUNTS {
-        writeln!(users, "{user}").unwrap();
-        writeln!(opened, "{{\"op\":\"adjust\",\"user_id\":\"{user}\",\"amount\":\"9000\",\"reason\":\"opening\",\"idempotency_key\":\"opening\"}}").unwrap();
-    }
-    let import = ["account", "import", "-"];
-    ledger.run_with_stdin(&import, users).expect_code(0);
-    ledger.run_with_stdin(&["apply", "-"], opened).expect_code(0);
-}
-
-fn digest(ledger: &Ledger) -> String {
-    let report = ledger.run_words("verify-sync --format json").expect_code(0).data();
-    assert_eq!(report["in_sync"], report["checked"], "{report}");
-    report["digest"].as_str().unwrap().to_owned()
-}
-
 const ENTRIES: &str =
     "SELECT COUNT(*), COUNT(DISTINCT idempotency_key) FROM entries WHERE idempotency_key LIKE 'line-%'";
 
@@ -80,13 +62,13 @@ fn assert_as_if_run_once(ledger: &Ledger, undisturbed: &Ledger, sql: impl Fn(&st
     });
     assert_eq!(sql(records), format!("{holds}\n{recharges}"));
 
-    assert_eq!(digest(ledger), digest(undisturbed));
+    assert_eq!(ledger.proven_digest(), undisturbed.proven_digest());
     let all = ledger.run_words("apply lines.ndjson").expect_code(7).json_lines();
     let told = |outcome: &str| all.iter().filter(|row| row["data"]["outcome"] == outcome).count();
     assert_eq!((told("applied"), told("already_applied")), (0, applied));
     assert_eq!(
-        digest(ledger),
-        digest(undisturbed),
+        ledger.proven_digest(),
+        undisturbed.proven_digest(),
         "the same file again wrote something"
     );
 }
@@ -94,7 +76,7 @@ fn assert_as_if_run_once(ledger: &Ledger, undisturbed: &Ledger, sql: impl Fn(&st
 /// The same accounts and lines, never disturbed, and how long that took.
 fn undisturbed(database: &TestDatabase, lines: usize) -> (Ledger, Duration) {
     let ledger = database.ledger();
-    accounts(&ledger);
+    ledger.import_funded_users(ACCOUNTS, 9_000);
     file(database.directory(), lines);
     let started = Instant::now();
     ledger.run_words("apply lines.ndjson").expect_code(7);
@@ -111,7 +93,7 @@ pub fn killed(engine: Engine, seed: u64, effort: Effort) -> Tally {
     while effort.wants_more(killed) {
         let database = TestDatabase::fresh(engine);
         let ledger = database.ledger();
-        accounts(&ledger);
+        ledger.import_funded_users(ACCOUNTS, 9_000);
         file(database.directory(), LINES);
         let mut before = database.sql(ENTRIES);
         while effort.wants_more(killed) {
@@ -137,7 +119,7 @@ pub fn killed(engine: Engine, seed: u64, effort: Effort) -> Tally {
                 break;
             }
         }
-        digest(&ledger);
+        ledger.proven_digest();
         ledger.run_words("apply -q lines.ndjson").expect_code(7);
         assert_as_if_run_once(&ledger, &undisturbed, |text| database.sql(text), LINES);
     }
@@ -156,7 +138,7 @@ on_both_engines! {
         let beside = TestDatabase::fresh(database.engine);
         let (undisturbed, _) = undisturbed(&beside, lines);
         let ledger = database.ledger();
-        accounts(&ledger);
+        ledger.import_funded_users(ACCOUNTS, 9_000);
         file(database.directory(), lines);
         let applied = || database.sql(ENTRIES).split_once('|').unwrap().0.parse::<usize>().unwrap();
 
@@ -173,7 +155,7 @@ on_both_engines! {
         let told = output.json_lines().iter().filter(|row| row["ok"] == true).count();
         assert_eq!(applied(), told);
         assert!(told < lines - lines / 50, "it went on to the end");
-        digest(&ledger);
+        ledger.proven_digest();
 
         ledger.run_words("apply -q lines.ndjson").expect_code(7);
         assert_as_if_run_once(&ledger, &undisturbed, |text| database.sql(text), lines);
@@ -188,7 +170,7 @@ fn a_file_whose_server_crashes_in_the_middle_is_completed_once() {
     server.create_database("ledger");
     let ledger = Ledger::new(&server.url("ledger"));
     ledger.run(&["migrate", "up"]).expect_code(0);
-    accounts(&ledger);
+    ledger.import_funded_users(ACCOUNTS, 9_000);
     file(ledger.directory(), LINES);
     let sql = |text: &str| server.psql("ledger", text);
     let mut acknowledged = std::collections::BTreeSet::new();

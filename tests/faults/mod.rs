@@ -33,9 +33,10 @@ use ledger::domain::text::{Actor, IdempotencyKey, PaymentMethod, Resource, Servi
 use ledger::ledger::post::{Outcome, Request, post};
 use ledger::ledger::progress::Unwatched;
 use ledger::ledger::scan::Depth;
-use ledger::ledger::verify::{Scope, Verify, verify};
+use ledger::ledger::verify::verify;
 use ledger::ledger::{Clock, DatabaseUrl, account};
 
+use crate::common::verify::a_look;
 use crate::common::{Ledger, Output, Running};
 
 const FUNDS: usize = 1_000_000;
@@ -174,15 +175,7 @@ fn assert_exactly_once(url: &str, sql: impl Fn(&str) -> String, attempts: &[Atte
 
 /// Every balance is what its entries come to.
 fn proven_digest(ledger: &mut ledger::ledger::Ledger) -> String {
-    let request = Verify {
-        scope: Scope::ALL,
-        depth: Depth::Whole,
-        fix: false,
-        max_fixes: None,
-        max_delta: None,
-        backup: false,
-        anchor: None,
-    };
+    let request = a_look(Depth::Whole);
     let report = verify(ledger, &request, &Unwatched).unwrap();
     assert!(report.findings.is_empty(), "{:#?}", report.findings);
     report.digest.unwrap().to_string()

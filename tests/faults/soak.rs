@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::funded_account;
 use super::scene::prove;
 use super::serial::Clerk;
+use crate::common::command::kilobytes;
 use crate::common::effort::{Effort, Tally, smoke_seed};
 use crate::common::{Engine, Ledger, Raise, TestDatabase};
 
@@ -39,15 +40,7 @@ fn line(number: usize) -> String {
 
 /// Kilobytes of memory that a process has in use.
 fn memory(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .unwrap_or_default();
-    line.split_whitespace()
-        .nth(1)
-        .and_then(|number| number.parse().ok())
-        .unwrap_or(0)
+    kilobytes(process, "VmRSS").unwrap_or(0)
 }
 
 fn jobs(ledger: &Ledger, over: &AtomicBool, done: &AtomicUsize) {

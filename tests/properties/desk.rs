@@ -16,7 +16,7 @@ use ledger::ledger::progress::Unwatched;
 use ledger::ledger::recharge;
 use ledger::ledger::scan::Depth;
 use ledger::ledger::suspension::{self, Resumed, Suspended};
-use ledger::ledger::verify::{Report, Scope, Verify, verify};
+use ledger::ledger::verify::{Report, verify};
 use ledger::ledger::{Clock, DatabaseUrl, Ledger, LedgerError, credits, expiry};
 
 use serde_json::Value;
@@ -26,6 +26,7 @@ use super::shown::time;
 use super::words::{amount, currency, description, key, minor, note, operation, user};
 use super::world::Moment;
 use crate::common;
+use crate::common::verify::a_look;
 
 pub struct Desk {
     ledger: Ledger,
@@ -207,15 +208,7 @@ impl Desk {
     }
 
     pub fn verify(&mut self, depth: Depth) -> Report {
-        let request = Verify {
-            scope: Scope::ALL,
-            depth,
-            fix: false,
-            max_fixes: None,
-            max_delta: None,
-            backup: false,
-            anchor: None,
-        };
+        let request = a_look(depth);
         verify(&mut self.ledger, &request, &Unwatched).unwrap()
     }
 

@@ -12,10 +12,11 @@ use ledger::domain::text::Actor;
 use ledger::domain::time::Timestamp;
 use ledger::ledger::progress::Unwatched;
 use ledger::ledger::scan::Depth;
-use ledger::ledger::verify::{Finding, Scope, Verify, verify};
+use ledger::ledger::verify::{Finding, verify};
 use ledger::ledger::{Clock, DatabaseUrl, Ledger, LedgerError};
 
 use crate::cli::verify::deep::one_of_everything;
+use crate::common::verify::a_look;
 use crate::common::{Engine, TestDatabase, on_both_engines};
 use crate::schema::tables;
 
@@ -196,15 +197,7 @@ impl Sweep {
     }
 
     fn findings(&mut self) -> Result<Vec<Finding>, LedgerError> {
-        let request = Verify {
-            scope: Scope::ALL,
-            depth: Depth::Deep,
-            fix: false,
-            max_fixes: None,
-            max_delta: None,
-            backup: false,
-            anchor: None,
-        };
+        let request = a_look(Depth::Deep);
         verify(&mut self.ledger, &request, &Unwatched).map(|report| report.findings)
     }
 

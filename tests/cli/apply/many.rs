@@ -6,13 +6,8 @@ const ACCOUNTS: usize = 40;
 
 /// Accounts 1 to 40, of the users of the same names: one with a limit, one locked, two with a threshold.
 pub(super) fn opening(db: &TestDatabase) {
-    let path = db.directory().join("accounts.csv");
-    let names: Vec<String> = (1..=ACCOUNTS).map(|user| user.to_string()).collect();
-    std::fs::write(&path, format!("user_id\n{}\n", names.join("\n"))).unwrap();
     let ledger = db.ledger();
-    ledger
-        .run(&["account", "import", path.to_str().unwrap()])
-        .expect_code(0);
+    ledger.import_users(ACCOUNTS);
     for line in [
         "account set --user-id 7 --charges-per-minute 5",
         "account set --user-id 8 --low-balance-threshold 50",

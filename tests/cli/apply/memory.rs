@@ -1,10 +1,9 @@
 //! `apply` streams: however many lines there are, it holds no more than a few thousand of them.
 
-use std::fs;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
-use std::process::Child;
 use std::thread;
 
+use crate::common::command::kilobytes;
 use crate::common::on_both_engines;
 
 /// How many lines, where it should be more than every run of the suite can wait for: 10000000.
@@ -28,14 +27,6 @@ fn write_lines(lines: u64, to: impl Write) -> std::io::Result<()> {
     to.flush()
 }
 
-/// The most that the process has held so far, while it lives.
-fn peak_megabytes(child: &Child) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().split(' ').next()?.parse().ok()?;
-    Some(kilobytes / 1024)
-}
-
 on_both_engines! {
     fn apply_holds_a_few_thousand_lines_however_many_there_are(db: TestDatabase) {
         let lines = std::env::var(LINES_VARIABLE).map_or(LINES, |text| text.parse().unwrap());
@@ -51,7 +42,7 @@ on_both_engines! {
                 rows += 1;
                 // It waits for us to read on, so it is there to be looked at.
                 if rows % 500 == 0 {
-                    peak = peak_megabytes(&child).max(peak);
+                    peak = kilobytes(child.id(), "VmHWM").max(peak);
                 }
             }
         });
@@ -59,7 +50,7 @@ on_both_engines! {
         child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(7), "{told}");
         assert_eq!((rows, applied), (lines, lines.div_ceil(3)));
-        let peak = peak.expect("Linux tells how much memory a process has held");
+        let peak = peak.expect("Linux tells how much memory a process has held") / 1024;
         assert!(peak < MOST_MEGABYTES, "{peak} MB for {lines} lines");
         assert_eq!(db.sql("SELECT COUNT(*) FROM entries"), applied.to_string());
     }

@@ -137,10 +137,7 @@ pub(super) fn all_kinds(db: &TestDatabase) -> Ledger {
 
 /// Accounts that are paid into, charged, and have money held, one operation a line.
 pub(super) fn long_ledger(ledger: &Ledger, accounts: usize, entries: usize) {
-    let users: String = std::iter::once("user_id\n".to_owned())
-        .chain((1..=accounts).map(|user| format!("{user}\n")))
-        .collect();
-    ledger.run_with_stdin(&["account", "import", "-"], users).expect_code(0);
+    ledger.import_users(accounts);
     let mut lines = String::new();
     for number in 0..entries {
         let user = number % accounts + 1;

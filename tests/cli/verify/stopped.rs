@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::{all_rows, three_accounts};
 use crate::cli::json;
-use crate::cli::verify::deep::unguarded;
 use crate::common::{Engine, Output, TestDatabase, on_both_engines};
 
 fn open_alerts(db: &TestDatabase) -> String {
