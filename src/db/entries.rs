@@ -305,12 +305,13 @@ pub fn entries_usage(
             .bind(minute.micros());
     let spending = sql(format!(
         "SELECT {} FROM entries e WHERE account_id = ? AND at >= ? AND kind IN ({spent}) \
-         AND (reverses IS NULL OR EXISTS (SELECT 1 FROM entries o WHERE o.account_id = e.account_id \
+         AND (reverses IS NULL OR EXISTS (SELECT 1 FROM entries o WHERE o.account_id = ? \
          AND o.seq = e.reverses AND o.at >= ?))",
         wide_sum("-(balance_delta + held_delta)")
     ))
     .bind(account.get())
     .bind(day.micros())
+    .bind(account.get())
     .bind(day.micros());
     let Wide(spent) = db.row(&spending)?.unwrap_or(Wide(0));
     let spent = i64::try_from(spent).unwrap_or(if spent < 0 { i64::MIN } else { i64::MAX });

@@ -44,10 +44,22 @@ impl Way {
 }
 
 /// An account and whether this is the first that was heard of the key.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Opened {
-    pub located: Located,
+    pub account: AccountId,
+    /// Damage of the balance row does not keep the attempt from being recorded.
+    pub located: Result<Located, DbError>,
     pub key_is_new: bool,
+}
+
+impl Opened {
+    fn of(row: SnapshotRow, key_is_new: bool) -> Self {
+        Self {
+            account: row.account_id(),
+            located: row.checked(),
+            key_is_new,
+        }
+    }
 }
 
 /// Records the first attempt of a key and reads the account; `None` when there is no such account.
@@ -59,11 +71,11 @@ pub fn open_attempt(
 ) -> Result<Option<Opened>, DbError> {
     match Way::of(db) {
         Way::InStatements => write_relaxed(db, "intent", |db| {
-            let Some(located) = snapshot::find(db, user_id, currency)? else {
+            let Some(row) = snapshot::find_row(db, user_id, currency)? else {
                 return Ok(None);
             };
-            let key_is_new = intent_insert(db, located.account.id, new, 1)?;
-            Ok(Some(Opened { located, key_is_new }))
+            let key_is_new = intent_insert(db, row.account_id(), new, 1)?;
+            Ok(Some(Opened::of(row, key_is_new)))
         }),
         Way::InOneStatement => open_in_one_statement(db, user_id, currency, new),
     }
@@ -113,10 +125,7 @@ fn open_in_one_statement(
     let Some(OpenedRow { key_is_new, row }) = db.row(&statement)? else {
         return Ok(None);
     };
-    Ok(Some(Opened {
-        located: row.checked()?,
-        key_is_new,
-    }))
+    Ok(Some(Opened::of(row, key_is_new)))
 }
 
 /// What is written of a plain posting: one entry, the balance row's move, the intent's outcome.

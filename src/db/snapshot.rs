@@ -7,7 +7,7 @@ use diesel::deserialize;
 use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, Kind, Statement, known, known_statement};
+use super::statement::{Columns, FromRow, known, known_statement};
 use crate::domain::account::{Account, AccountId, Limits};
 use crate::domain::balance::{Figures, State};
 use crate::domain::chain::ChainHash;
@@ -80,17 +80,22 @@ fn by_id_in_every_table() -> String {
 
 /// The account of that user and currency, or `None`.
 pub fn find(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Option<Located>, DbError> {
+    checked(find_row(db, user_id, currency)?)
+}
+
+/// The same, not looked at yet.
+pub(super) fn find_row(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Option<SnapshotRow>, DbError> {
     known_statement!(Sqlite, by_name(Engine::Sqlite));
     known_statement!(Postgres, by_name(Engine::Postgres));
     known_statement!(Id, "SELECT id FROM accounts WHERE user_id = ? AND currency = ?");
     let (user_id, currency) = (user_id.as_str(), currency.as_str());
     if db.connection.is_sharded() {
         let id: Option<i64> = db.row(&known::<Id>().bind(user_id).bind(currency))?;
-        return id.map_or(Ok(None), |id| look(db, AccountId::new(id)));
+        return id.map_or(Ok(None), |id| look_at_row(db, AccountId::new(id)));
     }
     match db.engine() {
-        Engine::Sqlite => checked(db, &known::<Sqlite>().bind(user_id).bind(currency)),
-        Engine::Postgres => checked(db, &known::<Postgres>().bind(user_id).bind(currency)),
+        Engine::Sqlite => db.row(&known::<Sqlite>().bind(user_id).bind(currency)),
+        Engine::Postgres => db.row(&known::<Postgres>().bind(user_id).bind(currency)),
     }
 }
 
@@ -102,21 +107,25 @@ pub fn lock(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
 
 /// The account as it is, without its lock.
 pub fn look(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
+    checked(look_at_row(db, id)?)
+}
+
+fn look_at_row(db: &mut Db, id: AccountId) -> Result<Option<SnapshotRow>, DbError> {
     known_statement!(Sqlite, by_id(Engine::Sqlite));
     known_statement!(Postgres, by_id(Engine::Postgres));
     known_statement!(Sharded, by_id_in_every_table());
     if db.connection.is_sharded() {
         let id = id.get();
-        return checked(db, &known::<Sharded>().bind(id).bind(id).bind(id));
+        return db.row(&known::<Sharded>().bind(id).bind(id).bind(id));
     }
     match db.engine() {
-        Engine::Sqlite => checked(db, &known::<Sqlite>().bind(id.get())),
-        Engine::Postgres => checked(db, &known::<Postgres>().bind(id.get())),
+        Engine::Sqlite => db.row(&known::<Sqlite>().bind(id.get())),
+        Engine::Postgres => db.row(&known::<Postgres>().bind(id.get())),
     }
 }
 
-fn checked<K: Kind>(db: &mut Db, statement: &Statement<'_, K>) -> Result<Option<Located>, DbError> {
-    db.row::<SnapshotRow>(statement)?.map(SnapshotRow::checked).transpose()
+fn checked(row: Option<SnapshotRow>) -> Result<Option<Located>, DbError> {
+    row.map(SnapshotRow::checked).transpose()
 }
 
 /// The row, before its balance row has been held against its last entry.

@@ -44,7 +44,12 @@ pub struct Processed {
     pub failed: Vec<(PurchaseId, String)>,
     /// Deactivated while pending, more than a week ago.
     pub inactive: Vec<PurchaseView>,
+    /// Accounts that somebody else held for too long.
+    busy: usize,
 }
+
+/// So many accounts that are busy are taken for all: each has been waited for.
+const MOST_BUSY: usize = 3;
 
 impl Processed {
     pub fn exit(&self) -> Exit {
@@ -129,12 +134,16 @@ fn bring_or_isolate(
             done.failed.extend(brought.failed);
             return Ok(());
         }
-        // The next account would wait for the same lock, or meet the same disk.
-        Err(error) if error.befalls_all() => return Err(error),
+        // The others would meet the same disk, or wait for the same lock where there is but one.
+        Err(error) if error.befalls_all() && (ledger.db.is_sqlite() || !error.is_busy()) => return Err(error),
         Err(error) => error,
     };
     let of_one_account = |one: &PurchaseId, other: &PurchaseId| one.account == other.account;
     if due.chunk_by(of_one_account).count() <= 1 {
+        done.busy += usize::from(failure.is_busy());
+        if done.busy >= MOST_BUSY {
+            return Err(failure);
+        }
         let reason = failure.to_string();
         done.failed.extend(due.iter().map(|id| (*id, reason.clone())));
         return Ok(());

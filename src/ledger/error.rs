@@ -70,6 +70,10 @@ impl LedgerError {
         matches!(self, Self::Db(error) if error.leaves_open())
     }
 
+    pub const fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Db(DbError::Busy(_) | DbError::Retry(_)))
+    }
+
     /// Whether others would meet the same: a lock that does not come free, a disk, a server, rights or a schema.
     ///
     /// Of many at once; a transaction of one account that is busy says nothing about the others.

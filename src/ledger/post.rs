@@ -15,7 +15,7 @@ use super::payload::{operation_name, payload};
 use super::{Ledger, hold};
 use crate::db::DbError;
 use crate::db::intents::NewIntent;
-use crate::db::posting::{Opened, Plain, open_attempt, post_guarded};
+use crate::db::posting::{Plain, open_attempt, post_guarded};
 use crate::db::snapshot::Located;
 use crate::domain::account::Account;
 use crate::domain::code::Code;
@@ -119,22 +119,30 @@ impl Attempt<'_> {
                 user_id: user_id.to_string(),
             }));
         };
-        let id = opened.located.account.id;
-        let done = self.carry_out(ledger, &opened, &intent);
+        let (id, key_is_new) = (opened.account, opened.key_is_new);
+        let done = match opened.located {
+            Ok(located) => self.carry_out(ledger, (&located, key_is_new), &intent),
+            Err(damage) => Err(damage.into()),
+        };
         if let Err(error) = &done {
             self.record_failure(ledger, id, error);
         }
         done
     }
 
-    fn carry_out(&self, ledger: &mut Ledger, opened: &Opened, intent: &NewIntent<'_>) -> Result<Outcome, LedgerError> {
-        let (id, now) = (opened.located.account.id, intent.created_at);
-        let holds = opened.located.state.figures.held.is_positive();
+    fn carry_out(
+        &self,
+        ledger: &mut Ledger,
+        (located, key_is_new): (&Located, bool),
+        intent: &NewIntent<'_>,
+    ) -> Result<Outcome, LedgerError> {
+        let (id, now) = (located.account.id, intent.created_at);
+        let holds = located.state.figures.held.is_positive();
         let expires = matches!(self.request.operation, Operation::ExpireHold { .. });
         let given_back = holds && !expires && hold::expire_overdue_of(ledger, id, now)?;
-        if !opened.key_is_new {
+        if !key_is_new {
             self.record_again(ledger, id, intent)?;
-        } else if !given_back && let Some(outcome) = self.at_once(ledger, &opened.located, now)? {
+        } else if !given_back && let Some(outcome) = self.at_once(ledger, located, now)? {
             return Ok(outcome);
         }
         self.under_lock(ledger, id, now)

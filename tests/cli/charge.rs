@@ -142,9 +142,13 @@ on_both_engines! {
         let failed = charge(&db, "1", "early").expect_code(6);
         assert_eq!(failed.error_code(), "integrity");
         assert!(failed.stderr.contains("ledger verify-sync --user-id 5 --currency USD --fix"), "{}", failed.stderr);
+        let tried = "SELECT attempt, state, reason FROM intents WHERE idempotency_key = 'early' ORDER BY attempt";
+        assert_eq!(db.sql(tried), "1|failed|integrity");
         db.ledger().run_words("verify-sync --fix --no-backup").expect_code(0);
         db.ledger().run_words("account set --user-id 5 --charges-per-minute 9").expect_code(0);
         charge(&db, "1", "k").expect_code(0);
         assert_eq!(charge(&db, "1", "early").expect_code(0).data()["outcome"], "applied");
+        assert_eq!(db.sql(tried), "1|failed|integrity\n2|applied|");
+        db.ledger().run_words("verify-sync --deep").expect_code(0);
     }
 }
