@@ -14,7 +14,7 @@ pub fn shared_server() -> &'static Server {
     SHARED.get_or_init(|| {
         let server = Server::start();
         match Layout::chosen() {
-            Layout::Pooled => server.behind_pooler(4),
+            Layout::Pooled => server.behind_pooler(4, ""),
             _ => server,
         }
     })

@@ -16,8 +16,8 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Settled in the directory of a server.
-    pub fn of(server: &Path, sessions: usize) -> Self {
+    /// Settled in the directory of a server, with further settings.
+    pub fn of(server: &Path, sessions: usize, further: &str) -> Self {
         let directory = server.display();
         let settings = format!(
             "[databases]\n\
@@ -32,7 +32,8 @@ impl Pooler {
              default_pool_size = {sessions}\n\
              max_client_conn = 1000\n\
              server_login_retry = 0.1\n\
-             server_idle_timeout = 10\n"
+             server_idle_timeout = 10\n\
+             {further}\n"
         );
         fs::write(server.join("pgbouncer.ini"), settings).expect("the directory is ours");
         fs::write(server.join("pgbouncer.users"), "\"ledger\" \"\"\n").expect("the directory is ours");

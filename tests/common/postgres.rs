@@ -172,9 +172,9 @@ impl Server {
         self.clone_database("template1", name);
     }
 
-    /// With a pooler before it, which has so many sessions for each database.
-    pub fn behind_pooler(mut self, sessions: usize) -> Self {
-        let pooler = Pooler::of(&self.directory, sessions);
+    /// With a pooler before it, which has so many sessions for each database, and further settings.
+    pub fn behind_pooler(mut self, sessions: usize, further: &str) -> Self {
+        let pooler = Pooler::of(&self.directory, sessions, further);
         self.ask(&format!("pool\n{}", pooler.program.display()));
         pooler.await_socket();
         self.pooler = Some(pooler);

@@ -13,7 +13,11 @@ use crate::common::{Ledger, Output};
 
 /// A ledger whose commands reach the server through two sessions.
 fn pooled() -> (Server, Ledger) {
-    let server = Server::start().behind_pooler(2);
+    pooled_with("")
+}
+
+fn pooled_with(further: &str) -> (Server, Ledger) {
+    let server = Server::start().behind_pooler(2, further);
     server.create_database("ledger");
     let ledger = Ledger::new(&server.url("ledger"));
     ledger.run_words("migrate up").expect_code(0);
@@ -140,8 +144,12 @@ fn a_server_that_crashes_behind_it_loses_nothing_and_doubles_nothing() {
 }
 
 #[test]
-fn doctor_tells_of_it() {
-    let (_server, ledger) = pooled();
-    let shown = ledger.run_words("doctor").stdout;
-    assert!(shown.contains(", through a pooler answers at"), "{shown}");
+fn it_is_noticed_whatever_it_does_with_the_options_of_a_connection() {
+    for further in ["", "ignore_startup_parameters = options", "pool_mode = session"] {
+        let (_server, ledger) = pooled_with(further);
+        let shown = ledger.run_words("doctor").stdout;
+        assert!(shown.contains(", through a pooler answers at"), "{further}: {shown}");
+        funded(&ledger, "5", "100");
+        ledger.run(&charge("5", "1")).expect_code(0);
+    }
 }
