@@ -223,8 +223,6 @@ impl<'a> Asked<'a> {
     /// An amount in the account's digits; one that cannot be read is none that any entry moved.
     pub(super) fn amount(&self, name: &str) -> Option<Minor> {
         let text = self.text(name)?;
-        let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
-        let read = super::money::Amount::parse(digits, self.currency);
-        Some(read.map_or(Minor::ZERO, |amount| Minor::new(sign * amount.minor().get())))
+        Some(Minor::parse(text, self.currency).unwrap_or(Minor::ZERO))
     }
 }
