@@ -58,7 +58,8 @@ while read -r command; do
     esac
 done
 
-[ -z "$pooler" ] || kill -QUIT "$pooler"
+# A shell has what it runs beside it ignore other signals.
+[ -z "$pooler" ] || kill -KILL "$pooler"
 crash
 cd / && rm -rf "$dir"
 "#;
