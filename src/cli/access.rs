@@ -22,7 +22,7 @@ pub enum AccessCommand {
 /// Looks at the user's accounts in every currency, unless --currency names one. Access ends when it has expired, or
 /// when the whole charge that paid for it was refunded or reversed; a refund of a part of it does not end it.
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger access check --user-id 5 --resource profile_analysis:acme -q && echo \"may read\"
     ledger access check --user-id 5 --resource profile_analysis:acme --format json"))]
 pub struct CheckArgs {
@@ -35,7 +35,7 @@ pub struct CheckArgs {
 
 /// List access that charges have paid for, newest first
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger access list --user-id 5
     ledger access list --resource profile_analysis:acme --active --format csv"))]
 pub struct AccessListArgs {

@@ -28,20 +28,20 @@ pub enum AccountCommand {
     List(ListArgs),
     Import(ImportArgs),
     /// Refuse charges and freezes; money in is still taken
-    #[command(after_help = help::money("ledger account lock --user-id 5 --reason \"chargeback\""))]
+    #[command(after_help = help::single("ledger account lock --user-id 5 --reason \"chargeback\""))]
     Lock(ReasonArgs),
     /// Allow charges again
-    #[command(after_help = help::money("ledger account unlock --user-id 5 --reason \"settled\""))]
+    #[command(after_help = help::single("ledger account unlock --user-id 5 --reason \"settled\""))]
     Unlock(ReasonArgs),
     /// Close an empty account for good
-    #[command(after_help = help::money("ledger account close --user-id 5 --reason \"has left\""))]
+    #[command(after_help = help::single("ledger account close --user-id 5 --reason \"has left\""))]
     Close(ReasonArgs),
     Set(SetArgs),
 }
 
 /// Create an account; one that exists is left alone
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger account create --user-id 5
     ledger account create --user-id 5 --currency VND --low-balance-threshold 10000"))]
 pub struct CreateArgs {
@@ -60,7 +60,7 @@ pub struct CreateArgs {
 
 /// Show an account's figures and settings
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("ledger account show --user-id 5"))]
+#[command(after_help = help::single("ledger account show --user-id 5"))]
 pub struct ShowArgs {
     #[command(flatten)]
     user: UserArg,
@@ -68,7 +68,7 @@ pub struct ShowArgs {
 
 /// List accounts in the order of their creation
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("ledger account list --limit 20\nledger account list --only-currency --currency VND"))]
+#[command(after_help = help::single("ledger account list --limit 20\nledger account list --only-currency --currency VND"))]
 pub struct ListArgs {
     /// Most to show
     #[arg(long, default_value_t = 100)]
@@ -102,7 +102,7 @@ pub struct ReasonArgs {
 
 /// Change an account's threshold and limits
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger account set --user-id 5 --low-balance-threshold 10000
     ledger account set --user-id 5 --charges-per-minute 60 --spend-per-day 500
     ledger account set --user-id 5 --spend-per-day none"))]

@@ -19,7 +19,7 @@ pub enum AlertsCommand {
 
 /// Show open alerts, newest first
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger alerts list
     ledger alerts list --severity critical
     ledger alerts list --user-id 5 --all --format json"))]
@@ -50,7 +50,7 @@ impl AlertsListArgs {
 
 /// Take notice of an alert; it stays open until its cause is gone
 #[derive(Debug, Args)]
-#[command(after_help = help::money("ledger alerts ack 018f3c1e-7b1a-7c3e-9d2f-aa55aa55aa55"))]
+#[command(after_help = help::single("ledger alerts ack 018f3c1e-7b1a-7c3e-9d2f-aa55aa55aa55"))]
 pub struct AckArgs {
     /// The alert, as the list shows it
     id: String,

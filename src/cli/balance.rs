@@ -17,7 +17,7 @@ use crate::render::failure::Failure;
 
 /// Show an account's balance, now or at a past moment
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger balance --user-id 5
     ledger balance --user-id 5 --require 1500 -q && echo \"can pay\"
     ledger balance --user-id 5 --at 2026-03-01T00:00:00Z --format json"))]

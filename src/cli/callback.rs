@@ -19,7 +19,7 @@ use crate::ledger::{LedgerError, recharge, signature};
 /// LEDGER_CALLBACK_SECRET_<METHOD>, or from the file that LEDGER_CALLBACK_SECRET_<METHOD>_FILE names. A wrong
 /// signature, a replay, another amount, currency or method changes nothing.
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger recharge callback --method zalo_pay --signature 9f86d081... < body.json"))]
 pub struct CallbackArgs {
     /// Whose callback it is

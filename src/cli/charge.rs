@@ -18,7 +18,7 @@ use crate::ledger::LedgerError;
 /// --suspend a suspension, which a sufficient recharge ends. Access that is granted ends when the whole charge has been
 /// given back, by a refund or a reversal; a part of it does not end it.
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger charge --user-id 5 --amount 50000 --service vps --reference VpsUsage:123
     ledger charge --user-id 5 --amount 0.50 --service email --idempotency-key usage-2026-03-01
     ledger charge --user-id 5 --amount 0.50 --service vps --suspend

@@ -14,7 +14,7 @@ use crate::domain::operation::Operation;
 ///
 /// A negative adjustment beyond the balance is refused (402).
 #[derive(Debug, Args)]
-#[command(mut_arg("amount", |arg| arg.help("With a sign: 200, +200 or -200")), after_help = help::money("\
+#[command(mut_arg("amount", |arg| arg.help("With a sign: 200, +200 or -200")), after_help = help::single("\
     ledger adjust --user-id 5 --amount -200 --reason \"charged twice on 3 March\"
     ledger adjust --user-id 5 --amount 15.50 --reason \"goodwill\""))]
 pub struct AdjustArgs {
@@ -26,7 +26,7 @@ pub struct AdjustArgs {
 ///
 /// A lock does not protect from it; a balance that is too small does (402).
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger penalty --user-id 5 --amount 10 --reason \"spam complaint 4711\""))]
 pub struct PenaltyArgs {
     #[command(flatten)]

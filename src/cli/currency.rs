@@ -13,13 +13,13 @@ use crate::render;
 pub enum CurrencyCommand {
     Add(AddArgs),
     /// Show the units this ledger has added
-    #[command(after_help = help::reading("ledger currency list"))]
+    #[command(after_help = help::single("ledger currency list"))]
     List,
 }
 
 /// Add a unit that ISO 4217 does not have
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger currency add POINTS --exponent 0
     ledger currency add FCFA --exponent 2"))]
 pub struct AddArgs {

@@ -15,7 +15,7 @@ use crate::render;
 /// open alerts. Looks as far as it gets and changes nothing. Exits 0 for all well, 1 for warnings, 3 for errors, 4 when
 /// the database is not reachable.
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger doctor
     ledger doctor -q --format json"))]
 pub struct DoctorArgs {}

@@ -11,7 +11,7 @@ use crate::render;
 
 /// Say why the available amount is what it is
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("ledger explain --user-id 5"))]
+#[command(after_help = help::single("ledger explain --user-id 5"))]
 pub struct ExplainArgs {
     #[command(flatten)]
     user: UserArg,

@@ -17,7 +17,7 @@ use crate::render;
 /// charges that are known to be due. The balance that ends soonest comes first. Exits 1 when one ends within the time
 /// that warns; with -q it is silent otherwise.
 #[derive(Debug, Args)]
-#[command(mut_arg("user_id", |arg| arg.help("Only this user's account, in --currency")), after_help = help::reading("\
+#[command(mut_arg("user_id", |arg| arg.help("Only this user's account, in --currency")), after_help = help::single("\
     ledger forecast --warn-within 3d -q
     ledger forecast --user-id 5
     ledger forecast --days 7 --format csv --limit 1000000"))]

@@ -7,7 +7,6 @@ use crate::domain::code::Exit;
 /// What the exit codes stand under, and so where the examples end.
 const EXIT_CODES: &str = "\n\nExit codes:\n";
 
-/// Of one operation, which is done or not, and of one look.
 const SINGLE: [Exit; 10] = [
     Exit::Done,
     Exit::No,
@@ -30,13 +29,8 @@ pub fn overview() -> String {
     format!("{first}{}", exit_codes(&Exit::ALL))
 }
 
-/// For commands that move money.
-pub fn money(examples: &str) -> String {
-    with_codes(examples, &SINGLE)
-}
-
-/// For commands that only look.
-pub fn reading(examples: &str) -> String {
+/// For commands that do one thing, or look at it.
+pub fn single(examples: &str) -> String {
     with_codes(examples, &SINGLE)
 }
 

@@ -14,7 +14,7 @@ use crate::render;
 
 /// Show an account's entries, newest first
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger history --user-id 5
     ledger history --user-id 5 --kind service_fee --service vps --since 2026-03-01T00:00:00Z
     ledger history --user-id 5 --before 120 --format csv"))]

@@ -19,7 +19,7 @@ use crate::render;
 ///
 /// Prints the hold's id. Refused like a charge: 402, 409, 429.
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger freeze --user-id 5 --amount 5 --reference activation:77 --reason \"SIM activation\" --expires-in 20m
     ledger commit --hold h5-1
     ledger refund --hold h5-1"))]
@@ -38,7 +38,7 @@ pub struct FreezeArgs {
 ///
 /// Of a part, the rest is given back, or stays held with --keep-open. A hold ends once: what it became is told (409).
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger commit --hold h5-1
     ledger commit --hold h5-1 --amount 3
     ledger commit --hold h5-1 --amount 3 --keep-open"))]
@@ -55,7 +55,7 @@ pub struct CommitArgs {
 
 /// Show holds, newest first
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger holds --user-id 5
     ledger holds --status open"))]
 pub struct HoldsArgs {

@@ -24,7 +24,7 @@ pub enum IntentsCommand {
 
 /// Show attempts and how they ended, newest first
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger intents list --user-id 5
     ledger intents list --state pending --older-than 10m
     ledger intents list --state failed --operation charge --since 2026-03-01T00:00:00Z --format csv"))]
@@ -46,7 +46,7 @@ pub struct IntentsListArgs {
 
 /// Show every attempt under a key: what was asked, what came of it, the entries it made
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("ledger intents show u-1 --user-id 5"))]
+#[command(after_help = help::single("ledger intents show u-1 --user-id 5"))]
 pub struct ShowArgs {
     /// The idempotency key
     key: String,

@@ -18,7 +18,7 @@ use crate::render::sink::Sink;
 /// The entries are not read, so that it costs the same whatever the history. The file is replaced as a whole, and
 /// everybody may read it.
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger metrics --output /var/lib/prometheus/node-exporter/ledger.prom
     ledger metrics --output - --format json"))]
 pub struct MetricsArgs {

@@ -12,7 +12,7 @@ use crate::render::{Block, Document};
 #[derive(Debug, Subcommand)]
 pub enum MigrateCommand {
     /// Show which migrations are applied and which are pending (exit 1)
-    #[command(after_help = help::reading("ledger migrate status"))]
+    #[command(after_help = help::single("ledger migrate status"))]
     Status,
     /// Apply what is pending, all or nothing
     #[command(after_help = help::job("ledger migrate up"))]

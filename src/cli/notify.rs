@@ -66,7 +66,7 @@ enum NotifyCommand {
 
 /// Show events and how far each has got, newest first
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger notify list --dead
     ledger notify list --user-id 5 --pending --format json"))]
 struct NotifyListArgs {
@@ -82,7 +82,7 @@ struct NotifyListArgs {
 
 /// Let deliveries begin anew: of one event whatever became of them, or all that were given up
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger notify resend e12-7
     ledger notify resend --dead"))]
 struct ResendArgs {

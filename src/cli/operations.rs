@@ -19,7 +19,7 @@ pub enum OperationsCommand {
 /// Accounts created and imported, locked, unlocked, set, closed, suspended and resumed; currencies added; balance rows
 /// repaired; migrations; alerts acknowledged; intents resolved. Money operations are in `ledger intents list`.
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger operations list --user-id 5
     ledger operations list --command \"account lock\" --since 2026-03-01T00:00:00Z
     ledger operations list --limit 1000 --format csv"))]

@@ -100,7 +100,7 @@ impl TermsArgs {
 /// The credits are the amount divided by --per-credit, rounded down to whole ones, or those given. They come after
 /// the pending time, by `process-pending-credits`.
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger purchase record --user-id 5 --amount 500000 --reference INV-1 --currency POINTS
     ledger purchase record --user-id 5 --amount 19.99 --paid-in USD --credits 20 --currency POINTS"))]
 pub struct RecordArgs {
@@ -136,7 +136,7 @@ pub struct RecordArgs {
 ///
 /// The credits are the amount divided by --per-credit, rounded down to whole ones, or those given.
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger gift grant --user-id 5 --amount 250000 --currency POINTS
     ledger gift grant --user-id 5 --credits 50 --reason \"birthday\" --currency POINTS"))]
 pub struct GrantArgs {
@@ -161,7 +161,7 @@ pub struct GrantArgs {
 
 /// Show purchases, newest first
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger purchase list --user-id 5 --currency POINTS
     ledger purchase list --state pending"))]
 pub struct PurchaseListArgs {
@@ -174,7 +174,7 @@ pub struct PurchaseListArgs {
 
 /// Show gifts, newest first
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("ledger gift list --user-id 5 --currency POINTS"))]
+#[command(after_help = help::single("ledger gift list --user-id 5 --currency POINTS"))]
 pub struct GiftListArgs {
     #[command(flatten)]
     list: ListArgs,
@@ -198,7 +198,7 @@ struct TakeBackArgs {
 /// where they are spent, it is refused (402), or with --if-spent debt what is missing becomes a debt that later money
 /// pays off first. Done again, it does nothing and says so.
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger deactivate-purchase p5-1 --reason \"order cancelled\"
     ledger deactivate-purchase p5-1 --reason \"fraud\" --if-spent debt"))]
 pub struct DeactivatePurchaseArgs {
@@ -210,7 +210,7 @@ pub struct DeactivatePurchaseArgs {
 
 /// Take a gift back, once
 #[derive(Debug, Args)]
-#[command(after_help = help::money("ledger gift deactivate g5-1 --reason \"granted twice\""))]
+#[command(after_help = help::single("ledger gift deactivate g5-1 --reason \"granted twice\""))]
 pub struct DeactivateGiftArgs {
     /// The gift, such as g12-7
     id: String,

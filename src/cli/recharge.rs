@@ -21,7 +21,7 @@ use crate::render;
 /// By itself it records the payment and completes it. With --pending it only opens a recharge, which
 /// `recharge complete` turns into money once, whoever asks how often.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = help::money("\
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = help::single("\
     ledger recharge --user-id 5 --amount 500000 --method zalo_pay
     ledger recharge --user-id 5 --amount 20 --method momo --pending --expires-in 30m
     ledger recharge complete r5-1 --gateway-response '{\"txn\":\"A1\"}'
@@ -63,20 +63,20 @@ struct OpenArgs {
 #[derive(Debug, Subcommand)]
 enum RechargeCommand {
     /// The money has come: add it to the balance, once
-    #[command(after_help = help::money("ledger recharge complete r5-1\n\
+    #[command(after_help = help::single("ledger recharge complete r5-1\n\
         ledger recharge complete r5-1 --gateway-response '{\"txn\":\"A1\"}'"))]
     Complete(StepArgs),
     /// The gateway has taken it up; it no longer expires
-    #[command(after_help = help::money("ledger recharge process r5-1"))]
+    #[command(after_help = help::single("ledger recharge process r5-1"))]
     Process(StepArgs),
     /// The gateway has refused it
-    #[command(after_help = help::money("ledger recharge fail r5-1 --gateway-response '{\"error\":\"declined\"}'"))]
+    #[command(after_help = help::single("ledger recharge fail r5-1 --gateway-response '{\"error\":\"declined\"}'"))]
     Fail(StepArgs),
     /// The user has given it up
-    #[command(after_help = help::money("ledger recharge cancel r5-1"))]
+    #[command(after_help = help::single("ledger recharge cancel r5-1"))]
     Cancel(StepArgs),
     /// Show recharges, newest first
-    #[command(after_help = help::reading("\
+    #[command(after_help = help::single("\
         ledger recharge list --user-id 5
         ledger recharge list --status pending"))]
     List(RechargeListArgs),

@@ -39,7 +39,7 @@ enum EveryArg {
 /// day that a month does not have is its last one: --on 31 is 28 February and 31 March. Without --starts, the first
 /// period is the first one still to come; with a day of the past, the periods since then are charged too.
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger recurring add --user-id 5 --amount 10 --service vps --every month --on 31
     ledger recurring add --user-id 5 --amount 2.50 --service backup --every week --on mon --at 02:00 --timezone Europe/Berlin
     ledger recurring add --user-id 5 --amount 1 --service cdn --every day --starts 2026-03-01 --ends 2026-05-31"))]
@@ -84,7 +84,7 @@ pub struct AddArgs {
 
 /// Show recurring charges, in order of account
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger recurring list --user-id 5
     ledger recurring list --state active --format csv"))]
 pub struct RecurringListArgs {
@@ -100,7 +100,7 @@ pub struct RecurringListArgs {
 /// What was charged stays; give it back with `ledger refund`. Waits for a run that is at work, up to --lock-timeout:
 /// once it is cancelled, nothing more is charged.
 #[derive(Debug, Args)]
-#[command(after_help = help::money("ledger recurring cancel c5-1 --reason \"contract ended\""))]
+#[command(after_help = help::single("ledger recurring cancel c5-1 --reason \"contract ended\""))]
 pub struct CancelArgs {
     /// The recurring charge, such as c12-7
     id: String,

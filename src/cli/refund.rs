@@ -14,7 +14,7 @@ use crate::domain::text::UserId;
 ///
 /// Of a charge, a commit or a penalty at most what it moved is given back, in one or several parts.
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger refund --hold h5-1
     ledger refund --hold h5-1 --amount 2
     ledger refund --user-id 5 --entry 17 --amount 20000 --reason \"server was down\""))]
@@ -37,7 +37,7 @@ pub struct RefundArgs {
 /// What was spent is refunded, what was given is taken back; never more than the entry moved. A recharge whose money
 /// is gone is refused (402), or with --if-spent debt leaves a debt that later money pays off first.
 #[derive(Debug, Args)]
-#[command(after_help = help::money("\
+#[command(after_help = help::single("\
     ledger reverse --user-id 5 --entry 17
     ledger reverse --user-id 5 --entry 3 --reason \"chargeback\" --if-spent debt"))]
 pub struct ReverseArgs {

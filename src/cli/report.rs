@@ -86,7 +86,7 @@ fn day_or_time(text: Option<&str>, what: &str) -> Result<Option<Timestamp>, Ledg
 ///
 /// Counts completed recharges when they completed; what was taken back of them stands beside it, when that happened.
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger report revenue --by month
     ledger report revenue --by day --since 2026-03-01 --until 2026-04-01 --format csv"))]
 pub struct RevenueArgs {
@@ -99,7 +99,7 @@ pub struct RevenueArgs {
 /// Counts charges, committed holds and penalties; what was refunded stands beside it, when that happened. Over all time
 /// the net is what `total_spent` of the accounts comes to.
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger report usage --by week
     ledger report usage --by month --currency USD --format json"))]
 pub struct UsageArgs {
@@ -112,7 +112,7 @@ pub struct UsageArgs {
 /// Shows how many still were at the end of each period, what they had when they were suspended, and how long those that
 /// were resumed had been suspended on average.
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("ledger report churn --by month"))]
+#[command(after_help = help::single("ledger report churn --by month"))]
 pub struct ChurnArgs {
     #[command(flatten)]
     period: PeriodArgs,
@@ -123,7 +123,7 @@ pub struct ChurnArgs {
 /// Number, sum and average of completed recharges, how many accounts made them, and how the sum changed from the period
 /// before.
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("ledger report topups --by week --since 2026-01-01"))]
+#[command(after_help = help::single("ledger report topups --by week --since 2026-01-01"))]
 pub struct TopupsArgs {
     #[command(flatten)]
     period: PeriodArgs,
@@ -136,7 +136,7 @@ pub struct TopupsArgs {
 /// network; it is written as a whole or not at all. Nothing in the ledger is changed, and the exit code does not judge:
 /// `health` and `audit` do.
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger report daily --html morning.html -q
     ledger report daily --date 2026-03-01 --format json"))]
 pub struct DailyArgs {

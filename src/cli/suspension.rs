@@ -15,7 +15,7 @@ use crate::render::failure::Failure;
 ///
 /// Money in is still taken. An account suspended by hand is resumed by hand.
 #[derive(Debug, Args)]
-#[command(after_help = help::money("ledger suspend --user-id 5 --reason \"abuse report 17\""))]
+#[command(after_help = help::single("ledger suspend --user-id 5 --reason \"abuse report 17\""))]
 pub struct SuspendArgs {
     #[command(flatten)]
     user: UserArg,
@@ -26,7 +26,7 @@ pub struct SuspendArgs {
 
 /// Let a suspended account go on
 #[derive(Debug, Args)]
-#[command(after_help = help::money("ledger resume --user-id 5"))]
+#[command(after_help = help::single("ledger resume --user-id 5"))]
 pub struct ResumeArgs {
     #[command(flatten)]
     user: UserArg,
@@ -34,7 +34,7 @@ pub struct ResumeArgs {
 
 /// Show the suspension log, newest first
 #[derive(Debug, Args)]
-#[command(after_help = help::reading("\
+#[command(after_help = help::single("\
     ledger suspensions --active
     ledger suspensions --user-id 5"))]
 pub struct SuspensionsArgs {

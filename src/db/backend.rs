@@ -337,26 +337,24 @@ impl Copied {
 }
 
 fn uncopied(to: &Path, error: &dyn std::fmt::Display) -> DbError {
-    let text = format!("{} cannot be written: {error}", to.display());
-    DbError::of_storage(&text).unwrap_or(DbError::Configuration(text))
+    DbError::of_file(format!("{} cannot be written: {error}", to.display()))
 }
 
 /// Creates an empty file that only its owner can read.
 fn create_private(path: &Path) -> Result<(), DbError> {
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match created {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            let text = format!("{} cannot be created: {error}", path.display());
-            Err(DbError::of_storage(&text).unwrap_or(DbError::Configuration(text)))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(DbError::of_file(format!(
+            "{} cannot be created: {error}",
+            path.display()
+        ))),
         _ => Ok(()),
     }
 }
 
 fn open_sqlite(path: &Path) -> Result<Connection, DbError> {
     let unusable = |error: &dyn std::fmt::Display| {
-        let text = format!("{} cannot be opened as a database: {error}", path.display());
-        DbError::of_storage(&text).unwrap_or(DbError::Configuration(text))
+        DbError::of_file(format!("{} cannot be opened as a database: {error}", path.display()))
     };
     create_private(path)?;
     let text = path.to_str().ok_or_else(|| unusable(&"its path is not valid UTF-8"))?;

@@ -109,6 +109,11 @@ impl Db {
         matches!(self.engine(), Engine::Sqlite)
     }
 
+    /// Whether all accounts are under the same lock, so that who waits for one waits for all.
+    pub const fn has_one_lock(&self) -> bool {
+        self.is_sqlite()
+    }
+
     /// Prepares for a stream of large transactions; to be ended with [`Db::end_bulk`].
     pub fn begin_bulk(&mut self) -> Result<(), DbError> {
         self.connection.begin_bulk()

@@ -48,6 +48,11 @@ impl DbError {
         about_storage.then(|| Self::Storage(text.to_owned()))
     }
 
+    /// Of a file that cannot be used: the disk's fault where the text says so, else one to be mended by whoever named it.
+    pub fn of_file(text: String) -> Self {
+        Self::of_storage(&text).unwrap_or(Self::Configuration(text))
+    }
+
     /// Whether there is no telling from here what became of a commit: the connection, a server or the disk is gone.
     pub const fn leaves_open(&self) -> bool {
         matches!(

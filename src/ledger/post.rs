@@ -97,23 +97,12 @@ pub(super) struct Attempt<'a> {
     pub(super) lost: u32,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
     fn run(&self, ledger: &mut Ledger) -> Result<Outcome, LedgerError> {
-        let Request {
-            user_id,
-            currency,
-            operation,
-            ..
-        } = self.request;
+        let Request { user_id, currency, .. } = self.request;
         let actor = ledger.actor.clone();
         let now = ledger.now();
-        let intent = NewIntent {
-            key: self.key,
-            operation: operation_name(operation),
-            payload: self.payload,
-            actor: &actor,
-            created_at: now,
-        };
+        let intent = self.intent(&actor, now);
         let Some(opened) = open_attempt(&mut ledger.db, user_id, currency.code(), &intent)? else {
             return Ok(Outcome::Refused(Refusal::AccountNotFound {
                 user_id: user_id.to_string(),
@@ -146,6 +135,20 @@ impl Attempt<'_> {
             return Ok(outcome);
         }
         self.under_lock(ledger, id, now)
+    }
+
+    /// What is recorded before anything has happened.
+    pub(super) fn intent<'i>(&self, actor: &'i Actor, at: Timestamp) -> NewIntent<'i>
+    where
+        'a: 'i,
+    {
+        NewIntent {
+            key: self.key,
+            operation: operation_name(&self.request.operation),
+            payload: self.payload,
+            actor,
+            created_at: at,
+        }
     }
 
     pub(super) fn stamp(&self, actor: &Actor, at: Timestamp) -> Stamp {

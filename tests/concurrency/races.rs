@@ -9,6 +9,11 @@ use crate::common::{Engine, Output, Raise, TestDatabase, on_both_engines};
 
 const VERIFICATIONS: usize = 30;
 
+/// A charge that is sent more than once.
+fn of_30_under_one_key(user: &str) -> Vec<&str> {
+    [&charge(user, "30")[..], &["--idempotency-key", "usage-1"]].concat()
+}
+
 on_both_engines! {
     fn of_two_charges_that_exceed_the_balance_together_exactly_one_succeeds(database: TestDatabase) {
         let ledger = database.ledger();
@@ -32,8 +37,7 @@ on_both_engines! {
         for round in 0..20 {
             let user = format!("user {round}");
             funded(&ledger, &user, "1000");
-            let mut line = charge(&user, "30");
-            line.extend(["--idempotency-key", "usage-1"]);
+            let line = of_30_under_one_key(&user);
 
             let outputs = at_once(&ledger, &vec![line; 4]);
 
@@ -53,8 +57,7 @@ on_both_engines! {
         for round in 0..20 {
             let user = format!("user {round}");
             funded(&ledger, &user, "1000");
-            let mut line = charge(&user, "30");
-            line.extend(["--idempotency-key", "usage-1"]);
+            let line = of_30_under_one_key(&user);
 
             let people = ["ann", "bob", "cyd", "dan"].map(|name| ledger.clone().env("LEDGER_ACTOR", name));
             let sent: Vec<_> = people.iter().map(|person| person.spawn(&line)).collect();
@@ -74,16 +77,13 @@ on_both_engines! {
             let user = format!("user {round}");
             funded(&ledger, &user, "1000");
             let lines = ["1ms", "3ms", "10ms", "30ms", "100ms", "20s"].map(|patience| {
-                let mut line = charge(&user, "30");
-                line.extend(["--idempotency-key", "usage-1", "--lock-timeout", patience]);
-                line
+                [&of_30_under_one_key(&user)[..], &["--lock-timeout", patience]].concat()
             });
 
             let outputs = at_once(&ledger, &lines);
 
             assert!(outputs.iter().all(|output| [0, 5].contains(&output.code)), "{outputs:#?}");
-            let mut line = charge(&user, "30");
-            line.extend(["--idempotency-key", "usage-1"]);
+            let line = of_30_under_one_key(&user);
             ledger.run(&line).expect_code(0);
             assert_eq!(balance(&ledger, &user), "970.00");
         }
@@ -96,8 +96,7 @@ on_both_engines! {
         for round in 0..10 {
             let user = format!("user {round}");
             funded(&ledger, &user, "20");
-            let mut line = charge(&user, "30");
-            line.extend(["--idempotency-key", "usage-1"]);
+            let line = of_30_under_one_key(&user);
 
             let refused = at_once(&ledger, &vec![line.clone(); 4]);
 

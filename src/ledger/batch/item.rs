@@ -9,7 +9,7 @@ use crate::domain::text::{Actor, IdempotencyKey};
 use crate::domain::time::Timestamp;
 use crate::ledger::clock::Stopwatch;
 use crate::ledger::error::LedgerError;
-use crate::ledger::payload::{operation_name, payload};
+use crate::ledger::payload::payload;
 use crate::ledger::post::{Answer, Attempt, Outcome, Request, made_up_key};
 
 /// What became of one request of many.
@@ -52,13 +52,7 @@ pub(super) struct Item<'a> {
 
 impl<'a> Item<'a> {
     pub(super) fn intent(&self, actor: &'a Actor, now: Timestamp) -> NewIntent<'a> {
-        NewIntent {
-            key: &self.prepared.key,
-            operation: operation_name(&self.prepared.request.operation),
-            payload: &self.prepared.payload,
-            actor,
-            created_at: now,
-        }
+        self.attempt(0).intent(actor, now)
     }
 
     /// After so many lost connections.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{Attempt, Outcome, Posted, beyond_the_row, sealed};
-use crate::db::intents::{self, Made, NewIntent};
+use crate::db::intents::{self, Made};
 use crate::db::intents_list::{Settlement, intent_settle_pending};
 use crate::db::posting::{Plain, append, lock_with_intent, post_plain, settle};
 use crate::db::snapshot::Located;
@@ -67,15 +67,8 @@ impl Attempt<'_> {
             return Ok(latest.attempt);
         }
         intent_settle_pending(db, latest, Settlement::Failed(STRANDED))?;
-        let (attempt, operation) = (latest.attempt + 1, operation_name(&self.request.operation));
-        let intent = NewIntent {
-            key: self.key,
-            operation,
-            payload: self.payload,
-            actor: &stamp.actor,
-            created_at: stamp.at,
-        };
-        if intents::intent_insert(db, latest.account, &intent, attempt)? {
+        let attempt = latest.attempt + 1;
+        if intents::intent_insert(db, latest.account, &self.intent(&stamp.actor, stamp.at), attempt)? {
             Ok(attempt)
         } else {
             Err(DbError::Retry("somebody else is trying the same key".into()))
