@@ -87,7 +87,6 @@ impl MoneyArgs {
     pub fn post(
         &self,
         context: &Context<'_>,
-        command: &'static str,
         reason: Reason,
         operation: impl FnOnce(&str, &Currency) -> Result<Operation, LedgerError>,
     ) -> anyhow::Result<Exit> {
@@ -96,7 +95,7 @@ impl MoneyArgs {
             Reason::Optional => self.note.parse()?,
             Reason::Required => self.note.with_reason()?,
         };
-        context.post(command, |ledger| {
+        context.post(|ledger| {
             let currency = context.currency(ledger)?;
             Ok(Request {
                 user_id,

@@ -55,7 +55,7 @@ pub fn run(context: &Context<'_>, args: &CallbackArgs) -> anyhow::Result<Exit> {
     }
     let callback = input::callback::read(&body).map_err(invalid)?;
     let answer = context.with_ledger(|ledger| recharge::callback(ledger, &callback, &method, key))?;
-    context.answered("recharge", &answer)
+    context.answered(&answer)
 }
 
 fn variable(method: &PaymentMethod) -> String {

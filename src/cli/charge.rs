@@ -49,7 +49,7 @@ impl ChargeArgs {
 }
 
 pub fn run(context: &Context<'_>, args: &ChargeArgs) -> anyhow::Result<Exit> {
-    args.money.post(context, "charge", Reason::Optional, |text, currency| {
+    args.money.post(context, Reason::Optional, |text, currency| {
         Ok(Operation::Charge {
             service: Service::parse(&args.service).map_err(invalid)?,
             amount: amount(text, currency)?,

@@ -166,16 +166,12 @@ impl<'a> Context<'a> {
     }
 
     /// Posts what is requested, and shows the answer.
-    pub fn post(
-        &self,
-        command: &'static str,
-        request: impl FnOnce(&mut Ledger) -> Result<Request, LedgerError>,
-    ) -> anyhow::Result<Exit> {
+    pub fn post(&self, request: impl FnOnce(&mut Ledger) -> Result<Request, LedgerError>) -> anyhow::Result<Exit> {
         let answer = self.with_ledger(|ledger| {
             let request = request(ledger)?;
             post(ledger, &request)
         })?;
-        self.answered(command, &answer)
+        self.answered(&answer)
     }
 
     pub fn database_url(&self) -> Result<DatabaseUrl, LedgerError> {
@@ -256,10 +252,10 @@ impl<'a> Context<'a> {
     }
 
     /// Shows the answer to a money operation.
-    pub fn answered(&self, command: &'static str, answer: &Answer) -> anyhow::Result<Exit> {
+    pub fn answered(&self, answer: &Answer) -> anyhow::Result<Exit> {
         match &answer.outcome {
-            Outcome::Applied(posted) => self.done(&posting::posted(command, posted, false, &answer.key)),
-            Outcome::AlreadyApplied(posted) => self.done(&posting::posted(command, posted, true, &answer.key)),
+            Outcome::Applied(posted) => self.done(&posting::posted(answer, posted, false)),
+            Outcome::AlreadyApplied(posted) => self.done(&posting::posted(answer, posted, true)),
             Outcome::Refused(refusal) => Err(Failure::refused(refusal, &answer.currency, Some(&answer.key)).into()),
             Outcome::Suspended(refusal, suspension) => {
                 let failure = Failure::refused(refusal, &answer.currency, Some(&answer.key));

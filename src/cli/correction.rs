@@ -34,14 +34,14 @@ pub struct PenaltyArgs {
 }
 
 pub fn run_adjust(context: &Context<'_>, args: &AdjustArgs) -> anyhow::Result<Exit> {
-    args.money.post(context, "adjust", Reason::Required, |text, currency| {
+    args.money.post(context, Reason::Required, |text, currency| {
         let amount = SignedAmount::parse(text, currency).map_err(amount_error)?;
         Ok(Operation::Adjust { amount })
     })
 }
 
 pub fn run_penalty(context: &Context<'_>, args: &PenaltyArgs) -> anyhow::Result<Exit> {
-    args.money.post(context, "penalty", Reason::Required, |text, currency| {
+    args.money.post(context, Reason::Required, |text, currency| {
         let amount = amount(text, currency)?;
         Ok(Operation::Penalty { amount })
     })

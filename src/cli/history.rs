@@ -39,7 +39,7 @@ pub struct HistoryArgs {
 
 pub fn run(context: &Context<'_>, args: &HistoryArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
-    let kind = one_of(args.kind.as_deref(), "--kind", EntryKind::ALL, EntryKind::name)?;
+    let kind = one_of(args.kind.as_deref(), "--kind", &EntryKind::ALL, EntryKind::name)?;
     let service = optional(args.service.as_deref(), Service::parse)?;
     let filter = HistoryFilter {
         since: args.between.since()?,

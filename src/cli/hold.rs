@@ -75,7 +75,7 @@ pub struct ExpireHoldsArgs {}
 
 pub fn run_freeze(context: &Context<'_>, args: &FreezeArgs) -> anyhow::Result<Exit> {
     let expires_in = expiry(args.expires_in.as_deref())?;
-    args.money.post(context, "freeze", Reason::Optional, |text, currency| {
+    args.money.post(context, Reason::Optional, |text, currency| {
         Ok(Operation::Freeze {
             amount: amount(text, currency)?,
             service: optional(args.service.as_deref(), Service::parse)?,
@@ -86,25 +86,22 @@ pub fn run_freeze(context: &Context<'_>, args: &FreezeArgs) -> anyhow::Result<Ex
 
 pub fn run_commit(context: &Context<'_>, args: &CommitArgs) -> anyhow::Result<Exit> {
     let keep_open = args.keep_open;
-    end(context, "commit", &args.hold, &args.part, |hold, amount| {
-        Operation::Commit {
-            hold,
-            amount,
-            keep_open,
-        }
+    end(context, &args.hold, &args.part, |hold, amount| Operation::Commit {
+        hold,
+        amount,
+        keep_open,
     })
 }
 
 /// Ends a hold, or a part of it; the hold's id says whose it is.
 pub fn end(
     context: &Context<'_>,
-    command: &'static str,
     hold: &str,
     part: &PartArgs,
     operation: impl FnOnce(i64, Option<Amount>) -> Operation,
 ) -> anyhow::Result<Exit> {
     let id: HoldId = hold.parse().map_err(invalid)?;
-    context.post(command, |ledger| {
+    context.post(|ledger| {
         let account = hold::account_of(ledger, id)?;
         part.request((account.user_id, account.currency), |amount| {
             operation(id.number, amount)

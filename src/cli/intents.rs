@@ -9,6 +9,7 @@ use super::values::{one_of, span};
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::domain::intent::IntentState;
+use crate::domain::operation::OperationKind;
 use crate::domain::text::IdempotencyKey;
 use crate::ledger::LedgerError;
 use crate::ledger::intents::{self, Choice, IntentQuery, Replays};
@@ -76,7 +77,7 @@ pub struct ResolveArgs {
 /// Make failed or stranded attempts again, each under its own key, so that nothing is done twice
 ///
 /// What was asked is read from the recorded payload and judged anew by the rules, as if the command had been sent again
-/// with its key. What has been applied meanwhile stays as it is. Exits 7 when some were refused or failed again.
+/// with its key; one alone is answered as that command answers. What has been applied meanwhile stays as it is. Exits 7 when some were refused or failed again.
 #[derive(Debug, Args)]
 #[command(after_help = help::job("\
     ledger intents replay u-1 --user-id 5
@@ -135,13 +136,16 @@ pub fn run(context: &Context<'_>, command: &IntentsCommand) -> anyhow::Result<Ex
 }
 
 fn run_list(context: &Context<'_>, args: &IntentsListArgs) -> anyhow::Result<Exit> {
-    let operation = one_of(args.operation.as_deref(), "--operation", intents::OPERATIONS, |name| {
-        name
-    })?;
+    let operation = one_of(
+        args.operation.as_deref(),
+        "--operation",
+        &OperationKind::ALL,
+        OperationKind::name,
+    )?;
     let query = IntentQuery {
         account: args.list.account(context)?,
         state: one_of(args.state.as_deref(), "--state", &IntentState::ALL, IntentState::name)?,
-        operation: operation.map(str::to_owned),
+        operation,
         since: args.between.since()?,
         until: args.between.until()?,
         older_than: args.older_than.as_deref().map(age).transpose()?,
@@ -170,7 +174,7 @@ fn run_replay(context: &Context<'_>, args: &ReplayArgs) -> anyhow::Result<Exit> 
     if let (Some(text), Some((user_id, currency))) = (&args.key, &account) {
         let key = key(text)?;
         let answer = context.with_ledger(|ledger| intents::replay_key(ledger, (user_id, currency, &key), age))?;
-        return context.answered("intents-replay", &answer);
+        return context.answered(&answer);
     }
     let which = if args.failed {
         Replays::Failed

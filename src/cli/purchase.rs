@@ -270,7 +270,7 @@ fn record(context: &Context<'_>, args: &RecordArgs) -> anyhow::Result<Exit> {
     let (user_id, note, key) = (args.user.parse()?, args.note.parse()?, args.key.parse()?);
     let pending_for = pending_span(&args.pending_hours)?;
     let rate = per_credit(&args.per_credit, "--per-credit")?;
-    context.post("purchase-record", |ledger| {
+    context.post(|ledger| {
         let unit = context.currency(ledger)?;
         let worth = args.worth.parse(ledger, &unit)?;
         Ok(Request {
@@ -286,7 +286,7 @@ fn record(context: &Context<'_>, args: &RecordArgs) -> anyhow::Result<Exit> {
 fn grant(context: &Context<'_>, args: &GrantArgs) -> anyhow::Result<Exit> {
     let (user_id, note, key) = (args.user.parse()?, args.note.parse()?, args.key.parse()?);
     let rate = per_credit(&args.per_credit, "--per-credit")?;
-    context.post("gift-grant", |ledger| {
+    context.post(|ledger| {
         let unit = context.currency(ledger)?;
         let worth = args.worth.parse(ledger, &unit)?;
         Ok(Request {
@@ -302,23 +302,21 @@ fn grant(context: &Context<'_>, args: &GrantArgs) -> anyhow::Result<Exit> {
 pub fn run_deactivate(context: &Context<'_>, args: &DeactivatePurchaseArgs) -> anyhow::Result<Exit> {
     let id: PurchaseId = args.id.parse().map_err(invalid)?;
     let named = (id.account, format!("purchase {id}"));
-    args.how.take_back(context, "deactivate-purchase", named, |if_spent| {
-        Operation::DeactivatePurchase {
+    args.how
+        .take_back(context, named, |if_spent| Operation::DeactivatePurchase {
             purchase: id.number,
             if_spent,
-        }
-    })
+        })
 }
 
 fn deactivate_gift(context: &Context<'_>, args: &DeactivateGiftArgs) -> anyhow::Result<Exit> {
     let id: GiftId = args.id.parse().map_err(invalid)?;
     let named = (id.account, format!("gift {id}"));
-    args.how.take_back(context, "gift-deactivate", named, |if_spent| {
-        Operation::DeactivateGift {
+    args.how
+        .take_back(context, named, |if_spent| Operation::DeactivateGift {
             gift: id.number,
             if_spent,
-        }
-    })
+        })
 }
 
 impl TakeBackArgs {
@@ -326,7 +324,6 @@ impl TakeBackArgs {
     fn take_back(
         &self,
         context: &Context<'_>,
-        command: &'static str,
         (account, name): (AccountId, String),
         operation: impl FnOnce(IfSpent) -> Operation,
     ) -> anyhow::Result<Exit> {
@@ -334,7 +331,7 @@ impl TakeBackArgs {
         let answer = context.with_ledger(|ledger| {
             purchase::deactivate(ledger, account, &name, operation(self.if_spent.into()), said)
         })?;
-        context.answered(command, &answer)
+        context.answered(&answer)
     }
 }
 

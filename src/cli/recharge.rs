@@ -132,7 +132,7 @@ fn open(context: &Context<'_>, args: &OpenArgs) -> anyhow::Result<Exit> {
     } else {
         Settle::Now
     };
-    context.post("recharge", |ledger| {
+    context.post(|ledger| {
         let currency = context.currency(ledger)?;
         let operation = Operation::Recharge {
             amount: amount(args.amount.as_deref().unwrap_or_default(), &currency)?,
@@ -155,7 +155,7 @@ fn advance(context: &Context<'_>, args: &StepArgs, to: RechargeGoal) -> anyhow::
     let gateway_response = json(args.gateway_response.as_deref(), "--gateway-response")?;
     let key = args.key.parse()?;
     let answer = context.with_ledger(|ledger| recharge::advance(ledger, id, to, gateway_response, key))?;
-    context.answered("recharge", &answer)
+    context.answered(&answer)
 }
 
 fn list(context: &Context<'_>, args: &RechargeListArgs) -> anyhow::Result<Exit> {

@@ -73,11 +73,11 @@ impl From<IfSpentArg> for IfSpent {
 
 pub fn run_refund(context: &Context<'_>, args: &RefundArgs) -> anyhow::Result<Exit> {
     match (&args.hold, &args.user_id, args.entry) {
-        (Some(id), ..) => hold::end(context, "refund", id, &args.part, |hold, amount| Operation::Release {
+        (Some(id), ..) => hold::end(context, id, &args.part, |hold, amount| Operation::Release {
             hold,
             amount,
         }),
-        (None, Some(user_id), Some(entry)) => take_back(context, "refund", (user_id, entry), &args.part, |amount| {
+        (None, Some(user_id), Some(entry)) => take_back(context, (user_id, entry), &args.part, |amount| {
             Operation::Refund { entry, amount }
         }),
         (None, ..) => Err(invalid("give either --hold, or --user-id and --entry").into()),
@@ -86,7 +86,7 @@ pub fn run_refund(context: &Context<'_>, args: &RefundArgs) -> anyhow::Result<Ex
 
 pub fn run_reverse(context: &Context<'_>, args: &ReverseArgs) -> anyhow::Result<Exit> {
     let (entry, if_spent) = (args.entry, args.if_spent.into());
-    take_back(context, "reverse", (&args.user_id, entry), &args.part, |amount| {
+    take_back(context, (&args.user_id, entry), &args.part, |amount| {
         Operation::Reverse {
             entry,
             amount,
@@ -97,7 +97,6 @@ pub fn run_reverse(context: &Context<'_>, args: &ReverseArgs) -> anyhow::Result<
 
 fn take_back(
     context: &Context<'_>,
-    command: &'static str,
     (user_id, entry): (&str, i64),
     part: &PartArgs,
     operation: impl FnOnce(Option<Amount>) -> Operation,
@@ -106,7 +105,5 @@ fn take_back(
     if entry < 1 {
         return Err(invalid("--entry is a number from 1; `ledger history` shows them").into());
     }
-    context.post(command, |ledger| {
-        part.request((user_id, context.currency(ledger)?), operation)
-    })
+    context.post(|ledger| part.request((user_id, context.currency(ledger)?), operation))
 }

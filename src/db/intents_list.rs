@@ -10,6 +10,7 @@ use super::intents::{COLUMNS, Made};
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::account::AccountId;
 use crate::domain::intent::{Intent, IntentState};
+use crate::domain::operation::OperationKind;
 use crate::domain::text::IdempotencyKey;
 use crate::domain::time::Timestamp;
 
@@ -38,7 +39,7 @@ impl FromRow for Recorded {
 pub struct IntentFilter {
     pub account: Option<AccountId>,
     pub state: Option<IntentState>,
-    pub operation: Option<String>,
+    pub operation: Option<OperationKind>,
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
     pub limit: i64,
@@ -71,7 +72,7 @@ pub fn intents_list(db: &mut Db, filter: &IntentFilter) -> Result<Vec<Recorded>,
         statement = statement.bind(state.name());
     }
     if let Some(operation) = &filter.operation {
-        statement = statement.bind(operation.as_str());
+        statement = statement.bind(operation.name());
     }
     for time in [filter.since, filter.until].into_iter().flatten() {
         statement = statement.bind(time.micros());

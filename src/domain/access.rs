@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 
+use super::named::named;
 use super::purchase::Deactivation;
 use super::record_id::record_id;
 use super::text::{Actor, Resource};
@@ -32,20 +33,12 @@ pub struct AccessGrant {
     pub revoked: Option<Deactivation>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GrantStatus {
-    Active,
-    Expired,
-    Revoked,
-}
-
-impl GrantStatus {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-        }
+named! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum GrantStatus {
+        Active = "active",
+        Expired = "expired",
+        Revoked = "revoked",
     }
 }
 

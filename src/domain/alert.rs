@@ -1,29 +1,17 @@
 //! Alerts: what a person has to look at.
 
 use super::account::AccountId;
+use super::named::named;
 use super::text::Actor;
 use super::time::Timestamp;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Can be repaired by the tool.
-    Warning,
-    /// Waits for a person.
-    Critical,
-}
-
-impl Severity {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Warning => "WARNING",
-            Self::Critical => "CRITICAL",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Warning, Self::Critical]
-            .into_iter()
-            .find(|severity| severity.name() == name)
+named! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Severity {
+        /// Can be repaired by the tool.
+        Warning = "WARNING",
+        /// Waits for a person.
+        Critical = "CRITICAL",
     }
 }
 

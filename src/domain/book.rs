@@ -5,48 +5,31 @@
 
 use super::entry::{CounterAccount, Movement};
 use super::money::Minor;
+use super::named::named;
 
-/// The five roots that every accounting program knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
-    Assets,
-    Liabilities,
-    Equity,
-    Income,
-    Expenses,
-}
-
-impl Class {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Assets => "assets",
-            Self::Liabilities => "liabilities",
-            Self::Equity => "equity",
-            Self::Income => "income",
-            Self::Expenses => "expenses",
-        }
+named! {
+    /// The five roots that every accounting program knows.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Class {
+        Assets = "assets",
+        Liabilities = "liabilities",
+        Equity = "equity",
+        Income = "income",
+        Expenses = "expenses",
     }
 }
 
-/// A figure of a user's account, which is an account of its own in the book.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Figure {
-    Balance,
-    Held,
-    Debt,
+named! {
+    /// A figure of a user's account, which is an account of its own in the book.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Figure {
+        Balance = "balance",
+        Held = "held",
+        Debt = "debt",
+    }
 }
 
 impl Figure {
-    pub const ALL: [Self; 3] = [Self::Balance, Self::Held, Self::Debt];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Balance => "balance",
-            Self::Held => "held",
-            Self::Debt => "debt",
-        }
-    }
-
     pub const fn class(self) -> Class {
         match self {
             Self::Balance | Self::Held => Class::Liabilities,

@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 
 use super::currency::CurrencyCode;
 use super::event::{EventId, EventKind};
+use super::named::named;
 use super::text::UserId;
 use super::time::Timestamp;
 
@@ -21,27 +22,13 @@ pub struct WrittenEvent {
     pub about: Option<(UserId, CurrencyCode)>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DeliveryState {
-    Pending,
-    Delivered,
-    /// Given up, until a person asks for it again.
-    Dead,
-}
-
-impl DeliveryState {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Delivered => "delivered",
-            Self::Dead => "dead",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Delivered, Self::Dead]
-            .into_iter()
-            .find(|state| state.name() == name)
+named! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum DeliveryState {
+        Pending = "pending",
+        Delivered = "delivered",
+        /// Given up, until a person asks for it again.
+        Dead = "dead",
     }
 }
 

@@ -5,55 +5,39 @@ use std::sync::Arc;
 
 use super::chain::ChainHash;
 use super::money::Minor;
+use super::named::named;
 use super::text::{Actor, Description, IdempotencyKey, Json, PaymentMethod, Reference, Service};
 use super::time::Timestamp;
 
-/// Declares the kinds with their stored names.
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $variant:ident $name:literal,)*) => {
-        /// What an entry does to the figures; see the CHECKs of the `entries` table for the same in SQL.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum EntryKind { $($(#[$doc])* $variant,)* }
-
-        impl EntryKind {
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            pub fn parse(name: &str) -> Option<Self> {
-                match name { $($name => Some(Self::$variant),)* _ => None }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// Money in from a gateway.
-    Recharge "recharge",
-    /// A charge for a service.
-    ServiceFee "service_fee",
-    /// Gives back what a charge, a commit or a penalty took.
-    Refund "refund",
-    /// A correction by hand, either way.
-    Adjustment "adjustment",
-    /// A fine.
-    Penalty "penalty",
-    /// Balance becomes held.
-    Freeze "freeze",
-    /// Held money is spent.
-    Commit "commit",
-    /// Held money becomes balance again.
-    Release "release",
-    /// Credits earned by a purchase.
-    Credit "credit",
-    /// Credits given.
-    Gift "gift",
-    /// Takes back what was given; what is no longer there becomes debt.
-    Clawback "clawback",
-    /// Pays debt off from the balance.
-    DebtRecovery "debt_recovery",
+named! {
+    /// What an entry does to the figures; see the CHECKs of the `entries` table for the same in SQL.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub enum EntryKind {
+        /// Money in from a gateway.
+        Recharge = "recharge",
+        /// A charge for a service.
+        ServiceFee = "service_fee",
+        /// Gives back what a charge, a commit or a penalty took.
+        Refund = "refund",
+        /// A correction by hand, either way.
+        Adjustment = "adjustment",
+        /// A fine.
+        Penalty = "penalty",
+        /// Balance becomes held.
+        Freeze = "freeze",
+        /// Held money is spent.
+        Commit = "commit",
+        /// Held money becomes balance again.
+        Release = "release",
+        /// Credits earned by a purchase.
+        Credit = "credit",
+        /// Credits given.
+        Gift = "gift",
+        /// Takes back what was given; what is no longer there becomes debt.
+        Clawback = "clawback",
+        /// Pays debt off from the balance.
+        DebtRecovery = "debt_recovery",
+    }
 }
 
 /// Which running total an entry counts towards.

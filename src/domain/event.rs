@@ -12,6 +12,7 @@ use super::currency::Currency;
 use super::effects::Posting;
 use super::entry::Note;
 use super::money::Minor;
+use super::named::named;
 use super::operation::Operation;
 use super::recharge::{Recharge, RechargeStatus};
 use super::record_id::{self, InvalidId};
@@ -45,39 +46,15 @@ impl FromStr for EventId {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EventKind {
-    LowBalance,
-    RechargeCompleted,
-    Suspended,
-    Resumed,
-    ChargeRefused,
-    AlertOpened,
-}
-
-impl EventKind {
-    pub const ALL: [Self; 6] = [
-        Self::LowBalance,
-        Self::RechargeCompleted,
-        Self::Suspended,
-        Self::Resumed,
-        Self::ChargeRefused,
-        Self::AlertOpened,
-    ];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LowBalance => "low_balance",
-            Self::RechargeCompleted => "recharge_completed",
-            Self::Suspended => "suspended",
-            Self::Resumed => "resumed",
-            Self::ChargeRefused => "charge_refused",
-            Self::AlertOpened => "alert_opened",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+named! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum EventKind {
+        LowBalance = "low_balance",
+        RechargeCompleted = "recharge_completed",
+        Suspended = "suspended",
+        Resumed = "resumed",
+        ChargeRefused = "charge_refused",
+        AlertOpened = "alert_opened",
     }
 }
 

@@ -5,9 +5,10 @@
 use serde_json::{Map, Value};
 
 use super::currency::Currency;
-use super::entry::{method_named, service_named};
+use super::entry::{EntryKind, method_named, service_named};
 use super::intent::{IntentState, is_reason};
 use super::money::Minor;
+use super::operation::OperationKind;
 
 /// An intent as stored, right or wrong, and the first of the entries it names.
 #[derive(Clone, Debug)]
@@ -66,7 +67,7 @@ impl Attempt {
             currency,
         };
         hold(
-            payload.text("op") == Some(self.operation.as_str()) && kinds_of(&self.operation).is_some(),
+            payload.text("op") == Some(self.operation.as_str()) && self.kind().is_some(),
             "its operation is not the one of its payload",
         );
         hold(self.attempt > 0, "its attempt has no number");
@@ -105,7 +106,7 @@ impl Attempt {
         }
         if applied && self.entry.is_none() {
             hold(
-                may_make_nothing(&self.operation, &payload),
+                self.kind().is_none_or(|kind| may_make_nothing(kind, &payload)),
                 "it names no entry, and must have made one",
             );
         }
@@ -113,16 +114,21 @@ impl Attempt {
     }
 
     fn made(&self, entry: &Named, payload: &Asked<'_>) -> bool {
-        let kind = kinds_of(&self.operation).is_some_and(|kinds| kinds.contains(&entry.kind.as_str()));
+        let operation = self.kind();
+        let kind = operation
+            .zip(EntryKind::parse(&entry.kind))
+            .is_some_and(|(operation, kind)| kinds_of(operation).contains(&kind));
         let moved = entry.held_delta.unsigned_abs().max(entry.balance_delta.unsigned_abs());
         let moved = moved.max(entry.balance_delta.abs_diff(entry.debt_delta));
-        let signed = self.operation == "adjust";
+        let signed = operation == Some(OperationKind::Adjust);
         let amount = payload.amount("amount").or_else(|| payload.amount("credits"));
         let amount = amount.is_none_or(|amount| {
             amount.magnitude() == moved && (!signed || amount.is_negative() == (entry.balance_delta < 0))
         });
         let counter = match (payload.text("service"), payload.text("method")) {
-            (Some(service), _) if self.operation == "charge" => service_named(&entry.counter_account) == Some(service),
+            (Some(service), _) if operation == Some(OperationKind::Charge) => {
+                service_named(&entry.counter_account) == Some(service)
+            }
             (_, Some(method)) => method_named(&entry.counter_account) == Some(method),
             _ => true,
         };
@@ -139,40 +145,69 @@ impl Attempt {
             && entry.actor == self.actor
     }
 
+    /// `None` for one that there is not.
+    fn kind(&self) -> Option<OperationKind> {
+        OperationKind::parse(&self.operation)
+    }
+
     fn opens(&self) -> bool {
         matches!(
-            self.operation.as_str(),
-            "recharge" | "freeze" | "purchase-record" | "gift-grant"
+            self.kind(),
+            Some(
+                OperationKind::Recharge
+                    | OperationKind::Freeze
+                    | OperationKind::PurchaseRecord
+                    | OperationKind::GiftGrant
+            )
         )
     }
 }
 
-/// The kinds of entry that an operation begins with; `None` for one that there is not.
-fn kinds_of(operation: &str) -> Option<&'static [&'static str]> {
-    Some(match operation {
-        "charge" => &["service_fee"],
-        "adjust" => &["adjustment"],
-        "penalty" => &["penalty"],
-        "recharge" | "recharge-complete" => &["recharge"],
-        "recharge-process" | "recharge-fail" | "recharge-cancel" | "recharge-expire" | "purchase-record" => &[],
-        "freeze" => &["freeze"],
-        "commit" => &["commit"],
-        "refund" => &["release", "refund"],
-        "expire-hold" => &["release"],
-        "reverse" => &["refund", "clawback", "adjustment"],
-        "credit-transfer" => &["credit"],
-        "deactivate-purchase" | "gift-deactivate" => &["clawback"],
-        "gift-grant" => &["gift"],
-        _ => return None,
-    })
+/// The kinds of entry that an operation begins with.
+const fn kinds_of(operation: OperationKind) -> &'static [EntryKind] {
+    match operation {
+        OperationKind::Charge => &[EntryKind::ServiceFee],
+        OperationKind::Adjust => &[EntryKind::Adjustment],
+        OperationKind::Penalty => &[EntryKind::Penalty],
+        OperationKind::Recharge | OperationKind::RechargeComplete => &[EntryKind::Recharge],
+        OperationKind::RechargeProcess
+        | OperationKind::RechargeFail
+        | OperationKind::RechargeCancel
+        | OperationKind::RechargeExpire
+        | OperationKind::PurchaseRecord => &[],
+        OperationKind::Freeze => &[EntryKind::Freeze],
+        OperationKind::Commit => &[EntryKind::Commit],
+        OperationKind::Refund => &[EntryKind::Release, EntryKind::Refund],
+        OperationKind::ExpireHold => &[EntryKind::Release],
+        OperationKind::Reverse => &[EntryKind::Refund, EntryKind::Clawback, EntryKind::Adjustment],
+        OperationKind::CreditTransfer => &[EntryKind::Credit],
+        OperationKind::DeactivatePurchase | OperationKind::GiftDeactivate => &[EntryKind::Clawback],
+        OperationKind::GiftGrant => &[EntryKind::Gift],
+    }
 }
 
 /// Whether such an operation can be applied without an entry: it changes a record alone, or found it done.
-fn may_make_nothing(operation: &str, payload: &Asked<'_>) -> bool {
+fn may_make_nothing(operation: OperationKind, payload: &Asked<'_>) -> bool {
     match operation {
-        "charge" | "adjust" | "penalty" | "freeze" | "commit" | "refund" | "reverse" | "gift-grant" => false,
-        "recharge" => payload.fields.get("pending") == Some(&Value::Bool(true)),
-        _ => true,
+        OperationKind::Charge
+        | OperationKind::Adjust
+        | OperationKind::Penalty
+        | OperationKind::Freeze
+        | OperationKind::Commit
+        | OperationKind::Refund
+        | OperationKind::Reverse
+        | OperationKind::GiftGrant => false,
+        OperationKind::Recharge => payload.fields.get("pending") == Some(&Value::Bool(true)),
+        OperationKind::RechargeProcess
+        | OperationKind::RechargeComplete
+        | OperationKind::RechargeFail
+        | OperationKind::RechargeCancel
+        | OperationKind::RechargeExpire
+        | OperationKind::ExpireHold
+        | OperationKind::PurchaseRecord
+        | OperationKind::CreditTransfer
+        | OperationKind::DeactivatePurchase
+        | OperationKind::GiftDeactivate => true,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::entry::Note;
 use super::money::{Amount, Minor};
+use super::named::named;
 use super::record_id::record_id;
 use super::text::Service;
 use super::time::Timestamp;
@@ -11,28 +12,13 @@ record_id!(
     HoldId, 'h', "a hold", "ledger holds"
 );
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HoldStatus {
-    Open,
-    Committed,
-    Released,
-    Expired,
-}
-
-impl HoldStatus {
-    pub const ALL: [Self; 4] = [Self::Open, Self::Committed, Self::Released, Self::Expired];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Committed => "committed",
-            Self::Released => "refunded",
-            Self::Expired => "expired",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
+named! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum HoldStatus {
+        Open = "open",
+        Committed = "committed",
+        Released = "refunded",
+        Expired = "expired",
     }
 }
 

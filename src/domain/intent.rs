@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::account::AccountId;
 use super::code::Code;
+use super::named::named;
 use super::text::{Actor, IdempotencyKey};
 use super::time::Timestamp;
 
@@ -50,29 +51,14 @@ impl Payload {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IntentState {
-    /// Written, its outcome not yet known: in work, or left behind by a crash.
-    Pending,
-    Applied,
-    Refused,
-    Failed,
-}
-
-impl IntentState {
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Applied, Self::Refused, Self::Failed];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Applied => "applied",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
+named! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum IntentState {
+        /// Written, its outcome not yet known: in work, or left behind by a crash.
+        Pending = "pending",
+        Applied = "applied",
+        Refused = "refused",
+        Failed = "failed",
     }
 }
 

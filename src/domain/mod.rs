@@ -28,6 +28,7 @@ pub mod histogram;
 pub mod hold;
 pub mod intent;
 pub mod money;
+pub(crate) mod named;
 pub mod opened;
 pub mod operation;
 pub mod pattern;

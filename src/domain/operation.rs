@@ -6,9 +6,44 @@ use chrono::TimeDelta;
 
 use super::access::Access;
 use super::money::{Amount, Minor, SignedAmount};
+use super::named::named;
 use super::purchase::Paid;
 use super::recharge::RechargeGoal;
 use super::text::{Json, PaymentMethod, Service};
+
+named! {
+    /// What an operation is called: in intents, by `apply` and in answers.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    pub enum OperationKind {
+        Charge = "charge",
+        Recharge = "recharge",
+        RechargeComplete = "recharge-complete",
+        RechargeProcess = "recharge-process",
+        RechargeFail = "recharge-fail",
+        RechargeCancel = "recharge-cancel",
+        RechargeExpire = "recharge-expire",
+        Freeze = "freeze",
+        Commit = "commit",
+        /// Of an entry, or of a hold.
+        Refund = "refund",
+        ExpireHold = "expire-hold",
+        Reverse = "reverse",
+        Adjust = "adjust",
+        Penalty = "penalty",
+        PurchaseRecord = "purchase-record",
+        CreditTransfer = "credit-transfer",
+        GiftGrant = "gift-grant",
+        GiftDeactivate = "gift-deactivate",
+        DeactivatePurchase = "deactivate-purchase",
+    }
+}
+
+impl OperationKind {
+    /// Whether somebody asks for it; the others follow from the time, by a job.
+    pub const fn is_asked(self) -> bool {
+        !matches!(self, Self::RechargeExpire | Self::ExpireHold | Self::CreditTransfer)
+    }
+}
 
 /// Everything that moves an account's figures or the records that stand for money on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +179,26 @@ pub enum Subject {
 }
 
 impl Operation {
+    pub const fn kind(&self) -> OperationKind {
+        match self {
+            Self::Charge { .. } => OperationKind::Charge,
+            Self::Adjust { .. } => OperationKind::Adjust,
+            Self::Penalty { .. } => OperationKind::Penalty,
+            Self::Recharge { .. } => OperationKind::Recharge,
+            Self::MoveRecharge { to, .. } => to.operation(),
+            Self::Freeze { .. } => OperationKind::Freeze,
+            Self::Commit { .. } => OperationKind::Commit,
+            Self::Release { .. } | Self::Refund { .. } => OperationKind::Refund,
+            Self::ExpireHold { .. } => OperationKind::ExpireHold,
+            Self::Reverse { .. } => OperationKind::Reverse,
+            Self::RecordPurchase(_) => OperationKind::PurchaseRecord,
+            Self::TransferCredit { .. } => OperationKind::CreditTransfer,
+            Self::DeactivatePurchase { .. } => OperationKind::DeactivatePurchase,
+            Self::GrantGift { .. } => OperationKind::GiftGrant,
+            Self::DeactivateGift { .. } => OperationKind::GiftDeactivate,
+        }
+    }
+
     /// The amount that is asked for, if one is; an adjustment's has its sign.
     pub fn amount(&self) -> Option<Minor> {
         match self {

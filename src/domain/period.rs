@@ -3,25 +3,20 @@
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveTime};
 
 use super::calendar::{month_name, week_name};
+use super::named::named;
 use super::time::Timestamp;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    Day,
-    /// From Monday on.
-    Week,
-    Month,
+named! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Step {
+        Day = "day",
+        /// From Monday on.
+        Week = "week",
+        Month = "month",
+    }
 }
 
 impl Step {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-        }
-    }
-
     /// The first day of the period that a day is in.
     fn start(self, day: NaiveDate) -> Option<NaiveDate> {
         match self {

@@ -7,6 +7,7 @@ use rust_decimal::prelude::ToPrimitive;
 use super::currency::Currency;
 use super::entry::Note;
 use super::money::{Amount, Minor};
+use super::named::named;
 use super::record_id::record_id;
 use super::text::{Actor, Description};
 use super::time::Timestamp;
@@ -62,32 +63,19 @@ pub struct Purchase {
     pub pending: Option<PendingCredit>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CreditState {
-    Pending,
-    /// Deactivated before it was due.
-    Inactive,
-    Transferred,
-    /// Transferred, and gone again.
-    TakenBack,
+named! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum CreditState {
+        Pending = "pending",
+        /// Deactivated before it was due.
+        Inactive = "inactive",
+        Transferred = "transferred",
+        /// Transferred, and gone again.
+        TakenBack = "taken_back",
+    }
 }
 
 impl CreditState {
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Inactive, Self::Transferred, Self::TakenBack];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Inactive => "inactive",
-            Self::Transferred => "transferred",
-            Self::TakenBack => "taken_back",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-
     pub const fn is_settled(self) -> bool {
         !matches!(self, Self::Pending)
     }

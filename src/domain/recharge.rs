@@ -2,6 +2,8 @@
 
 use super::entry::Note;
 use super::money::Amount;
+use super::named::named;
+use super::operation::OperationKind;
 use super::record_id::record_id;
 use super::text::{Json, PaymentMethod};
 use super::time::Timestamp;
@@ -11,42 +13,20 @@ record_id!(
     RechargeId, 'r', "a recharge", "ledger recharge list"
 );
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RechargeStatus {
-    Pending,
-    /// The gateway has taken it up; it no longer expires by time.
-    Processing,
-    Completed,
-    Failed,
-    Cancelled,
-    Expired,
+named! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum RechargeStatus {
+        Pending = "pending",
+        /// The gateway has taken it up; it no longer expires by time.
+        Processing = "processing",
+        Completed = "completed",
+        Failed = "failed",
+        Cancelled = "cancelled",
+        Expired = "expired",
+    }
 }
 
 impl RechargeStatus {
-    pub const ALL: [Self; 6] = [
-        Self::Pending,
-        Self::Processing,
-        Self::Completed,
-        Self::Failed,
-        Self::Cancelled,
-        Self::Expired,
-    ];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Processing => "processing",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::Expired => "expired",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.name() == name)
-    }
-
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Pending | Self::Processing)
     }
@@ -70,6 +50,17 @@ impl RechargeGoal {
         Self::Cancelled,
         Self::Expired,
     ];
+
+    /// What takes it there.
+    pub const fn operation(self) -> OperationKind {
+        match self {
+            Self::Processing => OperationKind::RechargeProcess,
+            Self::Completed => OperationKind::RechargeComplete,
+            Self::Failed => OperationKind::RechargeFail,
+            Self::Cancelled => OperationKind::RechargeCancel,
+            Self::Expired => OperationKind::RechargeExpire,
+        }
+    }
 
     /// The status once it is there.
     pub const fn status(self) -> RechargeStatus {

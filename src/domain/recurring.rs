@@ -6,6 +6,7 @@ use serde_json::json;
 use super::calendar::Schedule;
 use super::entry::Note;
 use super::money::Amount;
+use super::named::named;
 use super::operation::Operation;
 use super::purchase::Deactivation;
 use super::record_id::record_id;
@@ -61,27 +62,13 @@ pub struct Refused {
     pub times: i64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecurringState {
-    Active,
-    /// Every period up to its last day has been charged.
-    Ended,
-    Cancelled,
-}
-
-impl RecurringState {
-    pub const ALL: [Self; 3] = [Self::Active, Self::Ended, Self::Cancelled];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Ended => "ended",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
+named! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum RecurringState {
+        Active = "active",
+        /// Every period up to its last day has been charged.
+        Ended = "ended",
+        Cancelled = "cancelled",
     }
 }
 

@@ -15,7 +15,7 @@ use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::entry::Note;
 use crate::domain::hold::HoldId;
 use crate::domain::money::{Amount, AmountError, SignedAmount};
-use crate::domain::operation::{IfSpent, Operation, Settle};
+use crate::domain::operation::{IfSpent, Operation, OperationKind, Settle};
 use crate::domain::purchase::{GiftId, Paid, PurchaseId};
 use crate::domain::recharge::{RechargeGoal, RechargeId};
 use crate::domain::text::{Description, IdempotencyKey, Json, PaymentMethod, Reference, Resource, Service, UserId};
@@ -249,7 +249,7 @@ pub enum Owner {
 /// A line whose account and currency are not known yet.
 #[derive(Clone, Debug)]
 pub struct Line {
-    op: String,
+    op: OperationKind,
     owner: Owner,
     note: Note,
     key: Option<IdempotencyKey>,
@@ -266,20 +266,17 @@ pub struct Asked {
     pub key: Option<IdempotencyKey>,
 }
 
-const OPERATIONS: &str = "charge, recharge, recharge-complete, recharge-process, recharge-fail, recharge-cancel, freeze, \
-     commit, refund, reverse, adjust, penalty, purchase-record, gift-grant, gift-deactivate, deactivate-purchase";
-
 impl Line {
     pub fn read(mut fields: Fields) -> Result<Self, Wrong> {
-        let op = fields.required("op")?;
+        let op = op(&fields.required("op")?)?;
         let key = fields.text("idempotency_key")?;
         let key = key
             .map(|text| IdempotencyKey::parse(&text))
             .transpose()
             .map_err(wrong)?;
         let note = fields.note()?;
-        let (owner, record) = owner(&op, &mut fields)?;
-        let paid_in = if earns(&op) { fields.currency("paid_in")? } else { None };
+        let (owner, record) = owner(op, &mut fields)?;
+        let paid_in = if earns(op) { fields.currency("paid_in")? } else { None };
         Ok(Self {
             op,
             owner,
@@ -298,7 +295,7 @@ impl Line {
     /// The currency that was paid in, where it need not be the account's.
     pub fn paid_in<'a>(&'a self, terms: &'a Terms) -> Option<&'a CurrencyCode> {
         let said = self.paid_in.as_ref();
-        said.or_else(|| terms.paid_in.as_ref().filter(|_| earns(&self.op)))
+        said.or_else(|| terms.paid_in.as_ref().filter(|_| earns(self.op)))
     }
 
     /// What is asked, amounts read in the account's currency, and in the one paid in if it is another; nothing may be
@@ -312,31 +309,44 @@ impl Line {
             mut fields,
             ..
         } = self;
-        let operation = if earns(&op) {
+        let operation = if earns(op) {
             let worth = fields.worth(currency, paid_in.unwrap_or(currency))?;
-            earned(&op, &mut fields, worth, currency, terms)?
+            earned(op, &mut fields, worth, currency, terms)?
         } else {
-            operation(&op, record, &mut fields, &note, currency)?
+            operation(op, record, &mut fields, &note, currency)?
         };
         if let Some((name, _)) = fields.0.first() {
-            return Err(wrong(format!("{op} has no field {name}")));
+            return Err(wrong(format!("{} has no field {name}", op.name())));
         }
         Ok(Asked { operation, note, key })
     }
 }
 
+fn op(name: &str) -> Result<OperationKind, Wrong> {
+    OperationKind::parse(name)
+        .filter(|kind| kind.is_asked())
+        .ok_or_else(unknown)
+}
+
+fn unknown() -> Wrong {
+    let asked = OperationKind::ALL.into_iter().filter(|kind| kind.is_asked());
+    let names: Vec<&str> = asked.map(OperationKind::name).collect();
+    wrong(format!("op is one of {}", names.join(", ")))
+}
+
 /// The owner, and the number of the record that the operation is about.
-fn owner(op: &str, fields: &mut Fields) -> Result<(Owner, i64), Wrong> {
+fn owner(op: OperationKind, fields: &mut Fields) -> Result<(Owner, i64), Wrong> {
     let by_record = match op {
-        "commit" => Some(fields.id::<HoldId>("hold").map(|id| (id.account, id.number))?),
-        "refund" if fields.0.iter().any(|(name, _)| name == "hold") => {
+        OperationKind::Commit => Some(fields.id::<HoldId>("hold").map(|id| (id.account, id.number))?),
+        OperationKind::Refund if fields.0.iter().any(|(name, _)| name == "hold") => {
             Some(fields.id::<HoldId>("hold").map(|id| (id.account, id.number))?)
         }
-        "recharge-complete" | "recharge-process" | "recharge-fail" | "recharge-cancel" => {
-            Some(fields.id::<RechargeId>("id").map(|id| (id.account, id.number))?)
-        }
-        "deactivate-purchase" => Some(fields.id::<PurchaseId>("id").map(|id| (id.account, id.number))?),
-        "gift-deactivate" => Some(fields.id::<GiftId>("id").map(|id| (id.account, id.number))?),
+        OperationKind::RechargeComplete
+        | OperationKind::RechargeProcess
+        | OperationKind::RechargeFail
+        | OperationKind::RechargeCancel => Some(fields.id::<RechargeId>("id").map(|id| (id.account, id.number))?),
+        OperationKind::DeactivatePurchase => Some(fields.id::<PurchaseId>("id").map(|id| (id.account, id.number))?),
+        OperationKind::GiftDeactivate => Some(fields.id::<GiftId>("id").map(|id| (id.account, id.number))?),
         _ => None,
     };
     if let Some((account, number)) = by_record {
@@ -346,67 +356,89 @@ fn owner(op: &str, fields: &mut Fields) -> Result<(Owner, i64), Wrong> {
     Ok((Owner::User(user_id, fields.currency("currency")?), 0))
 }
 
-fn operation(op: &str, record: i64, fields: &mut Fields, note: &Note, currency: &Currency) -> Result<Operation, Wrong> {
-    let needs_reason = ["adjust", "penalty", "gift-deactivate", "deactivate-purchase"].contains(&op);
+fn operation(
+    op: OperationKind,
+    record: i64,
+    fields: &mut Fields,
+    note: &Note,
+    currency: &Currency,
+) -> Result<Operation, Wrong> {
+    let needs_reason = matches!(
+        op,
+        OperationKind::Adjust
+            | OperationKind::Penalty
+            | OperationKind::GiftDeactivate
+            | OperationKind::DeactivatePurchase
+    );
     if needs_reason && note.description.is_none() {
         return Err(wrong("say why with reason"));
     }
     Ok(match op {
-        "charge" => Operation::Charge {
+        OperationKind::Charge => Operation::Charge {
             amount: fields.amount(currency)?,
             service: fields.service()?.ok_or_else(|| wrong("service is missing"))?,
             suspend: fields.flag("suspend")?,
             grants: fields.access()?,
         },
-        "recharge" => recharge(fields, currency)?,
-        "recharge-complete" => step(fields, record, RechargeGoal::Completed)?,
-        "recharge-process" => step(fields, record, RechargeGoal::Processing)?,
-        "recharge-fail" => step(fields, record, RechargeGoal::Failed)?,
-        "recharge-cancel" => step(fields, record, RechargeGoal::Cancelled)?,
-        "freeze" => Operation::Freeze {
+        OperationKind::Recharge => recharge(fields, currency)?,
+        OperationKind::RechargeComplete => step(fields, record, RechargeGoal::Completed)?,
+        OperationKind::RechargeProcess => step(fields, record, RechargeGoal::Processing)?,
+        OperationKind::RechargeFail => step(fields, record, RechargeGoal::Failed)?,
+        OperationKind::RechargeCancel => step(fields, record, RechargeGoal::Cancelled)?,
+        OperationKind::Freeze => Operation::Freeze {
             amount: fields.amount(currency)?,
             service: fields.service()?,
             expires_in: fields.expires_in()?,
         },
-        "commit" => commit(fields, record, currency)?,
-        "refund" if record > 0 => Operation::Release {
+        OperationKind::Commit => commit(fields, record, currency)?,
+        OperationKind::Refund if record > 0 => Operation::Release {
             hold: record,
             amount: fields.part(currency)?,
         },
-        "refund" => Operation::Refund {
+        OperationKind::Refund => Operation::Refund {
             entry: fields.entry()?,
             amount: fields.part(currency)?,
         },
-        "reverse" => Operation::Reverse {
+        OperationKind::Reverse => Operation::Reverse {
             entry: fields.entry()?,
             amount: fields.part(currency)?,
             if_spent: fields.if_spent()?,
         },
-        "adjust" => Operation::Adjust {
+        OperationKind::Adjust => Operation::Adjust {
             amount: SignedAmount::parse(&fields.required("amount")?, currency).map_err(amount_error)?,
         },
-        "penalty" => Operation::Penalty {
+        OperationKind::Penalty => Operation::Penalty {
             amount: fields.amount(currency)?,
         },
-        "gift-deactivate" => Operation::DeactivateGift {
+        OperationKind::GiftDeactivate => Operation::DeactivateGift {
             gift: record,
             if_spent: fields.if_spent()?,
         },
-        "deactivate-purchase" => Operation::DeactivatePurchase {
+        OperationKind::DeactivatePurchase => Operation::DeactivatePurchase {
             purchase: record,
             if_spent: fields.if_spent()?,
         },
-        _ => return Err(wrong(format!("op is one of {OPERATIONS}"))),
+        OperationKind::RechargeExpire
+        | OperationKind::ExpireHold
+        | OperationKind::CreditTransfer
+        | OperationKind::PurchaseRecord
+        | OperationKind::GiftGrant => return Err(unknown()),
     })
 }
 
 /// Whether it brings credits, for something paid or for nothing.
-fn earns(op: &str) -> bool {
-    ["purchase-record", "gift-grant"].contains(&op)
+fn earns(op: OperationKind) -> bool {
+    matches!(op, OperationKind::PurchaseRecord | OperationKind::GiftGrant)
 }
 
-fn earned(op: &str, fields: &mut Fields, worth: Worth, unit: &Currency, terms: &Terms) -> Result<Operation, Wrong> {
-    let operation = if op == "gift-grant" {
+fn earned(
+    op: OperationKind,
+    fields: &mut Fields,
+    worth: Worth,
+    unit: &Currency,
+    terms: &Terms,
+) -> Result<Operation, Wrong> {
+    let operation = if op == OperationKind::GiftGrant {
         worth.gift(fields.per_credit(terms.gift_per_credit)?, unit)
     } else {
         let per_credit = fields.per_credit(terms.purchase_per_credit)?;

@@ -236,6 +236,7 @@ fn alone(ledger: &mut Ledger, item: &Item<'_>) -> Done {
 fn answers(items: Vec<Item<'_>>, outcomes: Vec<Came>) -> Vec<Done> {
     let answer = |(item, outcome): (Item<'_>, Came)| {
         Ok(Answer {
+            operation: item.prepared.request.operation.kind(),
             key: item.prepared.key.clone(),
             currency: item.prepared.request.currency.clone(),
             outcome: outcome?,

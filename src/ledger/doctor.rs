@@ -17,26 +17,19 @@ use crate::db::server::{self, Misplaced, Rights};
 use crate::db::{DatabaseUrl, Db, DbError, Schema};
 use crate::domain::alert::Severity;
 use crate::domain::code::{Code, Exit};
+use crate::domain::named::named;
 use crate::domain::schedule::{JOBS, Job};
 use crate::domain::time::Timestamp;
 
-/// How grave a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    Ok,
-    /// It works, and somebody should look.
-    Warning,
-    /// It does not work, or not safely.
-    Error,
-}
-
-impl Level {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
+named! {
+    /// How grave a finding is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Level {
+        Ok = "ok",
+        /// It works, and somebody should look.
+        Warning = "warning",
+        /// It does not work, or not safely.
+        Error = "error",
     }
 }
 

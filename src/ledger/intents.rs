@@ -8,7 +8,6 @@ use super::clock::unique_name;
 use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::payload;
-pub use super::payload::operation_name;
 use super::post::{Answer, Request, post};
 use super::{Ledger, interrupt};
 use crate::db::accounts::account_by_id;
@@ -27,6 +26,7 @@ use crate::domain::code::Code;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::entry::Entry;
 use crate::domain::intent::{APPLIED_BEFORE, Intent, IntentState, STRANDED};
+use crate::domain::operation::OperationKind;
 use crate::domain::text::{IdempotencyKey, UserId};
 use crate::domain::time::Timestamp;
 
@@ -42,8 +42,7 @@ pub struct IntentView {
 pub struct IntentQuery {
     pub account: Option<(UserId, CurrencyCode)>,
     pub state: Option<IntentState>,
-    /// As [`payload::operation_name`] calls it.
-    pub operation: Option<String>,
+    pub operation: Option<OperationKind>,
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
     /// Only attempts that were made at least so long ago.
@@ -64,7 +63,7 @@ pub fn list(ledger: &mut Ledger, query: &IntentQuery) -> Result<Vec<IntentView>,
     let filter = IntentFilter {
         account,
         state: query.state,
-        operation: query.operation.clone(),
+        operation: query.operation,
         since: query.since,
         until: query.until.into_iter().chain(aged).min(),
         limit: query.limit,
@@ -406,6 +405,3 @@ fn for_each_left(
     }
     Ok(())
 }
-
-/// The operations by which a list can be limited.
-pub const OPERATIONS: &[&str] = payload::NAMES;

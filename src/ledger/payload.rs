@@ -18,65 +18,14 @@ use crate::domain::currency::Currency;
 use crate::domain::entry::Note;
 use crate::domain::intent::Payload;
 use crate::domain::money::Minor;
-use crate::domain::operation::{IfSpent, NewPurchase, Operation, Settle};
+use crate::domain::operation::{IfSpent, NewPurchase, Operation, OperationKind, Settle};
 use crate::domain::purchase::Paid;
-use crate::domain::recharge::RechargeGoal;
 use crate::domain::text::{Description, Json, Reference, Service};
-
-/// The name under which an operation is recorded, and by which `apply` calls it.
-pub fn operation_name(operation: &Operation) -> &'static str {
-    match operation {
-        Operation::Charge { .. } => "charge",
-        Operation::Adjust { .. } => "adjust",
-        Operation::Penalty { .. } => "penalty",
-        Operation::Recharge { .. } => "recharge",
-        Operation::MoveRecharge { to, .. } => match to {
-            RechargeGoal::Processing => "recharge-process",
-            RechargeGoal::Completed => "recharge-complete",
-            RechargeGoal::Failed => "recharge-fail",
-            RechargeGoal::Cancelled => "recharge-cancel",
-            RechargeGoal::Expired => "recharge-expire",
-        },
-        Operation::Freeze { .. } => "freeze",
-        Operation::Commit { .. } => "commit",
-        Operation::Release { .. } | Operation::Refund { .. } => "refund",
-        Operation::ExpireHold { .. } => "expire-hold",
-        Operation::Reverse { .. } => "reverse",
-        Operation::RecordPurchase(_) => "purchase-record",
-        Operation::TransferCredit { .. } => "credit-transfer",
-        Operation::DeactivatePurchase { .. } => "deactivate-purchase",
-        Operation::GrantGift { .. } => "gift-grant",
-        Operation::DeactivateGift { .. } => "gift-deactivate",
-    }
-}
-
-/// Every name that [`operation_name`] gives.
-pub const NAMES: &[&str] = &[
-    "charge",
-    "adjust",
-    "penalty",
-    "recharge",
-    "recharge-process",
-    "recharge-complete",
-    "recharge-fail",
-    "recharge-cancel",
-    "recharge-expire",
-    "freeze",
-    "commit",
-    "refund",
-    "expire-hold",
-    "reverse",
-    "purchase-record",
-    "credit-transfer",
-    "deactivate-purchase",
-    "gift-grant",
-    "gift-deactivate",
-];
 
 /// What was asked. Times that are given as spans stay spans, so that a later retry is the same request.
 pub fn payload(operation: &Operation, note: &Note, currency: &Currency) -> Payload {
     let mut text = Vec::with_capacity(160);
-    let mut fields = Fields::begin(&mut text, operation_name(operation), currency);
+    let mut fields = Fields::begin(&mut text, operation.kind(), currency);
     fields.operation(operation);
     fields.put("reference", note.reference.as_ref().map(Reference::as_str));
     fields.put("description", note.description.as_ref().map(Description::as_str));
@@ -103,7 +52,7 @@ pub fn plain_payload(text: &mut Vec<u8>, plain: &Plain<'_>, currency: &Currency)
 /// An operation of a single entry, all of which stands in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Plain<'a> {
-    pub operation: &'static str,
+    pub operation: OperationKind,
     pub amount: Minor,
     /// The field that says for what it was, or through whom it came.
     pub counterpart: Option<(&'static str, &'a str)>,
@@ -119,10 +68,10 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn begin(text: &'a mut Vec<u8>, operation: &str, currency: &'a Currency) -> Self {
+    fn begin(text: &'a mut Vec<u8>, operation: OperationKind, currency: &'a Currency) -> Self {
         text.push(b'{');
         let mut fields = Self { text, currency };
-        fields.put("op", operation);
+        fields.put("op", operation.name());
         fields
     }
 

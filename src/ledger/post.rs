@@ -11,7 +11,7 @@ mod unapplied;
 
 use super::clock::{Stopwatch, unique_name};
 use super::error::LedgerError;
-use super::payload::{operation_name, payload};
+use super::payload::payload;
 use super::{Ledger, hold};
 use crate::db::DbError;
 use crate::db::intents::NewIntent;
@@ -77,6 +77,7 @@ pub fn post(ledger: &mut Ledger, request: &Request) -> Result<Answer, LedgerErro
         }
     };
     Ok(Answer {
+        operation: request.operation.kind(),
         key,
         currency: request.currency.clone(),
         outcome,
@@ -144,7 +145,7 @@ impl<'a> Attempt<'a> {
     {
         NewIntent {
             key: self.key,
-            operation: operation_name(&self.request.operation),
+            operation: self.request.operation.kind().name(),
             payload: self.payload,
             actor,
             created_at: at,

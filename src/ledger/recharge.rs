@@ -67,6 +67,7 @@ pub fn callback(
     let account = account_of(ledger, callback.id)?;
     if *account.currency.code() != callback.currency {
         return Ok(Answer {
+            operation: callback.to.operation(),
             key: key.map_or_else(made_up_key, Ok)?,
             currency: account.currency,
             outcome: Outcome::Refused(Refusal::ClaimMismatch {

@@ -3,24 +3,16 @@
 use serde_json::json;
 
 use super::document::{Block, Document};
+use crate::domain::named::named;
 
-/// What decided a setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    Option,
-    Environment,
-    DotEnv,
-    Default,
-}
-
-impl Origin {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Option => "option",
-            Self::Environment => "environment",
-            Self::DotEnv => ".env",
-            Self::Default => "default",
-        }
+named! {
+    /// What decided a setting.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Origin {
+        Option = "option",
+        Environment = "environment",
+        DotEnv = ".env",
+        Default = "default",
     }
 }
 

@@ -16,15 +16,28 @@ use crate::domain::chain::ChainHash;
 use crate::domain::currency::Currency;
 use crate::domain::entry::Entry;
 use crate::domain::money::{Minor, Shown};
+use crate::domain::operation::OperationKind;
 use crate::domain::text::{Description, IdempotencyKey, Json, Reference};
 use crate::domain::time::Timestamp;
-use crate::ledger::post::Posted;
+use crate::ledger::post::{Answer, Posted};
 use crate::ledger::record::Record;
 
 /// An operation applied now, or before under the same key.
-pub fn posted(command: &'static str, posted: &Posted, already: bool, key: &IdempotencyKey) -> Document {
-    let fields = value(&posted_fields(posted, already, key));
-    Document::single(command, fields, told(posted, already, key))
+pub fn posted(answer: &Answer, posted: &Posted, already: bool) -> Document {
+    let fields = value(&posted_fields(posted, already, &answer.key));
+    Document::single(command(answer.operation), fields, told(posted, already, &answer.key))
+}
+
+/// The command that does it.
+const fn command(operation: OperationKind) -> &'static str {
+    match operation {
+        OperationKind::RechargeComplete
+        | OperationKind::RechargeProcess
+        | OperationKind::RechargeFail
+        | OperationKind::RechargeCancel
+        | OperationKind::RechargeExpire => OperationKind::Recharge.name(),
+        other => other.name(),
+    }
 }
 
 /// What programs read of it.

@@ -122,7 +122,9 @@ on_both_engines! {
         with_balance(&db, "10");
         failed_charge(&db, "f");
         assert_eq!(balance(&db), "10.00");
-        let again = json(&db, "intents replay f --user-id 5").expect_code(0).data();
+        let answer = json(&db, "intents replay f --user-id 5").expect_code(0);
+        assert_eq!(answer.json()["schema"], "ledger.charge/1", "as the command itself would have answered");
+        let again = answer.data();
         assert_eq!((&again["outcome"], &again["balance"], &again["idempotency_key"]), (&"applied".into(), &"5.00".into(), &"f".into()));
         assert_eq!(told(&db, "--user-id 5 --limit 2"), ["f 2 applied null", "f 1 failed internal"]);
         // Once more changes nothing, neither by replay nor by the command itself.

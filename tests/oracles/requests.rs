@@ -9,7 +9,7 @@ use ledger::domain::operation::Operation;
 use ledger::domain::text::Json;
 use ledger::domain::worth::{PerCredit, Terms};
 use ledger::input::operations::{Asked, Fields, Line, Owner, Wrong};
-use ledger::ledger::payload::{operation_name, payload, read};
+use ledger::ledger::payload::{payload, read};
 use serde_json::{Map, Value};
 
 /// A request, as far as it can be compared: operation, note and key.
@@ -52,7 +52,7 @@ pub fn check_payload(operation: &Operation, note: &Note, currency: &Currency) {
     );
     assert_eq!(read(&stored, currency), Ok(expected), "{}", recorded.as_str());
     let fields: Map<String, Value> = serde_json::from_str(recorded.as_str()).expect("a payload is an object");
-    assert_eq!(fields["op"], operation_name(operation));
+    assert_eq!(fields["op"], operation.kind().name());
     assert!(recorded.differences(&stored).is_empty());
 }
 

@@ -13,6 +13,7 @@ use crate::db::evidence::PlainAttempt;
 use crate::domain::balance::ReadEntry;
 use crate::domain::currency::Currency;
 use crate::domain::entry::{EntryKind, method_named, service_named};
+use crate::domain::operation::OperationKind;
 use crate::ledger::payload::{Plain, plain_payload};
 
 /// Of how many entries of one account: bounds memory.
@@ -125,14 +126,18 @@ fn write_claim(to: &mut Vec<u8>, currency: &Currency, entry: &ReadEntry) -> Opti
     let (operation, amount, counterpart) = match entry.kind? {
         EntryKind::ServiceFee => {
             let service = service_named(counter_account)?;
-            ("charge", moved.negated().ok()?, Some(("service", service)))
+            (OperationKind::Charge, moved.negated().ok()?, Some(("service", service)))
         }
-        EntryKind::Recharge => ("recharge", moved, Some(("method", method_named(counter_account)?))),
-        EntryKind::Adjustment => ("adjust", moved, None),
-        EntryKind::Penalty => ("penalty", moved.negated().ok()?, None),
+        EntryKind::Recharge => (
+            OperationKind::Recharge,
+            moved,
+            Some(("method", method_named(counter_account)?)),
+        ),
+        EntryKind::Adjustment => (OperationKind::Adjust, moved, None),
+        EntryKind::Penalty => (OperationKind::Penalty, moved.negated().ok()?, None),
         _ => return None,
     };
-    for text in [key, operation.as_bytes(), actor.as_bytes()] {
+    for text in [key, operation.name().as_bytes(), actor.as_bytes()] {
         to.extend_from_slice(text);
         to.push(0);
     }
@@ -161,8 +166,8 @@ mod tests {
     use crate::domain::money::Minor;
     use crate::domain::operation::{Operation, Settle};
     use crate::domain::text::{Description, Json, Reference};
+    use crate::ledger::payload::payload;
     use crate::ledger::payload::samples::{currency, note, operation};
-    use crate::ledger::payload::{operation_name, payload};
 
     /// Kind, counter-account and what the balance gets; `None` of what an entry alone does not tell.
     fn told(operation: &Operation) -> Option<(EntryKind, CounterAccount, Minor)> {
@@ -237,7 +242,7 @@ mod tests {
     }
 
     fn attempt(seq: i64, operation: &Operation, note: &Note, currency: &Currency) -> PlainAttempt {
-        let mut claim = format!("key-1\0{}\0billing\0", operation_name(operation)).into_bytes();
+        let mut claim = format!("key-1\0{}\0billing\0", operation.kind().name()).into_bytes();
         let payload_at = claim.len();
         claim.extend_from_slice(payload(operation, note, currency).as_str().as_bytes());
         claim.push(0);

@@ -6,7 +6,7 @@ use crate::domain::account::Account;
 use crate::domain::currency::Currency;
 use crate::domain::effects::Posting;
 use crate::domain::entry::{Entry, Note, Standing};
-use crate::domain::operation::Operation;
+use crate::domain::operation::{Operation, OperationKind};
 use crate::domain::refusal::Refusal;
 use crate::domain::suspension::Suspension;
 use crate::domain::text::{IdempotencyKey, UserId};
@@ -52,6 +52,7 @@ impl Posted {
 /// The answer to a request.
 #[derive(Clone, Debug)]
 pub struct Answer {
+    pub operation: OperationKind,
     pub key: IdempotencyKey,
     pub currency: Currency,
     pub outcome: Outcome,

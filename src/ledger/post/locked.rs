@@ -20,7 +20,6 @@ use crate::domain::refusal::Refusal;
 use crate::domain::snapshot::{RATE_SPAN, Snapshot, Usage};
 use crate::domain::time::Timestamp;
 use crate::ledger::error::LedgerError;
-use crate::ledger::payload::operation_name;
 use crate::ledger::record::{self, Record};
 use crate::ledger::{Ledger, outbox, suspension};
 
@@ -33,7 +32,7 @@ impl Attempt<'_> {
         now: Timestamp,
     ) -> Result<Outcome, LedgerError> {
         let stamp = self.stamp(&ledger.actor, now);
-        write(&mut ledger.db, operation_name(&self.request.operation), |db| {
+        write(&mut ledger.db, self.request.operation.kind().name(), |db| {
             let (located, intent) = lock_with_intent(db, id, self.key)?
                 .ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
             self.judge_key(db, located, intent, &stamp)

@@ -226,7 +226,7 @@ fn books(
     };
     let all = |time| Selection {
         time,
-        kinds: EntryKind::ALL,
+        kinds: &EntryKind::ALL,
         currency: None,
     };
     let mut top: BTreeMap<_, Vec<(i128, i64, AccountId)>> = BTreeMap::new();

@@ -9,7 +9,7 @@ pub(crate) mod story;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use ledger::ledger::intents::OPERATIONS;
+use ledger::domain::operation::OperationKind;
 use serde_json::Value;
 
 use story::{STORY, keyed, opening, story};
@@ -105,7 +105,13 @@ fn every_operation_has_a_line() {
         let line: Value = serde_json::from_str(line).unwrap();
         told.insert(line["op"].as_str().unwrap().to_owned());
     }
-    assert_eq!(told, OPERATIONS.iter().map(|name| (*name).to_owned()).collect());
+    assert_eq!(
+        told,
+        OperationKind::ALL
+            .map(|kind| kind.name().to_owned())
+            .into_iter()
+            .collect()
+    );
 }
 
 on_both_engines! {
