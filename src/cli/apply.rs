@@ -63,9 +63,9 @@ pub fn run(context: &Context<'_>, args: &ApplyArgs) -> anyhow::Result<Exit> {
     if let Some(path) = &args.import {
         return import::run(context, path);
     }
-    signals::long_work();
     let mut ledger = context.ledger()?;
     let requests = Requests::new(context.ledger()?, context.currency_code()?, args.terms.parse()?);
+    // It may wait for its first line.
     let sources = requests::open_all(&args.files)?;
     let batches = Batches::begin(&mut ledger)?;
     let mut application = Application {
@@ -80,7 +80,11 @@ pub fn run(context: &Context<'_>, args: &ApplyArgs) -> anyhow::Result<Exit> {
         (false, false) => None,
     };
     let ended = match keep {
-        None => application.in_chunks(requests, sources),
+        None => {
+            signals::long_work();
+            application.in_chunks(requests, sources)
+        }
+        // A signal ends it at once: the database rolls the one transaction back.
         Some(keep) => application.together(requests, sources, keep),
     };
     let stopped = matches!(ended, Err(LedgerError::Interrupted));
@@ -192,9 +196,13 @@ impl Application {
         }
         // A line that cannot be read is one that is not applied.
         let unreadable = all.requests.len() < all.lines.len();
-        let keep = if unreadable { Keep::Nothing } else { keep };
-        let (answers, kept) = self.batches.carry_out_together(&mut self.ledger, &all.requests, keep)?;
+        let wanted = if unreadable { Keep::Nothing } else { keep };
+        let (answers, kept) = self
+            .batches
+            .carry_out_together(&mut self.ledger, &all.requests, wanted)?;
         self.tally.rolled_back = !kept;
+        // What would happen is the answer of a dry run, and no answer at all where it was to happen.
+        self.tally.undone = (!kept && keep == Keep::AllOrNothing).then_some(0);
         show(self.writer, &mut self.tally, &all.lines, answers)
     }
 }

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command, Subcommand};
 
 use super::context::Context;
 use super::help;
-use crate::domain::code::Exit;
+use crate::domain::code::{Code, Exit};
 use crate::domain::text::server_of;
-use crate::ledger::DatabaseUrl;
+use crate::ledger::{DatabaseUrl, LedgerError};
 use crate::render::config::{Origin, Setting, settings};
 
 #[derive(Debug, Subcommand)]
@@ -38,6 +40,25 @@ pub struct Given {
 /// The names of the variables that are set now.
 pub fn variables_set() -> BTreeSet<OsString> {
     env::vars_os().map(|(name, _)| name).collect()
+}
+
+/// Sets what `.env` in the working directory says, unless it is set already. One that cannot be read says nothing of
+/// what it was to set, so no ledger is opened instead of the one it names.
+pub fn read_dotenv() -> Result<(), LedgerError> {
+    let unusable = |why: String| LedgerError::invalid(Code::Configuration, format!(".env {why}; mend or remove it"));
+    let path = Path::new(".env");
+    match path.metadata() {
+        Ok(found) if !found.is_file() => return Err(unusable("is not a file".into())),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Ok(_) | Err(_) => {}
+    }
+    match dotenvy::from_path(path) {
+        Ok(()) => Ok(()),
+        Err(dotenvy::Error::LineParse(_, position)) => Err(unusable(format!("is not valid near character {position}"))),
+        Err(dotenvy::Error::Io(error)) => Err(unusable(format!("cannot be read: {error}"))),
+        // Its words may repeat a value.
+        Err(_) => Err(unusable("cannot be read".into())),
+    }
 }
 
 impl Given {

@@ -13,7 +13,7 @@ use crate::domain::time::Timestamp;
 use crate::ledger::DatabaseUrl;
 use crate::ledger::error::Obstacle;
 use crate::ledger::ping::Monitor;
-use crate::ledger::post::{Answer, Outcome, Request, post};
+use crate::ledger::post::{Answer, Outcome, Posted, Request, post};
 use crate::ledger::{Clock, Ledger, LedgerError, currency};
 use crate::render::failure::Failure;
 use crate::render::progress::Bar;
@@ -251,11 +251,22 @@ impl<'a> Context<'a> {
         Ok(exit)
     }
 
+    /// It is done, whether or not that can be shown: what could not be says under which key.
+    fn posted(&self, answer: &Answer, posted: &Posted, already: bool) -> anyhow::Result<Exit> {
+        self.done(&posting::posted(answer, posted, already)).map_err(|error| {
+            let Some(unwritten) = error.downcast_ref::<std::io::Error>() else {
+                return error;
+            };
+            let unwritten = LedgerError::unwritable("its result", unwritten);
+            Failure::unshown(unwritten.code(), &unwritten, &answer.key).into()
+        })
+    }
+
     /// Shows the answer to a money operation.
     pub fn answered(&self, answer: &Answer) -> anyhow::Result<Exit> {
         match &answer.outcome {
-            Outcome::Applied(posted) => self.done(&posting::posted(answer, posted, false)),
-            Outcome::AlreadyApplied(posted) => self.done(&posting::posted(answer, posted, true)),
+            Outcome::Applied(posted) => self.posted(answer, posted, false),
+            Outcome::AlreadyApplied(posted) => self.posted(answer, posted, true),
             Outcome::Refused(refusal) => Err(Failure::refused(refusal, &answer.currency, Some(&answer.key)).into()),
             Outcome::Suspended(refusal, suspension) => {
                 let failure = Failure::refused(refusal, &answer.currency, Some(&answer.key));

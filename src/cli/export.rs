@@ -1,6 +1,6 @@
 //! `ledger export`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -53,7 +53,7 @@ pub struct ExportArgs {
     /// Which program is to read it
     #[arg(long, value_enum)]
     to: Target,
-    /// The file, replaced as a whole once everything is written; standard output unless given
+    /// The file, replaced as a whole once everything is written; standard output unless given, or -
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -65,14 +65,12 @@ pub fn run(context: &Context<'_>, args: &ExportArgs) -> anyhow::Result<Exit> {
         scope: args.scope.parse(context)?,
         beside: args.to == Target::Ndjson,
     };
-    let file = args
-        .output
-        .as_ref()
-        .map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+    let output = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    let file = output.map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
     let unwritten = |error: std::io::Error| LedgerError::unwritable(&file, &error);
     signals::long_work();
     let mut ledger = context.ledger()?;
-    let mut sink = Sink::open(args.output.as_deref()).map_err(unwritten)?;
+    let mut sink = Sink::open(output).map_err(unwritten)?;
     let mut shape = args.to.shape();
     shape.beginning(sink.buffer());
     let written = export(&mut ledger, &request, &context.progress(), &mut |step| {
@@ -90,7 +88,7 @@ pub fn run(context: &Context<'_>, args: &ExportArgs) -> anyhow::Result<Exit> {
         written => written?,
     };
     let summary = exported(args.to.name(), &file, &done);
-    if args.output.is_some() {
+    if output.is_some() {
         return context.done(&summary);
     }
     context.writer.tell_aside(&summary)?;

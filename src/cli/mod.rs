@@ -156,7 +156,7 @@ enum Command {
 pub fn main() -> ExitCode {
     // Options and the environment come before it: existing variables are not replaced.
     let inherited = config::variables_set();
-    let dotenv = dotenvy::from_path(".env");
+    let settings = config::read_dotenv();
     // To put every command's help in order takes longer than to parse: only where somebody may read it.
     let parsed = Cli::command()
         .try_get_matches()
@@ -171,8 +171,8 @@ pub fn main() -> ExitCode {
     };
     let writer = cli.global.writer();
     cli.global.start_log();
-    if let Err(dotenvy::Error::LineParse(_, position)) = dotenv {
-        log::warn!(".env is not valid near character {position}; it was read up to there");
+    if let Err(error) = settings {
+        return ExitCode::from(report(&error.into(), writer).code());
     }
     let context = Context::new(&cli.global);
     let monitor = match context.monitor() {

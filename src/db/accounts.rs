@@ -160,6 +160,13 @@ pub fn accounts_page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Listed>,
     db.rows(&listed("a.id > ? ORDER BY a.id LIMIT ?").bind(after).bind(limit))
 }
 
+/// What they are called alone, whatever else is stored of them.
+pub fn account_ids_page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<AccountId>, DbError> {
+    let select = sql("SELECT id FROM accounts WHERE id > ? ORDER BY id LIMIT ?");
+    let ids: Vec<i64> = db.rows(&select.bind(after).bind(limit))?;
+    Ok(ids.into_iter().map(AccountId::new).collect())
+}
+
 /// The same as they stand in the list of accounts alone, which every server of a cluster has: without their balances.
 pub fn accounts_alone(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Account>, DbError> {
     struct Alone(Account);

@@ -4,7 +4,7 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, Statement, sql};
+use super::statement::{Columns, FromRow, Numbered, Statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::delivery::{Delivery, DeliveryState, WrittenEvent};
@@ -80,12 +80,15 @@ impl FromRow for Undistributed {
     }
 }
 
-pub fn events_undistributed(db: &mut Db, limit: i64) -> Result<Vec<Undistributed>, DbError> {
-    let select = sql(
-        "SELECT account_id, number, kind FROM outbox WHERE distributed_at IS NULL \
-         ORDER BY account_id, number LIMIT ?",
-    );
-    db.rows(&select.bind(limit))
+/// Behind that account and number, in order.
+pub fn events_undistributed(
+    db: &mut Db,
+    (account, number): (i64, i64),
+    limit: i64,
+) -> Result<Vec<Numbered<Undistributed>>, DbError> {
+    let select = sql("SELECT account_id, number, account_id, number, kind FROM outbox \
+         WHERE distributed_at IS NULL AND (account_id, number) > (?, ?) ORDER BY account_id, number LIMIT ?");
+    db.rows(&select.bind(account).bind(number).bind(limit))
 }
 
 /// Makes out the deliveries of an event, due at once.
@@ -127,9 +130,9 @@ pub fn deliveries_pending(
     channel: &str,
     (account, number): (i64, i64),
     limit: i64,
-) -> Result<Vec<Outgoing>, DbError> {
+) -> Result<Vec<Numbered<Outgoing>>, DbError> {
     let select = sql(format!(
-        "SELECT {EVENT}, {DELIVERY} FROM deliveries d \
+        "SELECT d.account_id, d.number, {EVENT}, {DELIVERY} FROM deliveries d \
          JOIN outbox o ON o.account_id = d.account_id AND o.number = d.number \
          LEFT JOIN accounts a ON a.id = d.account_id \
          WHERE d.state = 'pending' AND d.channel = ? AND (d.account_id, d.number) > (?, ?) \

@@ -119,6 +119,9 @@ impl From<Error> for DbError {
                 "{text}; the role that is connected may not do this, see `ledger roles sql`"
             )),
             _ if says("readonly database") => Self::Denied(text),
+            _ if says("unable to open database file") => Self::Denied(format!(
+                "{text}: this user may not open it, or its -wal and -shm beside it, or write to their directory"
+            )),
             _ if says("no such table") || says("no such column") || missing_relation(&text) => Self::Schema(format!(
                 "the schema is not as expected ({text}); see `ledger migrate status`"
             )),

@@ -54,4 +54,5 @@ pub mod unit_of_work;
 
 pub use connection::{Db, Schema};
 pub use error::DbError;
+pub use statement::{Numbered, Unreadable};
 pub use url::{DatabaseUrl, InvalidUrl};

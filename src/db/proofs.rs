@@ -47,6 +47,11 @@ pub fn proofs_held(db: &mut Db, first: i64, last: i64) -> Result<Vec<Held>, DbEr
     db.rows(&sql_of_accounts(&select, (first, last)))
 }
 
+/// What was proven of one account.
+pub fn proof_held(db: &mut Db, account: AccountId) -> Result<Option<Held>, DbError> {
+    Ok(proofs_held(db, account.get(), account.get())?.into_iter().next())
+}
+
 /// An account as the screen sees it; `None` where it has no proof or no balance row.
 #[derive(Clone, Debug)]
 pub struct Seen {

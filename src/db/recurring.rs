@@ -8,7 +8,7 @@ use super::entries::{bind_note, read_note};
 use super::error::DbError;
 use super::purchases::{bind_deactivation, read_deactivation};
 use super::snapshot::{ACCOUNT_COLUMNS, read_account};
-use super::statement::{Columns, FromRow, sql};
+use super::statement::{Columns, FromRow, Numbered, sql};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::calendar::{Every, Schedule};
 use crate::domain::money::{Amount, Minor};
@@ -52,13 +52,21 @@ fn read_date(columns: &mut impl Columns) -> deserialize::Result<Option<NaiveDate
     Ok(columns.optional_text()?.map(|text| text.parse()).transpose()?)
 }
 
+/// What cannot be read is told with the id.
 impl FromRow for RecurringCharge {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let id = RecurringId {
+            account: AccountId::new(columns.int()?),
+            number: columns.int()?,
+        };
+        Self::read(id, columns).map_err(|error| format!("{id}: {error}").into())
+    }
+}
+
+impl RecurringCharge {
+    fn read(id: RecurringId, columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            id: RecurringId {
-                account: AccountId::new(columns.int()?),
-                number: columns.int()?,
-            },
+            id,
             amount: Amount::new(Minor::new(columns.int()?)).ok_or("a recurring charge has an impossible amount")?,
             service: Service::parse(&columns.text()?)?,
             schedule: read_schedule(columns)?,
@@ -193,8 +201,10 @@ pub struct RecurringFilter {
     pub limit: i64,
 }
 
+const WITH_ACCOUNT: &str = "FROM recurring_charges r JOIN accounts a ON a.id = r.account_id";
+
 fn with_account() -> String {
-    format!("SELECT {COLUMNS}, {ACCOUNT_COLUMNS} FROM recurring_charges r JOIN accounts a ON a.id = r.account_id")
+    format!("SELECT {COLUMNS}, {ACCOUNT_COLUMNS} {WITH_ACCOUNT}")
 }
 
 /// In order of account and number.
@@ -223,11 +233,10 @@ pub fn recurring_due(
     now: Timestamp,
     after: (i64, i64),
     limit: i64,
-) -> Result<Vec<RecurringView>, DbError> {
+) -> Result<Vec<Numbered<RecurringView>>, DbError> {
     let select = sql(format!(
-        "{} WHERE r.try_at <= ? AND (r.account_id > ? OR (r.account_id = ? AND r.number > ?)) \
-         ORDER BY r.account_id, r.number LIMIT ?",
-        with_account()
+        "SELECT r.account_id, r.number, {COLUMNS}, {ACCOUNT_COLUMNS} {WITH_ACCOUNT} WHERE r.try_at <= ? AND (r.account_id > ? OR (r.account_id = ? AND r.number > ?)) \
+         ORDER BY r.account_id, r.number LIMIT ?"
     ))
     .bind(now.micros())
     .bind(after.0)

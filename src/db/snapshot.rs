@@ -169,8 +169,13 @@ impl SnapshotRow {
     }
 }
 
+/// What cannot be read is told with the account's number.
 pub(super) fn read_account(columns: &mut impl Columns) -> deserialize::Result<Account> {
     let id = AccountId::new(columns.int()?);
+    read_account_of(id, columns).map_err(|error| format!("account {id}: {error}").into())
+}
+
+fn read_account_of(id: AccountId, columns: &mut impl Columns) -> deserialize::Result<Account> {
     let user_id = UserId::parse(&columns.text()?)?;
     let code = CurrencyCode::parse(&columns.text()?)?;
     let exponent = u8::try_from(columns.int()?)?;

@@ -17,6 +17,8 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{Array, BigInt, Binary, Bool, HasSqlType, Nullable, Text, Untyped};
 use diesel::sqlite::Sqlite;
 
+use crate::domain::account::AccountId;
+
 /// A value to be sent apart from the SQL text.
 #[derive(Clone, Debug)]
 pub enum Bind<'a> {
@@ -339,6 +341,28 @@ pub trait Columns {
 /// What a row can be read into.
 pub trait FromRow: Sized + 'static {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self>;
+}
+
+/// A record of an account that one damaged row must not keep from being read: which it is stands in the first two
+/// columns, and what is wrong with the rest is told of this record alone.
+pub struct Numbered<T> {
+    pub account: AccountId,
+    pub number: i64,
+    pub row: Result<T, Unreadable>,
+}
+
+/// What cannot be read in a stored row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable(pub String);
+
+impl<T: FromRow> FromRow for Numbered<T> {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            account: AccountId::new(columns.int()?),
+            number: columns.int()?,
+            row: T::from_row(columns).map_err(|error| Unreadable(error.to_string())),
+        })
+    }
 }
 
 /// Lets diesel build a [`FromRow`] type.

@@ -87,7 +87,11 @@ where
                 log::debug!("transaction {name}: try {tries} has to be repeated");
                 std::thread::sleep(back_off(tries));
             }
-            result => return result,
+            result => {
+                let end = if result.is_ok() { "committed" } else { "rolled back" };
+                log::debug!("transaction {name}: {end} after {:?}", started.elapsed());
+                return result;
+            }
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum InvalidUrl {
     ControlCharacter,
     #[error("sqlite://:memory: would forget everything at the end of the command; give a path")]
     InMemory,
+    #[error("a SQLite address has no parameters: leave out what begins with `?`, or give the path without sqlite:")]
+    Parameters,
 }
 
 impl DatabaseUrl {
@@ -31,10 +33,11 @@ impl DatabaseUrl {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return Ok(Self::Postgres(text.into()));
         }
-        let path = text
-            .strip_prefix("sqlite://")
-            .or_else(|| text.strip_prefix("sqlite:"))
-            .unwrap_or(text);
+        let address = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:"));
+        if address.is_some_and(|address| address.contains('?')) {
+            return Err(InvalidUrl::Parameters);
+        }
+        let path = address.unwrap_or(text);
         match path {
             "" => Err(InvalidUrl::Empty),
             ":memory:" => Err(InvalidUrl::InMemory),
@@ -199,6 +202,7 @@ mod tests {
             DatabaseUrl::parse("ledger.db"),
             Ok(DatabaseUrl::Sqlite("ledger.db".into()))
         );
+        assert_eq!(DatabaseUrl::parse("a?b"), Ok(DatabaseUrl::Sqlite("a?b".into())));
         assert!(matches!(
             DatabaseUrl::parse("postgresql:///x"),
             Ok(DatabaseUrl::Postgres(_))
@@ -212,6 +216,7 @@ mod tests {
             "postgres:bob:secret@h/db",
             "PostgreSQL:/bob:secret@h/db",
             "sqlite://:memory:",
+            "sqlite:///ledger.db?mode=ro",
             "a\nb",
         ] {
             let error = DatabaseUrl::parse(bad).unwrap_err().to_string();

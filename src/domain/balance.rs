@@ -20,6 +20,19 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// How large the largest of them is, whichever way.
+    pub fn largest(&self) -> u64 {
+        let Self {
+            balance,
+            held,
+            debt,
+            total_recharged,
+            total_spent,
+        } = self;
+        let all = [balance, held, debt, total_recharged, total_spent];
+        all.map(|figure| figure.magnitude()).into_iter().max().unwrap_or(0)
+    }
+
     /// The figures after an entry of that kind.
     pub fn moved(&self, kind: EntryKind, deltas: Deltas) -> Result<Self, OutOfRange> {
         let recharged = match kind.total() {

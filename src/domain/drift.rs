@@ -1,6 +1,6 @@
 //! How a balance row differs from what its entries come to.
 
-use super::balance::State;
+use super::balance::{Figures, State};
 use super::chain::ChainHash;
 use super::money::Minor;
 
@@ -23,11 +23,11 @@ pub enum Drift {
     },
     /// There is no balance row.
     Missing {
-        actual: Minor,
+        actual: Figures,
     },
     /// There is a balance row, and no account.
     Extra {
-        stored: Minor,
+        stored: Figures,
     },
 }
 
@@ -44,7 +44,7 @@ impl Drift {
     pub fn money(&self) -> u64 {
         match self {
             Self::Amount { stored, actual, .. } => stored.get().abs_diff(actual.get()),
-            Self::Missing { actual: lost } | Self::Extra { stored: lost } => lost.magnitude(),
+            Self::Missing { actual: lost } | Self::Extra { stored: lost } => lost.largest(),
             Self::Number { .. } | Self::Head { .. } => 0,
         }
     }

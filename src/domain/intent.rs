@@ -36,8 +36,13 @@ impl Payload {
         if self.0 == other.0 {
             return Vec::new();
         }
-        let fields = |payload: &Self| serde_json::from_str::<Map<String, Value>>(&payload.0).unwrap_or_default();
+        let fields = |payload: &Self| serde_json::from_str::<Map<String, Value>>(&payload.0).ok();
         let (ours, theirs) = (fields(self), fields(other));
+        // The same JSON may be written in another order.
+        if ours.is_some() && ours == theirs {
+            return Vec::new();
+        }
+        let (ours, theirs) = (ours.unwrap_or_default(), theirs.unwrap_or_default());
         let mut names: Vec<String> = ours
             .keys()
             .chain(theirs.keys().filter(|name| !ours.contains_key(*name)))
@@ -107,5 +112,9 @@ mod tests {
         assert!(first.differences(&first.clone()).is_empty());
         let other = payload(r#"{"op":"charge","amount":"6.00","reference":"A:1"}"#);
         assert_eq!(first.differences(&other), ["amount", "service", "reference"]);
+        let (one, another) = (r#"{"metadata":{"a":1,"b":2}}"#, r#"{"metadata":{"b":2,"a":1}}"#);
+        assert!(payload(one).differences(&payload(another)).is_empty());
+        assert_eq!(payload(one).differences(&payload("{")), ["metadata"]);
+        assert_eq!(payload("[").differences(&payload("{")), ["payload"]);
     }
 }

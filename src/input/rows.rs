@@ -1,6 +1,5 @@
 //! Rows of a file with their line numbers: objects of NDJSON, or rows of CSV under a header.
 
-use std::borrow::Cow;
 use std::io::{self, BufRead};
 
 use super::lines::{BYTE_ORDER_MARK, Lines};
@@ -12,6 +11,8 @@ pub struct Rows<R> {
     lines: Lines<R>,
     /// Of CSV.
     headers: Option<csv::StringRecord>,
+    /// The line with a quote that has not been closed since: what follows is the text of a cell.
+    open_since: Option<u64>,
 }
 
 fn wrong(reason: String) -> Wrong {
@@ -30,14 +31,19 @@ impl<R: BufRead> Rows<R> {
         let first = text.iter().find(|byte| !byte.is_ascii_whitespace()).copied();
         let mut lines = Lines::of(source).map_err(unreadable)?;
         if first.is_none_or(|byte| byte == b'{') {
-            return Ok(Self { lines, headers: None });
+            return Ok(Self {
+                lines,
+                headers: None,
+                open_since: None,
+            });
         }
         let header = lines.read().map_err(unreadable)?;
-        let headers = header.and_then(|(_, line)| cells(&line.ok()?).ok());
+        let headers = header.and_then(|(_, line)| cells(b"", &line.ok()?).ok().flatten());
         match headers.filter(|headers| headers.iter().any(|name| name == column)) {
             Some(headers) => Ok(Self {
                 lines,
                 headers: Some(headers),
+                open_since: None,
             }),
             None => Err(format!(
                 "neither NDJSON nor a CSV whose first line names the columns, among them {column}"
@@ -54,42 +60,71 @@ impl<R: BufRead> Rows<R> {
         let Some((number, line)) = self.lines.read()? else {
             return Ok(None);
         };
-        let fields = line.map_err(wrong).and_then(|line| match &self.headers {
-            None => Fields::from_json(&line),
-            Some(headers) => under(headers, &line).map_err(wrong),
-        });
+        let fields = match (&self.headers, line) {
+            (_, Err(why)) => Err(wrong(why)),
+            (None, Ok(line)) => Fields::from_json(&line),
+            (Some(headers), Ok(line)) => match self.open_since {
+                None => {
+                    let fields = under(headers, &line);
+                    self.open_since = matches!(fields, Ok(None)).then_some(number);
+                    fields.and_then(|fields| fields.ok_or_else(|| STAYS_OPEN.to_owned()))
+                }
+                Some(since) => {
+                    self.open_since = matches!(cells(QUOTE, &line), Ok(None)).then_some(since);
+                    Err(format!("it is the text of a cell that was opened in line {since}"))
+                }
+            }
+            .map_err(wrong),
+        };
         Ok(Some((number, fields)))
     }
 }
 
-fn under(headers: &csv::StringRecord, line: &[u8]) -> Result<Fields, String> {
-    let cells = cells(line)?;
+/// `None` where the line ends within quotes.
+fn under(headers: &csv::StringRecord, line: &[u8]) -> Result<Option<Fields>, String> {
+    let Some(cells) = cells(b"", line)? else {
+        return Ok(None);
+    };
     if cells.len() != headers.len() {
         let (found, wanted) = (cells.len(), headers.len());
         return Err(format!("the row has {found} cells, the header {wanted}"));
     }
-    Ok(Fields::from_csv(headers, &cells))
+    Ok(Some(Fields::from_csv(headers, &cells)))
 }
 
-/// The cells of one line; none may hold the end of a line, and nothing may stand behind one.
-fn cells(line: &[u8]) -> Result<csv::StringRecord, String> {
+const QUOTE: &[u8] = b"\"";
+
+const STAYS_OPEN: &str = "a quote is opened and not closed in this line: no cell may hold the end of a line";
+
+/// What is put behind a line: the reader takes a quote that is never closed for closed, so it is seen whether this is a
+/// row of its own.
+const NEXT_ROW: &[u8] = b"\n.";
+
+/// The cells of one line, after a quote that is open if one is; `None` where it ends within quotes. No cell may hold the
+/// end of a line, and nothing may stand behind one.
+fn cells(open: &[u8], line: &[u8]) -> Result<Option<csv::StringRecord>, String> {
     // The reader drops a byte order mark. That of the file is gone already; one further down belongs to its cell.
-    let line = if line.starts_with(BYTE_ORDER_MARK) {
-        Cow::Owned([BYTE_ORDER_MARK, line].concat())
+    let mark = if open.is_empty() && line.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK
     } else {
-        Cow::Borrowed(line)
+        b""
     };
-    let mut reader = csv::ReaderBuilder::new()
+    let text = [open, mark, line, NEXT_ROW].concat();
+    let mut rows = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .trim(csv::Trim::All)
-        .from_reader(&*line);
-    let (mut cells, mut behind) = (csv::StringRecord::new(), csv::StringRecord::new());
-    let read = reader.read_record(&mut cells);
-    match read.and_then(|_| reader.read_record(&mut behind)) {
-        Ok(false) => Ok(cells),
-        Ok(true) => Err("the row holds a carriage return: rows end with a line feed".into()),
-        Err(_) => Err("the row is not valid UTF-8".into()),
+        .from_reader(&*text)
+        .into_records();
+    let mut row = || {
+        rows.next()
+            .transpose()
+            .map_err(|_| "the row is not valid UTF-8".to_owned())
+    };
+    match (row()?, row()?, row()?) {
+        (Some(cells), Some(next), None) if next == ["."][..] => Ok(Some(cells)),
+        (Some(_), None, None) => Ok(None),
+        _ => Err("the row holds a carriage return: rows end with a line feed".into()),
     }
 }
 
@@ -110,6 +145,27 @@ mod tests {
         let (_, fields) = rows.read().unwrap().unwrap();
         let as_json = Fields::from_json("{\"user_id\":\"\u{feff}5\",\"op\":\"charge\"}".as_bytes());
         assert_eq!(format!("{fields:?}"), format!("{as_json:?}"));
+    }
+
+    #[test]
+    fn no_line_of_a_cell_that_has_several_is_done_as_if_it_stood_alone() {
+        let told = wrongs(
+            "op,user_id\ncharge,\"thanks\ncharge,6\ncharge,7\"\ncharge,\"5\"\n\"charge\",\"\"\"5\"\ncharge,\"\n\"\ncharge,8\n",
+        );
+        let open = || Some(STAYS_OPEN.to_owned());
+        let text_of = |line: u64| Some(format!("it is the text of a cell that was opened in line {line}"));
+        let right = || None;
+        let wanted = [
+            open(),
+            text_of(2),
+            text_of(2),
+            right(),
+            right(),
+            open(),
+            text_of(7),
+            right(),
+        ];
+        assert_eq!(told, wanted);
     }
 
     #[test]

@@ -49,6 +49,10 @@ fn unusable(path: &Path, why: impl std::fmt::Display) -> LedgerError {
 impl Anchors {
     /// Reads the file, if there is one.
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
+        // What is no file may have no end.
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            return Err(unusable(path, "not a file"));
+        }
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),

@@ -100,6 +100,7 @@ fn recorded<T>(
     write(&mut ledger.db, "run started", |db| {
         jobs::run_started(db, &run.id, run.job, &actor, started).map_err(LedgerError::from)
     })?;
+    log::info!("{}: run {} begins", run.job, run.id);
     let result = work(ledger, run);
     let record = match &result {
         Ok((_, record)) => record.clone(),
@@ -109,6 +110,7 @@ fn recorded<T>(
             exit: error.code().exit(),
         },
     };
+    log::info!("{}: run {} ends with {}", run.job, run.id, record.exit.code());
     let finished = ledger.now();
     let counts = record.counts.to_string();
     let ended: Result<(), LedgerError> = write(&mut ledger.db, "run finished", |db| {

@@ -12,6 +12,7 @@ pub mod review;
 mod turn;
 mod webhook;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -31,6 +32,9 @@ use crate::domain::event::{EventId, EventKind};
 use crate::domain::time::Timestamp;
 
 const JOB: &str = "notify";
+
+/// By account and number, what is wrong with them.
+type Unreadable = BTreeMap<(i64, i64), String>;
 
 /// What is told, to whom, and how patiently.
 pub struct Notify {
@@ -56,6 +60,8 @@ pub struct Report {
     pub dead: u64,
     /// Events that were forgotten.
     pub pruned: u64,
+    /// What is stored of these cannot be read. Their accounts wait, so that nothing is told out of order.
+    pub unreadable: Unreadable,
 }
 
 /// What became of one channel's deliveries in this run.
@@ -92,7 +98,9 @@ pub struct Failure {
 impl Report {
     pub fn exit(&self) -> Exit {
         let all_well = |channel: &ChannelReport| channel.failed + channel.died == 0 && channel.stopped.is_none();
-        if self.channels.iter().all(all_well) {
+        if !self.unreadable.is_empty() {
+            Exit::Integrity
+        } else if self.channels.iter().all(all_well) {
             Exit::Done
         } else {
             Exit::Partly
@@ -109,15 +117,14 @@ pub fn notify(ledger: &mut Ledger, request: &Notify) -> Result<Report, LedgerErr
             ..Report::default()
         };
         if !report.unconfigured {
-            distribute(ledger, run, request)?;
+            report.unreadable = distribute(ledger, run, request)?;
         }
         for (place, channel) in request.channels.iter().enumerate() {
             // A slow receiver leaves the others their share.
             let left = request.time_limit.saturating_sub(started.elapsed());
             let share = left / u32::try_from(request.channels.len() - place).unwrap_or(u32::MAX);
-            report
-                .channels
-                .push(Turn::new(channel, &request.retries, share).take(ledger, run)?);
+            let turn = Turn::new(channel, &request.retries, share);
+            report.channels.push(turn.take(ledger, run, &mut report.unreadable)?);
         }
         if let Some(age) = request.prune {
             report.pruned = prune(ledger, run, age)?;
@@ -152,28 +159,34 @@ const FROM_THE_FIRST: (i64, i64) = (-1, 0);
 const PAGE: i64 = 500;
 
 /// Makes out a delivery per channel for each event that is new.
-fn distribute(ledger: &mut Ledger, run: &mut Run, request: &Notify) -> Result<(), LedgerError> {
+fn distribute(ledger: &mut Ledger, run: &mut Run, request: &Notify) -> Result<Unreadable, LedgerError> {
+    let (mut after, mut unreadable) = (FROM_THE_FIRST, Unreadable::new());
     let names: Vec<&str> = request.channels.iter().map(Channel::name).collect();
     loop {
         interrupt::check()?;
         run.keep(ledger)?;
         let now = ledger.now();
-        let distributed = write(
-            &mut ledger.db,
-            "notify distribute",
-            |db| -> Result<usize, LedgerError> {
-                let new = deliveries::events_undistributed(db, PAGE)?;
-                for event in &new {
-                    let wanted = request.kinds.contains(&event.kind);
-                    let channels = if wanted { names.as_slice() } else { &[] };
-                    deliveries::event_distribute(db, event.id, channels, now)?;
+        let begun = (after, unreadable.clone());
+        let last = write(&mut ledger.db, "notify distribute", |db| -> Result<_, LedgerError> {
+            // It may be done more than once.
+            unreadable.clone_from(&begun.1);
+            let new = deliveries::events_undistributed(db, begun.0, PAGE)?;
+            for event in &new {
+                let waits = unreadable.keys().any(|id| id.0 == event.account.get());
+                match &event.row {
+                    Ok(_) if waits => {}
+                    Ok(event) => {
+                        let wanted = request.kinds.contains(&event.kind);
+                        let channels = if wanted { names.as_slice() } else { &[] };
+                        deliveries::event_distribute(db, event.id, channels, now)?;
+                    }
+                    Err(why) => drop(unreadable.insert((event.account.get(), event.number), why.0.clone())),
                 }
-                Ok(new.len())
-            },
-        )?;
-        if distributed == 0 {
-            return Ok(());
-        }
+            }
+            Ok(new.last().map(|event| (event.account.get(), event.number)))
+        })?;
+        let Some(last) = last else { return Ok(unreadable) };
+        after = last;
     }
 }
 

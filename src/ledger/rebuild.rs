@@ -108,10 +108,9 @@ fn ids_in_scope(ledger: &mut Ledger, scope: &Scope) -> Result<Vec<AccountId>, Le
     let mut ids: Vec<AccountId> = Vec::new();
     loop {
         let after = ids.last().map_or(range.start().saturating_sub(1), |id| id.get());
-        let page = accounts::accounts_page(&mut ledger.db, after, PAGE)?;
+        let page = accounts::account_ids_page(&mut ledger.db, after, PAGE)?;
         let found = ids.len();
-        let page = page.into_iter().map(|listed| listed.account.id);
-        ids.extend(page.take_while(|id| range.contains(&id.get())));
+        ids.extend(page.into_iter().take_while(|id| range.contains(&id.get())));
         if ids.len() == found {
             return Ok(ids);
         }
@@ -122,7 +121,7 @@ fn ids_in_scope(ledger: &mut Ledger, scope: &Scope) -> Result<Vec<AccountId>, Le
 fn strays(findings: &[Finding]) -> Vec<AccountId> {
     findings
         .iter()
-        .filter(|f| f.account.is_none() && !f.orphaned)
+        .filter(|f| f.account.is_none() && !f.is_integrity())
         .map(|f| f.id)
         .collect()
 }

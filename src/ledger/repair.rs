@@ -7,11 +7,13 @@ use super::clock::unique_name;
 use super::error::LedgerError;
 use crate::db::balances::{self, StoredBalance, StoredRow};
 use crate::db::operations::{NewOperation, operation_insert};
+use crate::db::proofs::proof_held;
 use crate::db::unit_of_work::write;
 use crate::db::{Db, DbError, entries};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::{Break, State, fold};
 use crate::domain::drift::{Drift, compare};
+use crate::domain::proof::Held;
 
 /// Where an account's chain stops following from what came before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub enum Repair {
     Broken(ChainBreak),
 }
 
-/// Folds every entry of an account; the state, or where the chain breaks.
+/// Folds every entry of an account and holds the end against what was proven of it; the state, or where the chain breaks.
 pub fn refold(db: &mut Db, account: &Account) -> Result<Result<State, ChainBreak>, LedgerError> {
     let name = (account.user_id.as_str(), account.currency.code().as_str());
     let mut state = State::default();
@@ -44,7 +46,27 @@ pub fn refold(db: &mut Db, account: &Account) -> Result<Result<State, ChainBreak
         }
         Ok(())
     })?;
+    // What is cut off the end leaves a chain that follows.
+    let broken = match broken {
+        None => proof_held(db, account.id)?.and_then(contradiction),
+        found => found,
+    };
     Ok(broken.map_or(Ok(state), Err))
+}
+
+/// How what was proven is no longer so.
+pub fn contradiction(held: Held) -> Option<ChainBreak> {
+    let seq = held.proof.state.last_seq;
+    held.contradiction().map(|reason| ChainBreak { seq, reason })
+}
+
+/// That entries were proven of an account that is gone, with them.
+pub fn gone(held: &Held) -> Option<ChainBreak> {
+    let seq = held.proof.state.last_seq;
+    (seq > 0).then_some(ChainBreak {
+        seq,
+        reason: Break::Gone,
+    })
 }
 
 /// Recomputes the account's row from its entries and writes it where it differs.
@@ -61,7 +83,10 @@ pub fn repair(ledger: &mut Ledger, id: AccountId, command: &str, run_id: &str) -
             return Err(DbError::Retry("the missing balance row has appeared".into()).into());
         }
         let (drifts, after) = match &stored.account {
-            None => (extra(&stored), None),
+            None => match proof_held(db, id)?.as_ref().and_then(gone) {
+                Some(broken) => return Ok(Repair::Broken(broken)),
+                None => (extra(&stored), None),
+            },
             Some(account) => match refold(db, account)? {
                 Err(broken) => return Ok(Repair::Broken(broken)),
                 Ok(state) => (drifts(&stored, account, &state), Some((account, state))),
@@ -102,9 +127,7 @@ pub fn repair(ledger: &mut Ledger, id: AccountId, command: &str, run_id: &str) -
 /// In what a stored row differs from the state of its account's entries.
 pub fn drifts(stored: &StoredBalance, account: &Account, actual: &State) -> Vec<Drift> {
     match &stored.row {
-        None => vec![Drift::Missing {
-            actual: actual.figures.balance,
-        }],
+        None => vec![Drift::Missing { actual: actual.figures }],
         Some(row) => compare((&row.state, row.settings_revision), (actual, account.revision)),
     }
 }
@@ -115,7 +138,7 @@ pub fn extra(stored: &StoredBalance) -> Vec<Drift> {
         .row
         .iter()
         .map(|row| Drift::Extra {
-            stored: row.state.figures.balance,
+            stored: row.state.figures,
         })
         .collect()
 }

@@ -17,7 +17,7 @@ use crate::db::balances::{entries_expected, page_end, page_end_within};
 use crate::db::proofs::proofs_put;
 use crate::db::unit_of_work::{read, write_relaxed};
 use crate::db::{Db, DbError, accounts};
-use crate::domain::account::Account;
+use crate::domain::account::{Account, AccountId};
 use crate::domain::anchor::Position;
 use crate::domain::balance::State;
 use crate::domain::chain::LedgerDigest;
@@ -157,8 +157,35 @@ impl Look {
     fn page(&self, db: &mut Db, range: (i64, i64), told: &dyn Fn()) -> Result<Page, LedgerError> {
         match self.snapshot(db, range, told) {
             Err(LedgerError::Db(DbError::Away(_))) => self.apart(db, range, told),
+            Err(LedgerError::Db(DbError::Integrity(_))) => self.around(db, range, told),
             page => page,
         }
+    }
+
+    /// All but what cannot be read, which is a finding by itself: in halves, until it is one account.
+    fn around(&self, db: &mut Db, (first, last): (i64, i64), told: &dyn Fn()) -> Result<Page, LedgerError> {
+        let mut all = Page::default();
+        let mut parts = vec![(first, last)];
+        while let Some((first, last)) = parts.pop() {
+            interrupt::check()?;
+            match self.snapshot(db, (first, last), told) {
+                Ok(page) => all.extend(page),
+                Err(error @ LedgerError::Db(DbError::Integrity(_))) if first == last => {
+                    let id = AccountId::new(first);
+                    let account = accounts::account_by_id(db, id).ok().flatten();
+                    let mut finding = Finding::new(id, account.map(|listed| listed.account));
+                    finding.obstacle = Some(error.into());
+                    all.findings.push(finding);
+                    all.checked += 1;
+                }
+                Err(LedgerError::Db(DbError::Integrity(_))) => {
+                    let middle = first + (last.abs_diff(first) / 2).cast_signed();
+                    parts.extend([(middle + 1, last), (first, middle)]);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
     }
 
     /// Rows of no account at all are not looked for: they may be on any server.

@@ -8,6 +8,7 @@ use super::deep::Issue;
 use super::error::LedgerError;
 use super::repair::{self, ChainBreak};
 use super::verify::{Finding, Scope};
+use crate::db::DbError;
 use crate::db::accounts;
 use crate::db::unit_of_work::read;
 use crate::domain::account::{Account, AccountId};
@@ -146,7 +147,11 @@ fn whose(finding: &Finding) -> String {
 
 /// A chain that was broken is only right again when every entry has been looked at; sums do not prove it.
 fn is_sound(ledger: &mut Ledger, id: AccountId) -> Result<bool, LedgerError> {
-    match accounts::account_by_id(&mut ledger.db, id)? {
+    let account = match accounts::account_by_id(&mut ledger.db, id) {
+        Err(DbError::Integrity(_)) => return Ok(false),
+        found => found?,
+    };
+    match account {
         Some(listed) => match read(&mut ledger.db, |db| repair::refold(db, &listed.account)) {
             Err(error) if error.concerns_one_account() => Ok(false),
             folded => Ok(folded?.is_ok()),

@@ -23,6 +23,8 @@ pub struct Tally {
     pub failed: u64,
     /// Nothing was kept of what would have been applied.
     pub rolled_back: bool,
+    /// Of what was to be kept, and was not because of another line.
+    pub undone: Option<u64>,
 }
 
 /// What a moved ledger holds.
@@ -74,6 +76,21 @@ struct Bad<'a> {
     error: Value,
 }
 
+#[derive(Serialize)]
+struct Undone<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    line: u64,
+    ok: bool,
+    data: UndoneFields<'a>,
+}
+
+#[derive(Serialize)]
+struct UndoneFields<'a> {
+    outcome: &'static str,
+    idempotency_key: &'a str,
+}
+
 /// A line that could not be read, or was not carried out.
 pub fn failed(place: &Place, failure: &Failure) -> Row {
     row(
@@ -115,6 +132,23 @@ pub fn done(place: &Place, done: &Done, tally: &mut Tally) -> Row {
             return failed(place, &suspended(failure, suspension, &answer.currency));
         }
     };
+    if let Some(undone) = &mut tally.undone
+        && !already
+    {
+        *undone += 1;
+        return row(
+            false,
+            &Undone {
+                file: place.file.as_deref(),
+                line: place.line,
+                ok: false,
+                data: UndoneFields {
+                    outcome: "rolled_back",
+                    idempotency_key: answer.key.as_str(),
+                },
+            },
+        );
+    }
     if already {
         tally.already_applied += 1;
     } else {
@@ -133,13 +167,17 @@ pub fn done(place: &Place, done: &Done, tally: &mut Tally) -> Row {
 
 /// For people, on standard error: the results themselves are for programs.
 pub fn summary(tally: &Tally, stopped: bool) -> Document {
-    let mut human = vec![Block::Pairs(vec![
+    let mut pairs = vec![
         ("Lines", tally.lines.to_string()),
         ("Applied", tally.applied.to_string()),
         ("Already applied", tally.already_applied.to_string()),
         ("Refused", tally.refused.to_string()),
         ("Failed", tally.failed.to_string()),
-    ])];
+    ];
+    if let Some(undone) = tally.undone {
+        pairs.push(("Rolled back", undone.to_string()));
+    }
+    let mut human = vec![Block::Pairs(pairs)];
     if tally.rolled_back {
         human.push(Block::Line("Nothing of it was written.".into()));
     }
@@ -155,6 +193,7 @@ pub fn summary(tally: &Tally, stopped: bool) -> Document {
         "refused": tally.refused,
         "failed": tally.failed,
         "rolled_back": tally.rolled_back,
+        "undone": tally.undone,
     });
     Document::single("apply", data, human)
 }

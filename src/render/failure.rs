@@ -37,6 +37,18 @@ impl Failure {
         }
     }
 
+    /// Of what was done under that key, and could not be told.
+    pub fn unshown(code: Code, why: impl ToString, key: &IdempotencyKey) -> Self {
+        let (why, key) = (why.to_string(), key.as_str());
+        Self {
+            code,
+            message: format!(
+                "it was applied under the key {key}, but {why}; the same command with --idempotency-key {key} shows it again"
+            ),
+            details: json!({"outcome": "applied", "idempotency_key": key}),
+        }
+    }
+
     /// The `error` of the envelope.
     pub fn object(&self) -> Value {
         json!({

@@ -34,6 +34,7 @@ pub mod sink;
 pub mod suspension;
 pub mod terminal;
 pub mod trial_balance;
+pub mod unreadable;
 pub mod verify;
 pub mod writer;
 

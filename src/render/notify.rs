@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::document::{Block, Document};
+use super::unreadable;
+use crate::domain::account::AccountId;
 use crate::domain::delivery::{Delivery, DeliveryState, WrittenEvent};
+use crate::domain::event::EventId;
 use crate::ledger::notify::review::Listed;
 use crate::ledger::notify::{ChannelReport, Failure, Report, Stopped};
 
@@ -16,6 +19,7 @@ pub fn report(report: &Report) -> Document {
         "pending": report.pending,
         "dead": report.dead,
         "pruned": report.pruned,
+        "unreadable": unreadable::fields(&unreadable(report)),
     });
     Document {
         command: "notify",
@@ -27,6 +31,14 @@ pub fn report(report: &Report) -> Document {
 
 fn failures(report: &Report) -> impl Iterator<Item = &Failure> {
     report.channels.iter().flat_map(|channel| &channel.failures)
+}
+
+fn unreadable(report: &Report) -> unreadable::Unreadable {
+    let named = |(&(account, number), why): (&(i64, i64), &String)| {
+        let account = AccountId::new(account);
+        (EventId { account, number }.to_string(), why.clone())
+    };
+    report.unreadable.iter().map(named).collect()
 }
 
 fn people(report: &Report) -> Vec<Block> {
@@ -44,6 +56,7 @@ fn people(report: &Report) -> Vec<Block> {
             rows: failures(report).map(failure_row).collect(),
         });
     }
+    human.extend(unreadable::people(unreadable(report)));
     let mut pairs = vec![
         ("Pending:", report.pending.to_string()),
         ("Dead:", report.dead.to_string()),

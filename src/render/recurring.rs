@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::document::{Block, Document};
+use super::unreadable;
 use crate::domain::calendar::Every;
 use crate::domain::recurring::RecurringCharge;
 use crate::domain::text::{Description, IdempotencyKey, Reference};
@@ -163,24 +164,33 @@ fn unpaid_fields(unpaid: &Unpaid) -> Value {
 
 pub fn run(done: &Done) -> Document {
     let rows: Vec<Value> = done.unpaid.iter().map(unpaid_fields).collect();
+    let unreadable: unreadable::Unreadable = done
+        .unreadable
+        .iter()
+        .map(|(id, why)| (id.to_string(), why.clone()))
+        .collect();
     let data = json!({
         "charged": done.charged,
         "already": done.already,
         "refused": done.count("refused"),
         "suspended": done.count("suspended"),
         "waiting": done.count("waiting"),
+        "failed": done.count("failed"),
         "unpaid": rows,
+        "unreadable": unreadable::fields(&unreadable),
     });
     let mut human = Vec::new();
     if !done.unpaid.is_empty() {
         human.push(unpaid_table(&done.unpaid));
     }
+    human.extend(unreadable::people(unreadable));
     human.push(Block::Pairs(vec![
         ("Charged", format!("{} periods", done.charged)),
         ("Already charged", done.already.to_string()),
         ("Refused", done.count("refused").to_string()),
         ("Suspended", done.count("suspended").to_string()),
         ("Waiting", done.count("waiting").to_string()),
+        ("Failed", (done.count("failed") + done.unreadable.len()).to_string()),
     ]));
     human.extend(advice(done));
     Document {

@@ -114,8 +114,12 @@ fn sides(account: Option<&Account>, drift: &Drift) -> (Option<String>, Option<St
             actual.checked_sub(*stored).map(|difference| difference.to_string()),
         ),
         Drift::Head { stored, actual } => (Some(stored.to_string()), Some(actual.to_string()), None),
-        Drift::Missing { actual } => (None, Some(show(*actual)), Some(show(*actual))),
-        Drift::Extra { stored } => (Some(show(*stored)), None, stored.negated().ok().map(show)),
+        Drift::Missing { actual } => (None, Some(show(actual.balance)), Some(show(actual.balance))),
+        Drift::Extra { stored } => (
+            Some(show(stored.balance)),
+            None,
+            stored.balance.negated().ok().map(show),
+        ),
     }
 }
 

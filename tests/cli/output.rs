@@ -47,25 +47,23 @@ fn every_format_is_the_same_on_both_engines() {
     insta::assert_snapshot!("every_format", sqlite);
 }
 
-/// With a file of settings that is warned of in the log.
-fn something_to_log(db: &TestDatabase) {
-    small_ledger(db);
-    std::fs::write(db.directory().join(".env"), "A='unclosed\n").unwrap();
-}
+/// What is logged: that nobody listens there.
+const LOUD: &str = "balance --user-id 5 --ping http://127.0.0.1:1/gone";
 
 /// The log alone has colours, and what goes into a pipe has them only when asked for.
 #[test]
 fn colours_are_in_the_log_where_they_are_wanted_and_nowhere_else() {
     let db = TestDatabase::fresh(Engine::Sqlite);
-    something_to_log(&db);
-    for (line, plain, coloured) in [
-        ("balance --user-id 5", "", false),
-        ("balance --user-id 5 --color never", "", false),
-        ("balance --user-id 5 --color always", "", true),
+    small_ledger(&db);
+    for (options, plain, coloured) in [
+        ("", "", false),
+        ("--color never", "", false),
+        ("--color always", "", true),
         // Whoever asks by an option knows better than the environment.
-        ("balance --user-id 5 --color always", "1", true),
+        ("--color always", "1", true),
     ] {
-        let output = db.ledger().env("NO_COLOR", plain).run_words(line).expect_code(0);
+        let line = format!("{LOUD} {options}");
+        let output = db.ledger().env("NO_COLOR", plain).run_words(&line).expect_code(0);
         assert_eq!(output.stderr.contains("\u{1b}["), coloured, "{line}: {}", output.stderr);
         assert!(!output.stdout.contains('\u{1b}'), "{line}: {}", output.stdout);
         assert!(!output.stderr.is_empty(), "{line}");
@@ -76,7 +74,7 @@ fn colours_are_in_the_log_where_they_are_wanted_and_nowhere_else() {
 #[test]
 fn a_terminal_has_colours_unless_none_are_wanted() {
     let db = TestDatabase::fresh(Engine::Sqlite);
-    something_to_log(&db);
+    small_ledger(&db);
     let binary = env!("CARGO_BIN_EXE_ledger");
     for (plain, coloured) in [("", true), ("1", false)] {
         let log = |options: &str| {
@@ -90,7 +88,7 @@ fn a_terminal_has_colours_unless_none_are_wanted() {
             let mut terminal = std::process::Command::new("script");
             terminal.env_clear().current_dir(db.directory());
             terminal.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
-            let command = format!("{binary} balance --user-id 5 {options} > /dev/null");
+            let command = format!("{binary} {LOUD} {options} > /dev/null");
             let output = terminal
                 .args(["-qec", &command, "/dev/null"])
                 .output()
@@ -99,7 +97,7 @@ fn a_terminal_has_colours_unless_none_are_wanted() {
             String::from_utf8(output.stdout).unwrap()
         };
         let told = log("");
-        assert!(told.contains("WARN"), "{told}");
+        assert!(told.contains("ERROR"), "{told}");
         assert_eq!(told.contains("\u{1b}["), coloured, "{told}");
         assert!(!log("--color never").contains("\u{1b}["));
     }
@@ -119,15 +117,30 @@ on_both_engines! {
             assert_eq!(output.status.code(), Some(4), "{words:?}: {said}");
             assert!(said.contains("No space left on device"), "{said}");
         }
+        // Who had no key is told the one that was made up.
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let charge = "charge --user-id 5 --amount 1 --service vps --format json";
+        let words: Vec<&str> = charge.split(' ').collect();
+        let output = db.ledger().command(&words).stdout(full).output().unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        let details = &told["error"]["details"];
+        assert_eq!((output.status.code(), &details["outcome"]), (Some(4), &"applied".into()), "{told}");
+        let key = details["idempotency_key"].as_str().unwrap();
+        let again = db.ledger().run_words(&format!("{charge} --idempotency-key {key}")).expect_code(0);
+        assert_eq!(again.data()["outcome"], "already_applied");
         // What was done is done, and found under its key.
         let again = db.ledger().run_words("apply lines.ndjson --format json").expect_code(0).json();
         assert_eq!(again["data"]["outcome"].as_str().or(again["outcome"].as_str()), Some("already_applied"), "{again}");
     }
 
     fn quiet_is_quiet_whatever_the_environment_says(db: TestDatabase) {
-        std::fs::write(db.directory().join(".env"), "this is no setting\n").unwrap();
         let told = db.ledger().env("RUST_LOG", "trace");
         assert_ne!(told.run_words("verify-sync").expect_code(0).stderr, "");
         assert_eq!(told.run_words("verify-sync -q").expect_code(0).stderr, "");
+        for (line, logged) in [("verify-sync", vec![]), ("verify-sync -v", vec!["INFO"]), ("verify-sync -vv", vec!["INFO", "DEBUG"])] {
+            let log = db.ledger().run_words(line).expect_code(0).stderr;
+            let told: Vec<&str> = ["INFO", "DEBUG"].into_iter().filter(|level| log.contains(level)).collect();
+            assert_eq!(told, logged, "{line}: {log}");
+        }
     }
 }

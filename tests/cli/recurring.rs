@@ -38,6 +38,37 @@ fn unpaid(output: &Output) -> Value {
 }
 
 on_both_engines! {
+    fn one_that_cannot_be_read_is_named_and_keeps_no_other_from_being_charged(db: TestDatabase) {
+        with_balance(&db, "100");
+        monthly(&db);
+        json(&db, "recurring add --user-id 5 --amount 1 --service dns --every month --on 1 --starts 2026-02-01").expect_code(0);
+        db.unguarded("UPDATE recurring_charges SET timezone = 'Mars/X' WHERE number = 1");
+
+        let run = run_at(&db, "2026-02-01T00:00:00Z").expect_code(6).data();
+
+        assert_eq!((&run["charged"], &run["unreadable"][0]["id"], balance(&db)), (&1.into(), &"c1-1".into(), "99.00".into()));
+        assert!(run["unreadable"][0]["reason"].as_str().unwrap().contains("time zone"), "{run}");
+        let told = db.ledger().at("2026-02-02T00:00:00Z").run_words("recurring run").expect_code(6);
+        assert!(told.stdout.contains("c1-1") && told.stdout.contains("restore"), "{}", told.stdout);
+        db.unguarded("UPDATE recurring_charges SET timezone = 'UTC' WHERE number = 1");
+        assert_eq!(charged(run_at(&db, "2026-02-03T00:00:00Z")), 1);
+    }
+
+    fn the_others_of_an_account_that_a_run_suspends_wait_without_a_try(db: TestDatabase) {
+        with_balance(&db, "0.50");
+        monthly(&db);
+        for tried in ["2026-01-31", "2026-02-01", "2026-02-03"] {
+            run_at(&db, &format!("{tried}T00:00:00Z")).expect_code(7);
+        }
+        json(&db, "recurring add --user-id 5 --amount 1 --service dns --every month --on 7 --starts 2026-02-07").expect_code(0);
+
+        let last = run_at(&db, "2026-02-07T00:00:00Z").expect_code(7).data();
+
+        let outcomes: Vec<&str> = last["unpaid"].as_array().unwrap().iter().map(|row| row["outcome"].as_str().unwrap()).collect();
+        assert_eq!(outcomes, ["suspended", "waiting"]);
+        assert_eq!(db.sql("SELECT COUNT(*) FROM intents WHERE idempotency_key LIKE 'recurring:c1-2:%'"), "0");
+    }
+
     fn missed_periods_are_charged_one_by_one_and_once_on_the_last_day_of_short_months(db: TestDatabase) {
         with_balance(&db, "100");
         monthly(&db);

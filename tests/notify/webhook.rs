@@ -53,6 +53,33 @@ on_both_engines! {
         insta::assert_snapshot!("webhook_body", serde_json::to_string_pretty(&first).unwrap());
     }
 
+    fn an_event_that_cannot_be_read_is_named_and_holds_up_its_own_account_alone(db: TestDatabase) {
+        let receiver = Receiver::http();
+        let ledger = hooked(&db, &receiver);
+        for user in ["5", "6"] {
+            funded(&db, user, "100");
+            words(&db, &format!("charge --user-id {user} --amount 60 --service vps")).expect_code(0);
+        }
+        db.unguarded("UPDATE outbox SET kind = 'odd' WHERE account_id = 1 AND number = 1");
+        for _ in 0..2 {
+            let run = run(&ledger).expect_code(6).data();
+            assert_eq!((&run["unreadable"][0]["id"], run["unreadable"].as_array().unwrap().len()), (&"e1-1".into(), 1));
+            assert!(run["unreadable"][0]["reason"].as_str().unwrap().contains("odd"), "{run}");
+            assert_eq!(names(&receiver.taken()), ["e2-1 recharge_completed", "e2-2 low_balance"]);
+        }
+        db.unguarded("UPDATE outbox SET kind = 'recharge_completed' WHERE account_id = 1 AND number = 1");
+        assert_eq!(told(&ledger, 0)["delivered"], 2);
+        // Its deliveries may have been made out before it was damaged.
+        words(&db, "charge --user-id 6 --amount 50 --service vps").expect_code(1);
+        words(&db, "recharge --user-id 5 --amount 1 --method momo").expect_code(0);
+        db.sql("UPDATE outbox SET distributed_at = created_at WHERE distributed_at IS NULL");
+        db.sql("INSERT INTO deliveries (account_id, number, channel, state, attempts, next_attempt_at) \
+                SELECT account_id, number, 'webhook', 'pending', 0, created_at FROM outbox WHERE number = 3");
+        db.unguarded("UPDATE outbox SET kind = 'odd' WHERE account_id = 1 AND number = 3");
+        assert_eq!(run(&ledger).expect_code(6).data()["unreadable"][0]["id"], "e1-3");
+        assert_eq!(names(&receiver.taken()).last().map(String::as_str), Some("e2-3 charge_refused"));
+    }
+
     fn an_event_that_is_not_taken_holds_up_its_own_account_alone(db: TestDatabase) {
         let receiver = Receiver::http();
         let ledger = hooked(&db, &receiver);

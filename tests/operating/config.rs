@@ -41,6 +41,38 @@ fn every_value_is_shown_with_its_origin() {
     );
 }
 
+/// Otherwise another ledger than the one it names would be worked on.
+#[test]
+fn no_ledger_is_opened_beside_settings_that_cannot_be_read() {
+    let ledger = TestDatabase::unmigrated(Engine::Sqlite)
+        .ledger()
+        .without_env("DATABASE_URL");
+    let settings = ledger.directory().join(".env");
+    let refused = |why: &str| {
+        let refused = ledger
+            .run_words("account create --user-id 5 --format json")
+            .expect_code(3);
+        assert_eq!(refused.error_code(), "configuration");
+        let said = refused.stderr;
+        assert!(said.contains(why) && said.contains("mend or remove it"), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
+        let made = std::fs::read_dir(ledger.directory()).unwrap().count();
+        assert_eq!(made, 1, "a ledger was made");
+    };
+    std::fs::write(&settings, "FOO s3cret\nDATABASE_URL=sqlite://other.db\n").unwrap();
+    refused("not valid near character");
+    std::fs::remove_file(&settings).unwrap();
+    std::fs::create_dir(&settings).unwrap();
+    refused("is not a file");
+    std::fs::remove_dir(&settings).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&settings).status().unwrap();
+    assert!(made.success());
+    refused("is not a file");
+    std::fs::remove_file(&settings).unwrap();
+    std::fs::write(&settings, b"A=\xff\n").unwrap();
+    refused("cannot be read");
+}
+
 #[test]
 fn no_secret_is_shown() {
     let ledger = TestDatabase::unmigrated(Engine::Sqlite)

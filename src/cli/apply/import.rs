@@ -4,7 +4,6 @@ use std::io::BufRead;
 use std::path::Path;
 
 use crate::cli::context::{Context, invalid};
-use crate::cli::signals;
 use crate::domain::code::Exit;
 use crate::input::export::ExportReader;
 use crate::ledger::LedgerError;
@@ -12,7 +11,6 @@ use crate::ledger::restore::{Part, broken, restore};
 use crate::render::apply::imported;
 
 pub fn run(context: &Context<'_>, path: &Path) -> anyhow::Result<Exit> {
-    signals::long_work();
     let unreadable = |error: std::io::Error| invalid(format!("{}: {error}", path.display()));
     let source = super::requests::input(path).map_err(unreadable)?;
     let mut reader = ExportReader::of(source).map_err(unreadable)?;

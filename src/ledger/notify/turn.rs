@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::channel::{Channel, Failed};
-use super::{ChannelReport, FROM_THE_FIRST, Failure, PAGE, Stopped};
-use crate::db::DbError;
+use super::{ChannelReport, FROM_THE_FIRST, Failure, PAGE, Stopped, Unreadable};
 use crate::db::deliveries::{self, Outgoing};
 use crate::db::unit_of_work::write_relaxed;
+use crate::db::{DbError, Numbered};
 use crate::domain::account::AccountId;
 use crate::domain::delivery::{DeliveryState, Jitter, Retries};
 use crate::domain::time::Timestamp;
@@ -52,14 +52,27 @@ impl<'a> Turn<'a> {
         }
     }
 
-    pub(super) fn take(mut self, ledger: &mut Ledger, run: &mut Run) -> Result<ChannelReport, LedgerError> {
+    pub(super) fn take(
+        mut self,
+        ledger: &mut Ledger,
+        run: &mut Run,
+        unreadable: &mut Unreadable,
+    ) -> Result<ChannelReport, LedgerError> {
         let mut after = FROM_THE_FIRST;
         while self.report.stopped.is_none() {
             let page = deliveries::deliveries_pending(&mut ledger.db, self.channel.name(), after, PAGE)?;
-            let Some(last) = page.last().map(|outgoing| outgoing.event.id) else {
+            let Some(last) = page.last().map(|outgoing| (outgoing.account, outgoing.number)) else {
                 break;
             };
-            for outgoing in &page {
+            for Numbered { account, number, row } in &page {
+                let outgoing = match row {
+                    Ok(outgoing) => outgoing,
+                    Err(why) => {
+                        unreadable.insert((account.get(), *number), why.0.clone());
+                        self.waits = Some(*account);
+                        continue;
+                    }
+                };
                 if self.must_wait(outgoing, ledger.now()) {
                     continue;
                 }
@@ -71,8 +84,8 @@ impl<'a> Turn<'a> {
                 run.keep(ledger)?;
                 self.attempt(ledger, outgoing)?;
             }
-            let all_of_it_waits = self.waits == Some(last.account);
-            after = (last.account.get(), if all_of_it_waits { i64::MAX } else { last.number });
+            let all_of_it_waits = self.waits == Some(last.0);
+            after = (last.0.get(), if all_of_it_waits { i64::MAX } else { last.1 });
         }
         Ok(self.report)
     }

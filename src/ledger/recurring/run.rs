@@ -8,10 +8,10 @@ use serde_json::json;
 use super::{JOB, RecurringView};
 use crate::db::recurring::{recurring_due, recurring_due_count, recurring_move};
 use crate::db::unit_of_work::write;
-use crate::db::{DbError, snapshot};
+use crate::db::{DbError, Numbered, Unreadable, snapshot};
 use crate::domain::account::Account;
 use crate::domain::code::{Code, Exit};
-use crate::domain::recurring::{Due, RecurringCharge, Retries};
+use crate::domain::recurring::{Due, RecurringCharge, RecurringId, Retries};
 use crate::domain::refusal::Refusal;
 use crate::domain::suspension::unpaid;
 use crate::domain::text::Description;
@@ -80,11 +80,15 @@ pub struct Done {
     /// Found charged: by a run that was killed before it could say so.
     pub already: u64,
     pub unpaid: Vec<Unpaid>,
+    /// Due, and what is stored of them cannot be read.
+    pub unreadable: Vec<(RecurringId, String)>,
 }
 
 impl Done {
     pub fn exit(&self) -> Exit {
-        if self.unpaid.iter().any(|unpaid| unpaid.kept.is_wrong()) {
+        if !self.unreadable.is_empty() {
+            Exit::Integrity
+        } else if self.unpaid.iter().any(|unpaid| unpaid.kept.is_wrong()) {
             Exit::Partly
         } else {
             Exit::Done
@@ -106,6 +110,7 @@ impl Done {
                 "catch_up": self.count("catch_up"),
                 "closed": self.count("closed"),
                 "failed": self.count("failed"),
+                "unreadable": self.unreadable.len(),
             }),
             digest: None,
             exit: self.exit(),
@@ -138,8 +143,16 @@ fn charge_all(
     loop {
         let page = recurring_due(&mut ledger.db, now, after, PAGE)?;
         let Some(last) = page.last() else { break };
-        after = (last.charge.id.account.get(), last.charge.id.number);
-        for view in page {
+        after = (last.account.get(), last.number);
+        for Numbered { account, number, row } in page {
+            progress.advance(1);
+            let view = match row {
+                Ok(view) => view,
+                Err(Unreadable(why)) => {
+                    done.unreadable.push((RecurringId { account, number }, why));
+                    continue;
+                }
+            };
             match catch_up(ledger, run, terms, &view, done) {
                 // Damage of one account, or somebody who holds it for too long, stops no other.
                 Err(error) if error.concerns_one_account() => {
@@ -154,7 +167,6 @@ fn charge_all(
                 }
                 result => result?,
             }
-            progress.advance(1);
         }
     }
     progress.finish();
@@ -175,6 +187,7 @@ fn catch_up(
     while let Some(due) = next.filter(|due| due.try_at <= now) {
         interrupt::check()?;
         run.keep(ledger)?;
+        let stopped = stopped(done, &view.account);
         let mut unpaid = |kept, reason| {
             done.unpaid.push(Unpaid {
                 view: view.clone(),
@@ -190,7 +203,7 @@ fn catch_up(
             );
             return Ok(());
         }
-        if let Some(stopped) = stopped(&view.account) {
+        if let Some(stopped) = stopped {
             unpaid(Kept::Waiting, stopped.message(&view.account.currency));
             return Ok(());
         }
@@ -212,14 +225,21 @@ fn catch_up(
 
 /// Why nothing is even tried: each try would leave an attempt, every hour, for as long as the account is stopped.
 /// A closed one is not waited for: it is told so once, and that ends the agreement.
-const fn stopped(account: &Account) -> Option<Refusal> {
+fn stopped(done: &Done, account: &Account) -> Option<Refusal> {
     if account.closed {
         return None;
     }
-    match (account.locked, account.suspension) {
+    // It was read before another of its agreements may have suspended it.
+    let mut of_this_run = done
+        .unpaid
+        .iter()
+        .rev()
+        .take_while(|unpaid| unpaid.view.account.id == account.id);
+    let suspended = account.suspension.is_some() || of_this_run.any(|unpaid| unpaid.kept == Kept::Suspended);
+    match (account.locked, suspended) {
         (true, _) => Some(Refusal::AccountLocked),
-        (false, Some(_)) => Some(Refusal::AccountSuspended),
-        (false, None) => None,
+        (false, true) => Some(Refusal::AccountSuspended),
+        (false, false) => None,
     }
 }
 

@@ -12,7 +12,9 @@ use crate::db::entries::{Last, Summed, entries_last, entries_summed};
 use crate::db::proofs::{Seen, proofs_held, proofs_screened, strays};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::{Break, State};
+use crate::domain::currency::CurrencyCode;
 use crate::domain::proof::{Held, Proof};
+use crate::domain::text::UserId;
 use crate::ledger::deep::{Depths, read_depths};
 use crate::ledger::error::LedgerError;
 use crate::ledger::repair::{self, ChainBreak};
@@ -88,7 +90,7 @@ impl Page {
         let mut doubtful: Option<(i64, i64)> = None;
         for seen in proofs_screened(db, first, last)? {
             let id = seen.id.get();
-            if seen.screened.is_some_and(|screened| screened.is_in_sync()) {
+            if seen.screened.is_some_and(|screened| screened.is_in_sync()) && has_a_name(&seen) {
                 if let Some((from, to)) = doubtful.take() {
                     self.look(db, from, to)?;
                 }
@@ -177,6 +179,7 @@ impl Page {
         };
         let Some(account) = stored.account.clone() else {
             finding.drifts = repair::extra(&stored);
+            finding.broken = held.as_ref().and_then(repair::gone);
             self.findings.push(finding);
             return;
         };
@@ -186,7 +189,7 @@ impl Page {
         self.summed += counted(sums);
         finding.drifts = repair::drifts(&stored, &account, &actual);
         let first_broken = sources.depths.breaks.remove(&stored.id);
-        finding.broken = first_broken.or(broken).or_else(|| held.and_then(contradiction));
+        finding.broken = first_broken.or(broken).or_else(|| held.and_then(repair::contradiction));
         if !finding.drifts.is_empty() || finding.is_integrity() {
             self.findings.push(finding);
         } else if held.is_none_or(|held| held.proof.state != actual) {
@@ -206,17 +209,17 @@ impl Page {
     /// Entries and records without account, and proofs of accounts that are gone.
     fn left_over(&mut self, sources: &mut Sources) {
         let Sources { depths, proofs, .. } = sources;
-        let mut orphans: Vec<AccountId> = depths.sums.keys().chain(proofs.keys()).copied().collect();
+        let gone: HashMap<AccountId, ChainBreak> = proofs
+            .iter()
+            .filter_map(|(id, held)| Some((*id, repair::gone(held)?)))
+            .collect();
+        let mut orphans: Vec<AccountId> = depths.sums.keys().chain(gone.keys()).copied().collect();
         orphans.extend(depths.issues.keys());
         orphans.sort();
         orphans.dedup();
         for id in orphans {
-            let gone = proofs.get(&id).map(|held| ChainBreak {
-                seq: held.proof.state.last_seq,
-                reason: Break::Gone,
-            });
             self.findings.push(Finding {
-                broken: gone,
+                broken: gone.get(&id).copied(),
                 orphaned: depths.sums.contains_key(&id),
                 issues: depths.issues.remove(&id).unwrap_or_default(),
                 ..Finding::new(id, None)
@@ -225,14 +228,13 @@ impl Page {
     }
 }
 
-/// How what was proven is no longer so.
-fn contradiction(held: Held) -> Option<ChainBreak> {
-    let seq = held.proof.state.last_seq;
-    held.contradiction().map(|reason| ChainBreak { seq, reason })
-}
-
 fn counted(sums: Option<Summed>) -> u64 {
     sums.map_or(0, |sums| sums.entries.unsigned_abs())
+}
+
+/// Whether an account can be called what it is called; the screen reads nothing else of it.
+fn has_a_name(seen: &Seen) -> bool {
+    UserId::parse(&seen.user_id).is_ok() && CurrencyCode::parse(&seen.currency).is_ok()
 }
 
 /// The state that the entries come to, and what the sums alone already show to be broken.

@@ -7,6 +7,7 @@ mod memory;
 pub(crate) mod story;
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::PathBuf;
 
 use ledger::domain::operation::OperationKind;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use story::{STORY, keyed, opening, story};
 
 use crate::cli::{balance, digest, json, with_balance};
+use crate::common::gate::await_until;
 use crate::common::{Output, TestDatabase, on_both_engines};
 
 /// The same lines as CSV: JSON stands in its cell as text, what a line does not have is an empty cell.
@@ -44,7 +46,7 @@ pub fn apply(db: &TestDatabase, words: &[&str], input: impl AsRef<[u8]> + Send) 
 /// Each line's outcome or error code.
 pub fn outcomes(output: &Output) -> Vec<String> {
     let outcome = |row: Value| {
-        let code = if row["ok"] == true {
+        let code = if row["error"].is_null() {
             &row["data"]["outcome"]
         } else {
             &row["error"]["code"]
@@ -362,9 +364,10 @@ on_both_engines! {
         for (bad, code) in [(refused, "insufficient_balance"), ("nonsense", "invalid_input"), (r#"{"op":"fly"}"#, "invalid_input")] {
             let input = [good[..2].concat(), format!("{bad}\n"), good[2..].concat()].concat();
             let output = apply(&db, &["--atomic"], input).expect_code(1);
-            let mut expected = vec!["applied"; good.len() + 1];
+            let mut expected = vec!["rolled_back"; good.len() + 1];
             expected[2] = code;
             assert_eq!(outcomes(&output), expected);
+            assert!(output.json_lines().iter().all(|line| line["ok"] == false), "{}", output.stdout);
             assert!(output.stderr.ends_with("Nothing of it was written.\n"), "{}", output.stderr);
             assert_eq!((digest(&db), row_counts(&db), intents(&db)), before, "{bad}");
         }
@@ -377,6 +380,26 @@ on_both_engines! {
         opening(&one_by_one);
         apply(&one_by_one, &[], good.concat()).expect_code(0);
         assert_eq!((digest(&db), intents(&db)), (digest(&one_by_one), intents(&one_by_one)));
+    }
+
+    fn whoever_waits_for_input_or_for_all_of_it_stops_when_asked(db: TestDatabase) {
+        opening(&db);
+        let before = (digest(&db), row_counts(&db));
+        for (words, lines) in [
+            ("apply -", ""),
+            ("apply --import -", ""),
+            ("apply - --atomic", &*story()),
+            ("apply - --dry-run", &*story()),
+        ] {
+            let mut child = db.ledger().spawn(&words.split(' ').collect::<Vec<_>>());
+            child.stdin.as_mut().unwrap().write_all(lines.as_bytes()).unwrap();
+            // For standard input, the one pipe that it reads.
+            let waits_in = format!("/proc/{}/wchan", child.id());
+            await_until("it waits", || std::fs::read_to_string(&waits_in).unwrap().contains("pipe_read"));
+            child.signal("INT");
+            Output::of(child).expect_code(130);
+            assert_eq!((digest(&db), row_counts(&db)), before, "{words}");
+        }
     }
 
     fn a_dry_run_writes_nothing_and_says_what_the_real_one_will_say(db: TestDatabase) {

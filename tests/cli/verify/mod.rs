@@ -5,7 +5,7 @@ pub(crate) mod deep;
 mod since;
 mod stopped;
 
-use crate::cli::{balance, charge, digest, with_balance};
+use crate::cli::{balance, charge, digest, json, with_balance};
 use crate::common::{Engine, TestDatabase, on_both_engines};
 
 /// An entry written and the balance row not: the row is put back to what it was before the charge.
@@ -163,6 +163,19 @@ on_both_engines! {
             assert_eq!(all_rows(&db), wrong);
         }
         assert_eq!(report(&db, "verify-sync --fix --max-fixes 2 --max-delta 15").1["fixed"], 2);
+    }
+
+    fn a_limit_counts_every_figure_of_a_row_that_is_missing_or_too_many(db: TestDatabase) {
+        with_balance(&db, "500");
+        json(&db, "freeze --user-id 5 --amount 500").expect_code(0);
+        db.sql("DELETE FROM balances");
+        assert_eq!(json(&db, "verify-sync --fix --max-delta 499").expect_code(1).error_code(), "repair_limit");
+        json(&db, "verify-sync --fix --max-delta 500").expect_code(0);
+        invent_row(&db);
+        db.sql("UPDATE balances SET balance = 0, total_recharged = 7 WHERE account_id = 99");
+        // Of what, nobody can tell any more.
+        assert_eq!(json(&db, "verify-sync --fix --max-delta 1000").expect_code(1).error_code(), "repair_limit");
+        json(&db, "verify-sync --fix").expect_code(0);
     }
 
     fn a_limit_counts_in_the_digits_of_each_currency(db: TestDatabase) {

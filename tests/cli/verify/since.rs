@@ -137,6 +137,28 @@ on_both_engines! {
         }
     }
 
+    fn what_is_left_of_a_tail_that_was_cut_is_adopted_by_no_repair(db: TestDatabase) {
+        two_accounts(&db);
+        db.unguarded("DELETE FROM entries WHERE account_id = 2 AND seq = 3");
+        let row = rows(&db);
+        for line in ["rebuild", "rebuild --user-id 6", "verify-sync --rebuild", "verify-sync --fix", "verify-sync --fix --since-last"] {
+            let told = json(&db, &format!("{line} --no-backup")).expect_code(6).data();
+            assert_eq!((&told["fixed"], first(&told, "first_broken_entry").as_i64()), (&0.into(), Some(3)), "{line}");
+            assert_eq!(rows(&db), row, "{line}");
+            assert_eq!(db.sql("SELECT account_id, cause FROM alerts WHERE closed_at IS NULL"), "2|verify:broken", "{line}");
+        }
+    }
+
+    fn what_is_left_of_an_account_that_never_moved_is_removed_for_good(db: TestDatabase) {
+        two_accounts(&db);
+        json(&db, "account create --user-id 7").expect_code(0);
+        assert_eq!(full(&db).0, 0);
+        db.unguarded("DELETE FROM accounts WHERE id = 3");
+        assert_eq!((since(&db).0, full(&db).0), (1, 1));
+        assert_eq!(json(&db, "verify-sync --fix --no-backup").expect_code(0).data()["fixed"], 1);
+        assert_eq!((since(&db).0, full(&db).0), (0, 0));
+    }
+
     fn an_account_that_is_gone_as_a_whole_is_found_by_what_was_proven(db: TestDatabase) {
         two_accounts(&db);
         db.unguarded("DELETE FROM entries WHERE account_id = 2; DELETE FROM balances WHERE account_id = 2; DELETE FROM accounts WHERE id = 2");

@@ -85,6 +85,29 @@ on_both_engines! {
     }
 }
 
+on_both_engines! {
+    fn an_account_of_which_nothing_can_be_read_is_named_and_hides_no_other(db: TestDatabase) {
+        three_accounts(&db);
+        let right = all_rows(&db);
+        for line in ["verify-sync --fix", "verify-sync --fix --deep", "rebuild"] {
+            db.sql("UPDATE balances SET held = held + 100 WHERE account_id IN (1, 3)");
+            db.unguarded("UPDATE accounts SET currency = 'usd' WHERE id = 2");
+            for (line, code) in [("verify-sync", 6), ("verify-sync --since-last", 6), (line, 6)] {
+                let told = json(&db, &format!("{line} --no-backup")).expect_code(code).data();
+                let differences = told["differences"].as_array().unwrap();
+                let accounts: Vec<i64> = differences.iter().filter_map(|row| row["account"].as_i64()).collect();
+                assert_eq!(accounts, [1, 2, 3], "{line}: {told}");
+                let why = differences[1]["obstacle"]["message"].as_str().unwrap_or_default();
+                assert!(why.contains("account 2: "), "{line}: {told}");
+            }
+            assert_eq!(open_alerts(&db), "2|verify:broken", "{line}");
+            db.unguarded("UPDATE accounts SET currency = 'USD' WHERE id = 2");
+            assert_eq!(all_rows(&db), right, "{line}");
+            json(&db, "verify-sync --deep").expect_code(0);
+        }
+    }
+}
+
 /// A ledger whose name is so long that a copy of it cannot have one.
 #[test]
 fn what_cannot_be_copied_before_its_repair_is_shown_and_told() {
