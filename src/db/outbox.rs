@@ -58,12 +58,20 @@ fn insert_together(db: &mut Db, events: &[NewEvent]) -> Result<(), DbError> {
     let ints = |of: &dyn Fn(&NewEvent) -> i64| Column::Ints(events.iter().map(|event| Some(of(event))).collect());
     let texts = |of: for<'e> fn(&'e NewEvent) -> &'e str| Column::Texts(events.iter().map(|e| Some(of(e))).collect());
     let places = Column::Ints((0_i64..).take(events.len()).map(Some).collect());
+    let mut accounts: Vec<i64> = events.iter().map(|event| event.account.get()).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    // Looked up once for each account, before the first is written: each look would go through all that have been.
     let insert = sql(
-        "INSERT INTO outbox (account_id, number, kind, payload, delivery_id, created_at) \
-         SELECT n.account_id, COALESCE((SELECT MAX(o.number) FROM outbox o WHERE o.account_id = n.account_id), 0) \
-         + ROW_NUMBER() OVER (PARTITION BY n.account_id ORDER BY n.place), n.kind, n.payload, n.delivery_id, \
-         n.created_at FROM unnest(?, ?, ?, ?, ?, ?) AS n (account_id, place, kind, payload, delivery_id, created_at)",
+        "WITH last AS MATERIALIZED (SELECT a.id, (SELECT MAX(o.number) FROM outbox o WHERE o.account_id = a.id) AS number \
+         FROM unnest(?) AS a (id)) \
+         INSERT INTO outbox (account_id, number, kind, payload, delivery_id, created_at) \
+         SELECT n.account_id, COALESCE(l.number, 0) + ROW_NUMBER() OVER (PARTITION BY n.account_id ORDER BY n.place), \
+         n.kind, n.payload, n.delivery_id, n.created_at \
+         FROM unnest(?, ?, ?, ?, ?, ?) AS n (account_id, place, kind, payload, delivery_id, created_at) \
+         JOIN last l ON l.id = n.account_id",
     )
+    .bind(Column::Ints(accounts.into_iter().map(Some).collect()))
     .bind(ints(&|event| event.account.get()))
     .bind(places)
     .bind(texts(|event| event.kind.name()))

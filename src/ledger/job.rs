@@ -14,6 +14,7 @@ use super::error::LedgerError;
 use crate::db::jobs::{self, Lease};
 use crate::db::unit_of_work::write;
 use crate::domain::code::Exit;
+use crate::domain::time::Timestamp;
 
 /// What a finished run is remembered by.
 #[derive(Clone, Debug)]
@@ -132,11 +133,17 @@ fn recorded<T>(
 impl Run {
     /// Called now and then by long work: keeps the lease, or stops where somebody else has taken it.
     pub fn keep(&mut self, ledger: &mut Ledger) -> Result<(), LedgerError> {
-        let Some(fence) = self.fence.filter(|_| self.renewed.elapsed() > RENEW_AFTER) else {
-            return Ok(());
-        };
-        let job = self.job;
-        let until = wall_clock().after(LEASE);
+        if self.renewed.elapsed() > RENEW_AFTER {
+            self.confirm(ledger)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The same at once: whoever meets what must not be may have been overtaken, and sees what another run has done.
+    pub fn confirm(&mut self, ledger: &mut Ledger) -> Result<(), LedgerError> {
+        let Some(fence) = self.fence else { return Ok(()) };
+        let (job, until) = (self.job, lease_end(ledger));
         let ours = write(&mut ledger.db, "renew lease", |db| {
             jobs::lease_renew(db, job, fence, until).map_err(LedgerError::from)
         })?;
@@ -149,11 +156,19 @@ impl Run {
     }
 }
 
+/// Until when a lease is held that is taken now. A run looks after it before each piece of work, which may first wait for a
+/// lock: a statement does, and the transaction that begins anew.
+fn lease_end(ledger: &Ledger) -> Timestamp {
+    let waits = TimeDelta::from_std(ledger.lock_timeout()).unwrap_or(LEASE);
+    wall_clock().after(LEASE + waits + waits)
+}
+
 /// Waits for the job's lease up to the lock time-out; its fence.
 fn acquire(ledger: &mut Ledger, job: &'static str) -> Result<i64, LedgerError> {
     let holder = this_process();
     let waiting = Stopwatch::start();
     loop {
+        let until = lease_end(ledger);
         let taken = write(
             &mut ledger.db,
             "acquire lease",
@@ -163,7 +178,7 @@ fn acquire(ledger: &mut Ledger, job: &'static str) -> Result<i64, LedgerError> {
                     return Ok(Err(other));
                 }
                 let seen = lease.map_or(0, |lease| lease.fence);
-                let taken = jobs::lease_take(db, job, seen, &holder, wall_clock().after(LEASE))?;
+                let taken = jobs::lease_take(db, job, seen, &holder, until)?;
                 Ok(if taken {
                     Ok(seen + 1)
                 } else {

@@ -1,6 +1,6 @@
 //! The job that charges what recurs: against itself, killed, and against cancellations.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::at_once;
 use crate::common::gate::{Gate, await_until};
@@ -52,6 +52,21 @@ on_both_engines! {
         let charged: u64 = outputs.into_iter().map(|output| output.expect_code(0).data()["charged"].as_u64().unwrap()).sum();
         assert_eq!(charged, 10 * PERIODS as u64);
         assert_charged_once(&database, &ledger, 10);
+    }
+
+    fn the_lease_of_a_run_outlasts_whatever_it_may_wait_for(database: TestDatabase) {
+        let ledger = agreed(&database, 1);
+        let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let gate = Gate::before(&database, "NEW.seq = 5");
+        let begun = now();
+        let child = ledger.spawn(&run("180s"));
+        let lease = || database.sql("SELECT lease_until / 1000000 FROM jobs WHERE lease_until IS NOT NULL");
+        await_until("it holds the lease", || !lease().is_empty());
+        let until: u64 = lease().parse().unwrap();
+        assert!((begun + 2 * 180..=now() + 2 * 180 + 60).contains(&until), "{begun} {until}");
+        gate.open();
+        Output::of(child).expect_code(0);
+        assert_charged_once(&database, &ledger, 1);
     }
 
     fn a_run_killed_at_any_moment_is_finished_by_the_next(database: TestDatabase) {

@@ -26,6 +26,7 @@ pub fn check(bytes: &[u8]) {
             return;
         }
     };
+    let mut open = false;
     while let Some((number, fields)) = rows.read().expect("memory can be read") {
         let (expected_number, too_long) = expected.next().expect("as many rows as lines");
         assert_eq!(number, expected_number);
@@ -35,7 +36,13 @@ pub fn check(bytes: &[u8]) {
         }
         let line = line_of(number);
         let shown = String::from_utf8_lossy(line);
-        if too_long || std::str::from_utf8(line).is_err() || holds_a_line_end(line) {
+        let was_open = open;
+        if !too_long {
+            open = std::str::from_utf8(line).is_ok() && ends_within_quotes(line, was_open);
+        }
+        if was_open || open {
+            assert!(asked.is_err(), "{shown:?} is a part of a cell: {asked:?}");
+        } else if too_long || std::str::from_utf8(line).is_err() || holds_a_line_end(line) {
             assert!(asked.is_err(), "{shown:?} was read in part: {asked:?}");
         } else if let (Some(header), Some(cells)) = (&header, cells(line)) {
             match object(header, &cells) {
@@ -70,6 +77,27 @@ fn holds_a_line_end(line: &[u8]) -> bool {
         quoted ^= *byte == b'"';
         *byte == b'\r' && !quoted
     })
+}
+
+/// Whether a cell goes on in the next line, of a line that may begin within one.
+fn ends_within_quotes(line: &[u8], begins_within: bool) -> bool {
+    enum At {
+        Beginning,
+        Plain,
+        Quoted,
+        Closed,
+    }
+    let mut at = if begins_within { At::Quoted } else { At::Beginning };
+    for byte in line {
+        at = match (at, byte) {
+            (At::Quoted, b'"') => At::Closed,
+            (At::Quoted, _) | (At::Beginning | At::Closed, b'"') => At::Quoted,
+            (_, b'\r') => return false,
+            (_, b',') => At::Beginning,
+            _ => At::Plain,
+        };
+    }
+    matches!(at, At::Quoted)
 }
 
 /// The trimmed cells of a line without odd quotes: those around a whole cell, doubled within, and no others.

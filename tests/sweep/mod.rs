@@ -257,7 +257,9 @@ impl Sweep {
                 Err(error) => *name == "accounts" || error.to_string().contains(name),
                 Ok(findings) => findings.iter().any(|finding| {
                     let whose = finding.id.to_string() == account || matches!(column, "id" | "account_id");
-                    whose && places(finding).iter().any(|place| shows_in.contains(place))
+                    let unreadable = finding.unreadable().map(|met| &met.message);
+                    let unreadable = unreadable.is_some_and(|why| *name == "accounts" || why.contains(name));
+                    whose && (unreadable || places(finding).iter().any(|place| shows_in.contains(place)))
                 }),
             };
             let unprovable = self.is_unprovable(name, column, row);

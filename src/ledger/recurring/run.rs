@@ -156,6 +156,7 @@ fn charge_all(
             match catch_up(ledger, run, terms, &view, done) {
                 // Damage of one account, or somebody who holds it for too long, stops no other.
                 Err(error) if error.concerns_one_account() => {
+                    run.confirm(ledger)?;
                     if let Some(due) = view.charge.next {
                         done.unpaid.push(Unpaid {
                             view,
