@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::context::{Context, invalid};
+use super::context::Context;
 use super::verify_sync::ScopeArgs;
 use super::{help, signals};
-use crate::domain::code::Exit;
+use crate::domain::code::{Code, Exit};
 use crate::ledger::LedgerError;
 use crate::ledger::export::{Export, export};
 use crate::render::export::{Beancount, Hledger, Ndjson, Shape, exported};
@@ -74,7 +74,8 @@ pub fn run(context: &Context<'_>, args: &ExportArgs) -> anyhow::Result<Exit> {
     let mut shape = args.to.shape();
     shape.beginning(sink.buffer());
     let written = export(&mut ledger, &request, &context.progress(), &mut |step| {
-        shape.step(step, sink.buffer()).map_err(invalid)?;
+        let unwritable = |error| LedgerError::invalid(Code::Integrity, error);
+        shape.step(step, sink.buffer()).map_err(unwritable)?;
         sink.flush_full().map_err(unwritten)
     });
     ledger.leave_open();

@@ -34,8 +34,8 @@ pub struct RolesSqlArgs {
 pub fn run(context: &Context<'_>, RolesCommand::Sql(args): &RolesCommand) -> anyhow::Result<Exit> {
     if let DatabaseUrl::Sqlite(path) = context.database_url()? {
         let message = format!(
-            "SQLite has no roles: whoever may write to the file may do anything. `chmod 640 {}` lets a group read; \
-             give --database-url postgres://... for the roles of PostgreSQL",
+            "SQLite has no roles: whoever may write to the file may do anything. Who may only read is given a copy: \
+             `sqlite3 {} '.backup copy.db'`; give --database-url postgres://... for the roles of PostgreSQL",
             path.display()
         );
         return Err(invalid(message).into());

@@ -76,7 +76,11 @@ pub fn date(text: Option<&str>, what: &str) -> Result<Option<NaiveDate>, LedgerE
 
 /// Reads 500ms, 30s, 20m, 48h or 7d.
 pub fn span(text: &str, what: &'static str) -> Result<Duration, LedgerError> {
-    input::span(text).ok_or_else(|| invalid(format!("{what} is a number with its unit: 500ms, 30s, 20m, 48h or 7d")))
+    input::span(text).ok_or_else(|| {
+        invalid(format!(
+            "{what} is a number with its unit, at most ten years: 500ms, 30s, 20m, 48h or 7d"
+        ))
+    })
 }
 
 /// A number of hours, such as 48 or 0.

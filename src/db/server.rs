@@ -106,6 +106,23 @@ pub fn careless_settings(db: &mut Db) -> Result<Vec<(&'static str, String)>, DbE
     Ok(careless)
 }
 
+/// What refuses every change of the entries, of which somebody has taken or switched off these.
+pub fn guards_missing(db: &mut Db) -> Result<Vec<&'static str>, DbError> {
+    let (guards, select): (&[&'static str], _) = match db.engine() {
+        Engine::Sqlite => (
+            &["entries_no_update", "entries_no_delete", "entries_no_replace"],
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'entries'",
+        ),
+        Engine::Postgres => (
+            &["entries_no_change", "entries_no_truncate"],
+            "SELECT CAST(tgname AS TEXT) FROM pg_trigger WHERE tgrelid = 'entries'::regclass AND tgenabled IN ('O', 'A')",
+        ),
+    };
+    let there: Vec<String> = db.rows(&sql(select))?;
+    let is_missing = |guard: &&&str| !there.iter().any(|name| name == *guard);
+    Ok(guards.iter().filter(is_missing).copied().collect())
+}
+
 /// What a role may do with the entries, the most that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rights {

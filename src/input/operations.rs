@@ -206,8 +206,11 @@ impl Fields {
         };
         let span = super::span(&text).filter(|span| !span.is_zero());
         let span = span.and_then(|span| TimeDelta::from_std(span).ok());
-        span.map(Some)
-            .ok_or_else(|| wrong(format!("{name} is a number with its unit: 30s, 20m, 48h or 7d")))
+        span.map(Some).ok_or_else(|| {
+            wrong(format!(
+                "{name} is a number with its unit, at most ten years: 30s, 20m, 48h or 7d"
+            ))
+        })
     }
 
     fn if_spent(&mut self) -> Result<IfSpent, Wrong> {

@@ -124,11 +124,12 @@ fn not_opened(error: DbError, seen: &mut Examination) {
 /// Every check for itself: one that fails stops no other.
 fn look_inside(db: &mut Db, patient: &Patient, seen: &mut Examination) {
     type Check = fn(&mut Db, &Patient, &mut Examination) -> Result<(), LedgerError>;
-    let checks: [(&'static str, Check); 9] = [
+    let checks: [(&'static str, Check); 10] = [
         ("database", look_at_the_server),
         ("durability", look_at_durability),
         ("clock", look_at_the_clock),
         ("role", look_at_the_role),
+        ("entries", look_at_the_guards),
         ("layout", look_at_the_layout),
         ("leases", look_at_leases),
         ("attempts", look_at_attempts),
@@ -238,6 +239,22 @@ fn look_at_the_role(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<
 }
 
 /// Whether a cluster keeps what belongs to an account together.
+fn look_at_the_guards(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<(), LedgerError> {
+    let missing = server::guards_missing(db)?;
+    if missing.is_empty() {
+        seen.ok("entries", "the database refuses every change of them");
+        return Ok(());
+    }
+    let message = format!(
+        "the database does not refuse every change of them: {} is gone or switched off",
+        missing.join(", ")
+    );
+    let remedy = "ask who did it and why, run `ledger verify-sync --deep --anchor FILE`, and make the triggers again as in \
+                  the migrations";
+    seen.error("entries", message, remedy);
+    Ok(())
+}
+
 fn look_at_the_layout(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<(), LedgerError> {
     let Some(misplaced) = server::misplaced_tables(db)? else {
         return Ok(());

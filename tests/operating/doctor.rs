@@ -169,6 +169,18 @@ fn files_that_others_may_read() {
     );
 }
 
+on_both_engines! {
+    fn a_journal_that_may_be_changed(db: TestDatabase) {
+        well(&db);
+        let (off, guard) = match db.engine {
+            Engine::Sqlite => ("DROP TRIGGER entries_no_replace", "entries_no_replace is gone"),
+            Engine::Postgres => ("ALTER TABLE entries DISABLE TRIGGER entries_no_truncate", "entries_no_truncate is gone"),
+        };
+        db.sql(off);
+        one_finding(&db.ledger(), 3, ["error", "entries", guard, "verify-sync --deep --anchor"]);
+    }
+}
+
 #[test]
 fn a_careless_server_and_a_clock_that_is_wrong() {
     let db = TestDatabase::fresh(Engine::Postgres);
