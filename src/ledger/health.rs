@@ -224,6 +224,7 @@ pub fn meaning(name: &str) -> &str {
         "negative_debt" => "the debt is negative",
         "holds_not_covered" => "the open holds are not what the entries have set aside",
         "held_differs" => "the held amount is not the sum of the open holds",
+        "row_missing" => "the balance row is missing",
         other => other,
     }
 }

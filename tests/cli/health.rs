@@ -122,6 +122,17 @@ on_both_engines! {
         assert_eq!(alerts(&db, "--all").len(), 2);
     }
 
+    fn a_row_that_is_missing_is_made_again_from_the_entries(db: TestDatabase) {
+        with_hold(&db);
+        let before = figures(&db);
+        db.sql("DELETE FROM balances WHERE account_id = 1");
+        assert_eq!(db.sql(FINDINGS), "WARNING|row_missing|5|0|700");
+        let (code, report) = health(&db, "");
+        let finding = &report["findings"][0];
+        assert_eq!((code, &finding["finding"], &finding["stored"], &finding["expected"]), (1, &"row_missing".into(), &"0.00".into(), &"7.00".into()));
+        assert_eq!((health(&db, "--fix --no-backup").0, health(&db, "").0, figures(&db)), (0, 0, before));
+    }
+
     fn holds_that_the_entries_do_not_cover_are_critical(db: TestDatabase) {
         with_hold(&db);
         behind_its_back(&db, ("holds", "holds_parts"), "UPDATE holds SET remaining = 200 WHERE account_id = 1");

@@ -1,0 +1,28 @@
+-- An account whose balance row is missing is a finding too: it is made again from the entries.
+-- Replaced, not made anew, so that it keeps who may read it.
+CREATE OR REPLACE VIEW health_findings AS
+WITH open_holds AS (
+    SELECT account_id, CAST(SUM(remaining) AS BIGINT) AS remaining FROM holds WHERE status = 'open' GROUP BY account_id
+), figures AS (
+    SELECT a.id AS account_id, a.user_id, a.currency, b.account_id IS NULL AS row_is_missing, b.balance, b.held, b.debt,
+        COALESCE(h.remaining, 0) AS open_holds,
+        COALESCE((SELECT e.held_after FROM entries e WHERE e.account_id = a.id ORDER BY e.seq DESC LIMIT 1), 0)
+            AS held_by_entries
+    FROM accounts a LEFT JOIN balances b ON b.account_id = a.id LEFT JOIN open_holds h ON h.account_id = a.id
+)
+SELECT account_id, user_id, currency, 'CRITICAL' AS severity, 'negative_balance' AS finding,
+    balance AS stored, CAST(0 AS BIGINT) AS expected FROM figures WHERE balance < 0
+UNION ALL
+SELECT account_id, user_id, currency, 'CRITICAL', 'negative_held', held, 0 FROM figures WHERE held < 0
+UNION ALL
+SELECT account_id, user_id, currency, 'CRITICAL', 'negative_debt', debt, 0 FROM figures WHERE debt < 0
+UNION ALL
+SELECT account_id, user_id, currency, 'CRITICAL', 'holds_not_covered', held_by_entries, open_holds FROM figures
+WHERE held_by_entries <> open_holds
+UNION ALL
+SELECT account_id, user_id, currency, 'WARNING', 'held_differs', held, open_holds FROM figures
+WHERE held <> open_holds AND held >= 0 AND held_by_entries = open_holds
+UNION ALL
+SELECT account_id, user_id, currency, 'WARNING', 'row_missing', 0,
+    COALESCE((SELECT e.balance_after FROM entries e WHERE e.account_id = f.account_id ORDER BY e.seq DESC LIMIT 1), 0)
+FROM figures f WHERE row_is_missing;
