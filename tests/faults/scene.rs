@@ -242,8 +242,10 @@ pub fn essence(database: &TestDatabase) -> String {
         "SELECT DISTINCT 'intents', account_id, idempotency_key, state, first_seq, last_seq, subject FROM intents \
          WHERE account_id > 0 AND state IN ('applied', 'refused') ORDER BY 2, 3, 4",
         "SELECT 'operations', account_id, command, actor, at, before, after FROM operations ORDER BY 2, 3, 5, 6, 7",
-        // Each refusal is told, and an act that is refused is refused again.
-        "SELECT 'events', account_id, number, kind, payload FROM outbox WHERE kind <> 'charge_refused' ORDER BY 2, 3",
+        // Each refusal is told, and an act that is refused is refused again; an alert by whoever meets its cause, also by
+        // an act that fails.
+        "SELECT 'events', account_id, number, kind, payload FROM outbox \
+         WHERE kind NOT IN ('charge_refused', 'alert_opened') ORDER BY 2, 3",
         "SELECT 'alerts', account_id, cause, message FROM alerts WHERE closed_at IS NULL ORDER BY 2, 3",
     ];
     let rows = format!("{}\n{}", records(database), database.sql(&rest.join("; ")));

@@ -397,6 +397,8 @@ on_both_engines! {
             let waits_in = format!("/proc/{}/wchan", child.id());
             await_until("it waits", || std::fs::read_to_string(&waits_in).unwrap().contains("pipe_read"));
             child.signal("INT");
+            // Its input ends only after it.
+            await_until("it ends", || child.try_wait().unwrap().is_some());
             Output::of(child).expect_code(130);
             assert_eq!((digest(&db), row_counts(&db)), before, "{words}");
         }
