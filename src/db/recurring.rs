@@ -235,7 +235,8 @@ pub fn recurring_due(
     limit: i64,
 ) -> Result<Vec<Numbered<RecurringView>>, DbError> {
     let select = sql(format!(
-        "SELECT r.account_id, r.number, {COLUMNS}, {ACCOUNT_COLUMNS} {WITH_ACCOUNT} WHERE r.try_at <= ? AND (r.account_id > ? OR (r.account_id = ? AND r.number > ?)) \
+        "SELECT r.account_id, r.number, {COLUMNS}, {ACCOUNT_COLUMNS} {WITH_ACCOUNT} \
+         WHERE r.try_at <= ? AND (r.account_id > ? OR (r.account_id = ? AND r.number > ?)) \
          ORDER BY r.account_id, r.number LIMIT ?"
     ))
     .bind(now.micros())

@@ -166,21 +166,20 @@ fn distribute(ledger: &mut Ledger, run: &mut Run, request: &Notify) -> Result<Un
         interrupt::check()?;
         run.keep(ledger)?;
         let now = ledger.now();
-        let begun = (after, unreadable.clone());
         let last = write(&mut ledger.db, "notify distribute", |db| -> Result<_, LedgerError> {
-            // It may be done more than once.
-            unreadable.clone_from(&begun.1);
-            let new = deliveries::events_undistributed(db, begun.0, PAGE)?;
+            let new = deliveries::events_undistributed(db, after, PAGE)?;
             for event in &new {
-                let waits = unreadable.keys().any(|id| id.0 == event.account.get());
+                let (account, number) = (event.account.get(), event.number);
+                // Behind one that cannot be read.
+                let mut before = unreadable.range((account, 0)..(account, number));
                 match &event.row {
-                    Ok(_) if waits => {}
+                    Ok(_) if before.next().is_some() => {}
                     Ok(event) => {
                         let wanted = request.kinds.contains(&event.kind);
                         let channels = if wanted { names.as_slice() } else { &[] };
                         deliveries::event_distribute(db, event.id, channels, now)?;
                     }
-                    Err(why) => drop(unreadable.insert((event.account.get(), event.number), why.0.clone())),
+                    Err(why) => drop(unreadable.insert((account, number), why.0.clone())),
                 }
             }
             Ok(new.last().map(|event| (event.account.get(), event.number)))

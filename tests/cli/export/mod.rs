@@ -44,6 +44,13 @@ fn tampered(file: &Path, from: &str, to: &str) -> PathBuf {
 }
 
 on_both_engines! {
+    fn a_dash_is_standard_output(db: TestDatabase) {
+        db.ledger().import_funded_users(2, 5);
+        let plain = db.ledger().run_words("export --to ndjson").expect_code(0).stdout;
+        assert_eq!(db.ledger().run_words("export --to ndjson --output -").expect_code(0).stdout, plain);
+        assert!(!db.directory().join("-").exists());
+    }
+
     fn hledger_agrees_with_every_balance(db: TestDatabase) {
         let ledger = all_kinds(&db);
         let file = export_file(&ledger, "hledger");

@@ -138,6 +138,13 @@ on_both_engines! {
         assert_eq!(report["differences"][0]["actual"], "the account of user a \"b in USD is gone");
     }
 
+    fn what_is_no_file_is_no_file_of_anchors(db: TestDatabase) {
+        history(&db, "10");
+        // It has no end.
+        let refused = db.ledger().run_words("verify-sync --anchor /dev/zero").expect_code(2);
+        assert!(refused.stderr.contains("/dev/zero: not a file"), "{}", refused.stderr);
+    }
+
     fn a_torn_end_is_replaced_and_any_other_change_refused(db: TestDatabase) {
         history(&db, "20");
         anchored(&db).expect_code(0);
