@@ -10,7 +10,7 @@ use super::{help, signals};
 use crate::domain::code::{Code, Exit};
 use crate::ledger::LedgerError;
 use crate::ledger::export::{Export, export};
-use crate::render::export::{Beancount, Hledger, Ndjson, Shape, exported};
+use crate::render::export::{Beancount, Hledger, Journal, Ndjson, Shape, exported};
 use crate::render::sink::Sink;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -31,8 +31,8 @@ impl Target {
 
     fn shape(self) -> Box<dyn Shape> {
         match self {
-            Self::Hledger => Box::new(Hledger::default()),
-            Self::Beancount => Box::new(Beancount::default()),
+            Self::Hledger => Box::new(Journal::<Hledger>::default()),
+            Self::Beancount => Box::new(Journal::<Beancount>::default()),
             Self::Ndjson => Box::new(Ndjson::default()),
         }
     }
