@@ -7,6 +7,9 @@ use crate::domain::code::Exit;
 /// What the exit codes stand under, and so where the examples end.
 const EXIT_CODES: &str = "\n\nExit codes:\n";
 
+/// What they stand under.
+const EXAMPLES: &str = "Examples:";
+
 const SINGLE: [Exit; 10] = [
     Exit::Done,
     Exit::No,
@@ -46,7 +49,7 @@ pub fn text(examples: &str) -> String {
 
 fn with_codes(examples: &str, codes: &[Exit]) -> String {
     let lines: Vec<String> = examples.lines().map(|line| format!("  {}", line.trim())).collect();
-    format!("Examples:\n{}{}", lines.join("\n"), exit_codes(codes))
+    format!("{EXAMPLES}\n{}{}", lines.join("\n"), exit_codes(codes))
 }
 
 fn exit_codes(codes: &[Exit]) -> String {
@@ -71,26 +74,42 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// `None` for a command that only groups others.
+    /// Of a command as it was declared, before its help was put in order.
     pub fn of(command: &Command) -> Option<Self> {
-        let ending = command.get_after_help()?.to_string();
-        let (examples, exit_codes) = ending.split_once(EXIT_CODES)?;
         let summary = command.get_about()?.to_string();
         let whole = command.get_long_about().map(ToString::to_string).unwrap_or_default();
         let details = whole.strip_prefix(&summary).unwrap_or_default().trim().to_owned();
+        let (examples, exit_codes) = match command.get_after_help() {
+            Some(ending) => {
+                let ending = ending.to_string();
+                let (examples, exit_codes) = ending.split_once(EXIT_CODES)?;
+                (examples.to_owned(), exit_codes.to_owned())
+            }
+            None => of_group(command)?,
+        };
         Some(Self {
             summary,
             details,
-            examples: examples.to_owned(),
-            exit_codes: exit_codes.to_owned(),
+            examples,
+            exit_codes,
         })
     }
 }
 
+/// What only groups others shows the first example of each, and may end with whatever one of them ends with.
+fn of_group(command: &Command) -> Option<(String, String)> {
+    let parts: Vec<Texts> = command.get_subcommands().filter_map(Texts::of).collect();
+    let firsts: Vec<&str> = parts.iter().filter_map(|part| part.examples.lines().nth(1)).collect();
+    let most = parts.iter().max_by_key(|part| part.exit_codes.len())?;
+    Some((format!("{EXAMPLES}\n{}", firsts.join("\n")), most.exit_codes.clone()))
+}
+
 /// The same commands with their help in another order: what it does, examples, details, options, exit codes.
 pub fn examples_first(command: Command) -> Command {
+    // Before those of its parts are taken apart.
+    let texts = Texts::of(&command);
     let command = command.mut_subcommands(examples_first);
-    let Some(texts) = Texts::of(&command) else {
+    let Some(texts) = texts else {
         return command;
     };
     let begin = format!("{}\n\n{}", texts.summary, texts.examples);

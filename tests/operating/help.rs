@@ -73,6 +73,32 @@ fn every_command_has_examples_first_and_exit_codes_last() {
     }
 }
 
+/// Commands that only group others.
+fn groups() -> Vec<String> {
+    let all = ledger::cli::command();
+    let groups = all
+        .get_subcommands()
+        .filter(|command| command.is_subcommand_required_set());
+    groups.map(|group| group.get_name().to_owned()).collect()
+}
+
+#[test]
+fn a_group_shows_one_example_of_each_of_its_commands() {
+    assert!(groups().contains(&"account".to_owned()));
+    for group in groups() {
+        let within = format!("{group} ");
+        let firsts: Vec<String> = found(&group)
+            .get_subcommands()
+            .map(|command| examples(&format!("{within}{}", command.get_name())).swap_remove(0))
+            .collect();
+        assert_eq!(examples(&group), firsts, "{group}");
+        assert!(
+            text(found(&group).get_after_help()).starts_with("Exit codes:\n    0  "),
+            "{group}"
+        );
+    }
+}
+
 #[test]
 fn every_example_can_be_typed_as_it_stands() {
     let mut called = BTreeMap::new();
@@ -91,11 +117,7 @@ fn every_example_can_be_typed_as_it_stands() {
 #[test]
 fn the_whole_help() {
     let db = TestDatabase::unmigrated(Engine::Sqlite);
-    let groups = ledger::cli::command();
-    let groups = groups
-        .get_subcommands()
-        .filter(|command| command.is_subcommand_required_set());
-    let mut names: Vec<String> = groups.map(|group| group.get_name().to_owned()).collect();
+    let mut names = groups();
     names.extend(commands());
     names.push(String::new());
     names.sort();
