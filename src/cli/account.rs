@@ -165,7 +165,7 @@ fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<Exit> {
 
 fn show(context: &Context<'_>, args: &ShowArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
-    let view = context.with_ledger(|ledger| account::find(ledger, &user_id, &context.currency_code()?))?;
+    let view = context.with_ledger(|ledger| account::show(ledger, &user_id, &context.currency_code()?))?;
     context.done(&render::account::account("account-show", &view, &[], None))
 }
 
@@ -176,8 +176,10 @@ fn list(context: &Context<'_>, args: &ListArgs) -> anyhow::Result<Exit> {
         after: args.after,
         limit: args.limit,
     };
-    let views = context.with_ledger(|ledger| account::list(ledger, &filter))?;
-    context.done(&render::account::accounts(&views))
+    let listed = context.with_ledger(|ledger| account::list(ledger, &filter))?;
+    let is_whole = listed.iter().all(|one| one.stored.is_some());
+    let exit = if is_whole { Exit::Done } else { Exit::Integrity };
+    context.ended(&render::account::accounts(&listed), exit)
 }
 
 fn change(

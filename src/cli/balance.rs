@@ -24,7 +24,7 @@ use crate::render::failure::Failure;
 pub struct BalanceArgs {
     #[command(flatten)]
     user: UserArg,
-    /// As it was after the last entry made by this moment (RFC 3339)
+    /// The figures as they were after the last entry made by this moment (RFC 3339); locks and limits are today's
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
     /// Could it pay this much now? Exits 1 and says why when not: short of money, locked, suspended, over a limit
@@ -41,7 +41,7 @@ pub fn run(context: &Context<'_>, args: &BalanceArgs) -> anyhow::Result<Exit> {
     let view = context.with_ledger(|ledger| {
         let code = context.currency_code()?;
         match at {
-            None => account::find(ledger, &user_id, &code),
+            None => account::show(ledger, &user_id, &code),
             Some(at) => inspect::balance_at(ledger, &user_id, &code, at),
         }
     })?;

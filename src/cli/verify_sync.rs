@@ -27,7 +27,8 @@ use crate::render;
 ///
 /// --deep recomputes the hash and the figures of every entry, names the first bad one of each account and, where it
 /// can be told, what was done: edited, deleted, inserted, reordered, cut off. It also holds recharges, holds,
-/// purchases, credits, gifts, suspensions and intents against the entries. What it finds there is never repaired.
+/// purchases, credits, gifts, suspensions, access and intents against the entries, and recurring charges against what
+/// was agreed on. What it finds there is never repaired.
 ///
 /// Whoever may write to the database can recompute every hash and every figure. Only what is kept elsewhere shows
 /// that: --anchor adds today's state to a file and checks that the ledger extends each one in it.

@@ -20,10 +20,7 @@ pub(super) const COLUMNS: &str = "account_id, entry_seq, resource, granted_at, g
 impl FromRow for AccessGrant {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            id: GrantId {
-                account: AccountId::new(columns.int()?),
-                number: columns.int()?,
-            },
+            id: GrantId::from_row(columns)?,
             resource: Resource::parse(&columns.text()?)?,
             granted_at: Timestamp::from_micros(columns.int()?),
             granted_by: Actor::parse(&columns.text()?)?,
@@ -92,36 +89,12 @@ pub struct GrantFilter<'a> {
 
 /// Newest first.
 pub fn grants_list(db: &mut Db, filter: &GrantFilter<'_>) -> Result<Vec<AccessGrant>, DbError> {
-    let conditions = [
-        (filter.account.is_some(), "account_id = ?"),
-        (filter.resource.is_some(), "resource = ?"),
-        (
-            filter.active_at.is_some(),
-            "revoked_at IS NULL AND COALESCE(expires_at, 9223372036854775807) > ?",
-        ),
-    ];
-    let wanted: Vec<&str> = conditions
-        .iter()
-        .filter(|(given, _)| *given)
-        .map(|(_, condition)| *condition)
-        .collect();
-    let mut text = format!("SELECT {COLUMNS} FROM access_grants");
-    if !wanted.is_empty() {
-        text.push_str(" WHERE ");
-        text.push_str(&wanted.join(" AND "));
-    }
-    text.push_str(" ORDER BY granted_at DESC, account_id DESC, entry_seq DESC LIMIT ?");
-    let mut statement = sql(text);
-    if let Some(account) = filter.account {
-        statement = statement.bind(account.get());
-    }
-    if let Some(resource) = filter.resource {
-        statement = statement.bind(resource.as_str());
-    }
-    if let Some(at) = filter.active_at {
-        statement = statement.bind(at.micros());
-    }
-    db.rows(&statement.bind(filter.limit))
+    let active = "revoked_at IS NULL AND COALESCE(expires_at, 9223372036854775807) > ?";
+    let list = sql(format!("SELECT {COLUMNS} FROM access_grants WHERE 1 = 1"))
+        .given("account_id = ?", filter.account.map(AccountId::get))
+        .given("resource = ?", filter.resource.map(Resource::as_str))
+        .given(active, filter.active_at.map(Timestamp::micros));
+    db.rows(&list.first("granted_at DESC, account_id DESC, entry_seq DESC", filter.limit))
 }
 
 /// A grant that does not stand with its charge.

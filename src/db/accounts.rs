@@ -5,7 +5,7 @@ use diesel::deserialize;
 use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
-use super::snapshot::{self, ACCOUNT_COLUMNS, STATE_COLUMNS, read_account};
+use super::snapshot::{self, ACCOUNT_COLUMNS, STATE_COLUMNS};
 use super::statement::{Column, Columns, FromRow, Statement, known, known_statement, sql};
 use crate::domain::account::{Account, AccountId, Limits};
 use crate::domain::balance::State;
@@ -79,10 +79,7 @@ pub fn settings_update(db: &mut Db, account: &Account) -> Result<(), DbError> {
         .bind(account.id.get());
     match db.execute(&mirror)? {
         1 => Ok(()),
-        _ => Err(DbError::Integrity(format!(
-            "account {} has no balance row; run `ledger rebuild`",
-            account.id
-        ))),
+        _ => Err(snapshot::without_row(account)),
     }
 }
 
@@ -96,7 +93,7 @@ pub struct Listed {
 impl FromRow for Listed {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            account: read_account(columns)?,
+            account: Account::from_row(columns)?,
             stored: snapshot::read_state(columns)?,
         })
     }
@@ -139,19 +136,20 @@ pub fn accounts_named(
             )
             .bind(Column::Texts(user_ids))
             .bind(Column::Texts(currencies));
-            let named: Vec<Named> = db.rows(&select)?;
-            Ok(named.into_iter().map(|Named(named)| named).collect())
+            db.rows(&select)
         }
     }
 }
 
-struct Named((UserId, CurrencyCode, AccountId));
-
-impl FromRow for Named {
+impl FromRow for UserId {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let user_id = UserId::parse(&columns.text()?)?;
-        let currency = CurrencyCode::parse(&columns.text()?)?;
-        Ok(Self((user_id, currency, AccountId::new(columns.int()?))))
+        Ok(Self::parse(&columns.text()?)?)
+    }
+}
+
+impl FromRow for CurrencyCode {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self::parse(&columns.text()?)?)
     }
 }
 
@@ -163,23 +161,15 @@ pub fn accounts_page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Listed>,
 /// What they are called alone, whatever else is stored of them.
 pub fn account_ids_page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<AccountId>, DbError> {
     let select = sql("SELECT id FROM accounts WHERE id > ? ORDER BY id LIMIT ?");
-    let ids: Vec<i64> = db.rows(&select.bind(after).bind(limit))?;
-    Ok(ids.into_iter().map(AccountId::new).collect())
+    db.rows(&select.bind(after).bind(limit))
 }
 
 /// The same as they stand in the list of accounts alone, which every server of a cluster has: without their balances.
 pub fn accounts_alone(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Account>, DbError> {
-    struct Alone(Account);
-    impl FromRow for Alone {
-        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-            read_account(columns).map(Self)
-        }
-    }
     let select = sql(format!(
         "SELECT {ACCOUNT_COLUMNS} FROM accounts a WHERE a.id > ? ORDER BY a.id LIMIT ?"
     ));
-    let alone: Vec<Alone> = db.rows(&select.bind(after).bind(limit))?;
-    Ok(alone.into_iter().map(|Alone(account)| account).collect())
+    db.rows(&select.bind(after).bind(limit))
 }
 
 /// The accounts of a user, in all currencies or one.
@@ -203,29 +193,22 @@ pub fn accounts_count(db: &mut Db) -> Result<i64, DbError> {
     Ok(db.row(&sql("SELECT COUNT(*) FROM accounts"))?.unwrap_or(0))
 }
 
-struct Unit(Currency);
-
-impl FromRow for Unit {
+/// Its code and its digits.
+impl FromRow for Currency {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        read_unit(columns).map(Self)
+        let code = CurrencyCode::from_row(columns)?;
+        let exponent = u8::try_from(columns.int()?)?;
+        Self::new(code, exponent).ok_or_else(|| "a currency has an impossible exponent".into())
     }
-}
-
-/// A currency's code and digits.
-pub(super) fn read_unit(columns: &mut impl Columns) -> deserialize::Result<Currency> {
-    let code = CurrencyCode::parse(&columns.text()?)?;
-    let exponent = u8::try_from(columns.int()?)?;
-    Currency::new(code, exponent).ok_or_else(|| "a currency has an impossible exponent".into())
 }
 
 pub fn currency_find(db: &mut Db, code: &CurrencyCode) -> Result<Option<Currency>, DbError> {
     let find = sql("SELECT code, exponent FROM currencies WHERE code = ?").bind(code.as_str());
-    Ok(db.row(&find)?.map(|Unit(currency)| currency))
+    db.row(&find)
 }
 
 pub fn currencies(db: &mut Db) -> Result<Vec<Currency>, DbError> {
-    let all: Vec<Unit> = db.rows(&sql("SELECT code, exponent FROM currencies ORDER BY code"))?;
-    Ok(all.into_iter().map(|Unit(currency)| currency).collect())
+    db.rows(&sql("SELECT code, exponent FROM currencies ORDER BY code"))
 }
 
 pub fn currency_insert(db: &mut Db, currency: &Currency) -> Result<(), DbError> {

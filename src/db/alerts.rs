@@ -101,22 +101,11 @@ pub struct AlertFilter {
 
 /// Newest first.
 pub fn alerts_list(db: &mut Db, filter: &AlertFilter) -> Result<Vec<Alert>, DbError> {
-    let mut text = format!("SELECT {COLUMNS} FROM alerts WHERE 1 = 1");
-    let conditions = [
-        (!filter.all, " AND closed_at IS NULL"),
-        (filter.account.is_some(), " AND account_id = ?"),
-        (filter.severity.is_some(), " AND severity = ?"),
-    ];
-    text.extend(conditions.iter().filter(|(given, _)| *given).map(|(_, text)| *text));
-    text.push_str(" ORDER BY first_seen DESC, id DESC LIMIT ?");
-    let mut statement = sql(text);
-    if let Some(account) = filter.account {
-        statement = statement.bind(account.get());
-    }
-    if let Some(severity) = filter.severity {
-        statement = statement.bind(severity.name());
-    }
-    db.rows(&statement.bind(filter.limit))
+    let open = if filter.all { "1 = 1" } else { "closed_at IS NULL" };
+    let list = sql(format!("SELECT {COLUMNS} FROM alerts WHERE {open}"))
+        .given("account_id = ?", filter.account.map(AccountId::get))
+        .given("severity = ?", filter.severity.map(Severity::name));
+    db.rows(&list.first("first_seen DESC, id DESC", filter.limit))
 }
 
 /// The open alerts whose cause begins so.

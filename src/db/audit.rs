@@ -12,11 +12,8 @@ use crate::domain::intent::IntentState;
 use crate::domain::money::Minor;
 use crate::domain::time::Timestamp;
 
-struct SeenRow(AccountId, Seen);
-
-impl FromRow for SeenRow {
+impl FromRow for Seen {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let account = AccountId::new(columns.int()?);
         let seq = columns.int()?;
         let kind = EntryKind::parse(&columns.text()?).ok_or("an entry has an unknown kind")?;
         let mut minor = || columns.int().map(Minor::new);
@@ -27,16 +24,13 @@ impl FromRow for SeenRow {
         };
         let at = Timestamp::from_micros(columns.int()?);
         let key = columns.optional_text()?;
-        Ok(Self(
-            account,
-            Seen {
-                seq,
-                kind,
-                deltas,
-                at,
-                key,
-            },
-        ))
+        Ok(Self {
+            seq,
+            kind,
+            deltas,
+            at,
+            key,
+        })
     }
 }
 
@@ -62,8 +56,7 @@ pub fn entries_recent<E: From<DbError>>(
          WHERE a.id BETWEEN ? AND ? AND (e.at >= ? OR e.seq > {after}) ORDER BY e.account_id, e.seq"
     );
     let select = sql(select).bind(first).bind(last).bind(earliest.micros());
-    db.connection
-        .stream(&select, |SeenRow(account, seen)| each(account, seen))
+    db.connection.stream(&select, |(account, seen)| each(account, seen))
 }
 
 /// Hands over the entries `first..=last` of one account, oldest first.
@@ -76,7 +69,7 @@ pub fn entries_seen<E: From<DbError>>(
     let select =
         format!("SELECT {SEEN} FROM entries e WHERE e.account_id = ? AND e.seq BETWEEN ? AND ? ORDER BY e.seq");
     let select = sql(select).bind(account.get()).bind(first).bind(last);
-    db.connection.stream(&select, |SeenRow(_, seen)| each(seen))
+    db.connection.stream(&select, |(_, seen): (AccountId, _)| each(seen))
 }
 
 /// How many entries there are in a span of time, and the time of the first of them.

@@ -4,7 +4,7 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::snapshot::{ACCOUNT_COLUMNS, STATE_COLUMNS, read_account, read_state};
+use super::snapshot::{ACCOUNT_COLUMNS, STATE_COLUMNS, read_state};
 use super::statement::{Columns, FromRow, Statement, known, known_statement, sql, sql_of_accounts};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::State;
@@ -94,7 +94,7 @@ impl FromRow for StoredBalance {
                 state,
                 settings_revision,
             });
-        let account = if known { Some(read_account(columns)?) } else { None };
+        let account = if known { Some(Account::from_row(columns)?) } else { None };
         Ok(Self { id, account, row })
     }
 }
@@ -114,18 +114,10 @@ pub fn stored_balances(db: &mut Db, first: i64, last: i64) -> Result<Vec<StoredB
     db.rows(&sql_of_accounts(&select, (first, last)))
 }
 
-struct LastId(Option<i64>);
-
-impl FromRow for LastId {
-    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        columns.optional_int().map(Self)
-    }
-}
-
 /// The last id of a page of `size` accounts that begins after `after`; `None` when no account follows.
 pub fn page_end(db: &mut Db, after: i64, size: i64) -> Result<Option<i64>, DbError> {
     let select = sql("SELECT MAX(id) FROM (SELECT id FROM accounts WHERE id > ? ORDER BY id LIMIT ?) page");
-    Ok(db.row(&select.bind(after).bind(size))?.and_then(|LastId(id)| id))
+    Ok(db.row::<Option<i64>>(&select.bind(after).bind(size))?.flatten())
 }
 
 /// The same of a page that has no more than so many entries either, or a single account.
@@ -136,8 +128,8 @@ pub fn page_end_within(db: &mut Db, after: i64, size: i64, entries: i64) -> Resu
          SUM(CASE WHEN b.last_seq BETWEEN 0 AND 1000000000 THEN b.last_seq ELSE 0 END) OVER (ORDER BY a.id) AS entries \
          FROM accounts a LEFT JOIN balances b ON b.account_id = a.id WHERE a.id > ? ORDER BY a.id LIMIT ?) page",
     );
-    let last = db.row(&select.bind(entries).bind(after).bind(size))?;
-    Ok(last.and_then(|LastId(id)| id))
+    let select = select.bind(entries).bind(after).bind(size);
+    Ok(db.row::<Option<i64>>(&select)?.flatten())
 }
 
 /// How many entries there are, by what the balance rows say.

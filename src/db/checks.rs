@@ -1,10 +1,8 @@
 //! What stands beside the entries, held against them and against each other: the questions are asked in SQL.
 
-use diesel::deserialize;
-
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql_of_accounts};
+use super::statement::sql_of_accounts;
 use crate::domain::account::AccountId;
 
 // Times of two records are only compared where one operation has written both: a clock may be set back.
@@ -16,14 +14,6 @@ pub struct Doubt {
     pub table: &'static str,
     pub record: String,
     pub what: &'static str,
-}
-
-struct Row(AccountId, String);
-
-impl FromRow for Row {
-    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        Ok(Self(AccountId::new(columns.int()?), columns.text()?))
-    }
 }
 
 /// A question: rows of the table `r` that answer it are wrong.
@@ -57,7 +47,7 @@ pub(super) const REVOKED_BY_AUDIT: &str = revoked_by_audit!();
 const NUMBER: &str = "CAST(r.number AS TEXT)";
 const ENTRY: &str = "CAST(r.entry_seq AS TEXT)";
 
-const CHECKS: [Check; 40] = [
+const CHECKS: [Check; 41] = [
     check(
         "intents",
         "r.idempotency_key",
@@ -386,6 +376,14 @@ const CHECKS: [Check; 40] = [
         "it was taken back at another time",
     ),
     check(
+        "recurring_charges",
+        NUMBER,
+        "r.number <= 0 OR r.amount <= 0 OR (r.cancelled_at IS NULL) <> (r.cancelled_by IS NULL) \
+         OR (r.cancelled_at IS NULL AND r.cancelled_why IS NOT NULL) \
+         OR (r.cancelled_at IS NOT NULL AND r.next_on IS NOT NULL)",
+        "its state is not one that there is",
+    ),
+    check(
         "proofs",
         "CAST(r.seq AS TEXT)",
         "NOT EXISTS (SELECT 1 FROM job_runs j WHERE j.id = r.run_id)",
@@ -405,8 +403,8 @@ pub fn doubts(db: &mut Db, first: i64, last: i64) -> Result<Vec<Doubt>, DbError>
     {
         let id = if table == "accounts" { "r.id" } else { "r.account_id" };
         let select = format!("SELECT {id}, {record} FROM {table} r WHERE {id} BETWEEN ? AND ? AND ({wrong})");
-        let rows: Vec<Row> = db.rows(&sql_of_accounts(&select, (first, last)))?;
-        doubts.extend(rows.into_iter().map(|Row(account, record)| Doubt {
+        let rows: Vec<(AccountId, String)> = db.rows(&sql_of_accounts(&select, (first, last)))?;
+        doubts.extend(rows.into_iter().map(|(account, record)| Doubt {
             account,
             table,
             record,

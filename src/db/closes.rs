@@ -84,24 +84,18 @@ pub fn close_put(db: &mut Db, close: &Close) -> Result<(), DbError> {
     db.execute(&put).map(|_| ())
 }
 
-struct Row(AccountId, AccountClose);
-
-impl FromRow for Row {
+impl FromRow for AccountClose {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let account = AccountId::new(columns.int()?);
-        Ok(Self(
-            account,
-            AccountClose {
-                until: Timestamp::from_micros(columns.int()?),
-                position: columns.int()?,
-                totals: Totals {
-                    entries: columns.int()?,
-                    balance: columns.int()?.into(),
-                    held: columns.int()?.into(),
-                    debt: columns.int()?.into(),
-                },
+        Ok(Self {
+            until: Timestamp::from_micros(columns.int()?),
+            position: columns.int()?,
+            totals: Totals {
+                entries: columns.int()?,
+                balance: columns.int()?.into(),
+                held: columns.int()?.into(),
+                debt: columns.int()?.into(),
             },
-        ))
+        })
     }
 }
 
@@ -110,8 +104,7 @@ const COLUMNS: &str = "account_id, until_at, position, entries, balance, held, d
 /// What the last closes remember of the accounts in `first..=last`.
 pub fn account_closes(db: &mut Db, first: i64, last: i64) -> Result<Vec<(AccountId, AccountClose)>, DbError> {
     let select = format!("SELECT {COLUMNS} FROM account_closes WHERE account_id BETWEEN ? AND ?");
-    let rows: Vec<Row> = db.rows(&sql(select).bind(first).bind(last))?;
-    Ok(rows.into_iter().map(|Row(account, close)| (account, close)).collect())
+    db.rows(&sql(select).bind(first).bind(last))
 }
 
 /// One account's figures, which fit; a sum that left the range by damage stays at its end.

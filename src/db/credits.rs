@@ -1,12 +1,10 @@
 //! The `pending_credits` table as the job sees it: many at once.
 
-use diesel::deserialize;
-
 use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
 use super::purchases::{PURCHASE_COLUMNS, PURCHASE_TABLES, credit_move};
-use super::statement::{Column, Columns, FromRow, Statement, sql};
+use super::statement::{Column, Statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::purchase::{CreditState, Purchase, PurchaseId};
 use crate::domain::time::Timestamp;
@@ -22,17 +20,6 @@ pub fn credits_due(db: &mut Db, now: Timestamp, after: (i64, i64), limit: i64) -
 
 const DUE: &str = "c.state = 'pending' AND c.due_at <= ?";
 
-struct Id(PurchaseId);
-
-impl FromRow for Id {
-    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        Ok(Self(PurchaseId {
-            account: AccountId::new(columns.int()?),
-            number: columns.int()?,
-        }))
-    }
-}
-
 /// The ids of credits that are due, in order, after `after`.
 pub fn credits_due_ids(
     db: &mut Db,
@@ -46,8 +33,7 @@ pub fn credits_due_ids(
          ORDER BY c.account_id, c.number LIMIT ?"
     );
     let select = sql(select).bind(now.micros()).bind(after.0).bind(after.1).bind(limit);
-    let ids: Vec<Id> = db.rows(&select)?;
-    Ok(ids.into_iter().map(|Id(id)| id).collect())
+    db.rows(&select)
 }
 
 const WITHIN: &str = "(c.account_id, c.number) >= (?, ?) AND (c.account_id, c.number) <= (?, ?)";
@@ -70,8 +56,7 @@ pub fn credits_due_accounts(
     let select = sql(format!(
         "SELECT DISTINCT c.account_id FROM pending_credits c WHERE {DUE} AND {WITHIN} ORDER BY c.account_id"
     ));
-    let ids: Vec<i64> = db.rows(&bind_range(select, now, range))?;
-    Ok(ids.into_iter().map(AccountId::new).collect())
+    db.rows(&bind_range(select, now, range))
 }
 
 /// The purchases of that range whose credits are due, in order.

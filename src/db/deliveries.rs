@@ -22,16 +22,9 @@ fn kind(name: &str) -> deserialize::Result<EventKind> {
     EventKind::parse(name).ok_or_else(|| format!("an event has the unknown kind {name}").into())
 }
 
-fn event_id(columns: &mut impl Columns) -> deserialize::Result<EventId> {
-    Ok(EventId {
-        account: AccountId::new(columns.int()?),
-        number: columns.int()?,
-    })
-}
-
 impl FromRow for WrittenEvent {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let id = event_id(columns)?;
+        let id = EventId::from_row(columns)?;
         let kind = kind(&columns.text()?)?;
         let payload = columns.text()?;
         let delivery_id = columns.text()?;
@@ -74,7 +67,7 @@ pub struct Undistributed {
 impl FromRow for Undistributed {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            id: event_id(columns)?,
+            id: EventId::from_row(columns)?,
             kind: kind(&columns.text()?)?,
         })
     }
@@ -194,26 +187,20 @@ impl FromRow for Listed {
 
 /// Newest first. What has yet to be handed to the channels is pending.
 pub fn deliveries_list(db: &mut Db, filter: &DeliveryFilter) -> Result<Vec<Listed>, DbError> {
-    let mut text = format!(
+    let state = match filter.state {
+        None => "1 = 1",
+        Some(DeliveryState::Pending) => "(d.state = 'pending' OR o.distributed_at IS NULL)",
+        Some(DeliveryState::Delivered) => "d.state = 'delivered'",
+        Some(DeliveryState::Dead) => "d.state = 'dead'",
+    };
+    let list = sql(format!(
         "SELECT {EVENT}, o.distributed_at IS NOT NULL, d.channel IS NOT NULL, {DELIVERY} FROM outbox o \
          LEFT JOIN deliveries d ON d.account_id = o.account_id AND d.number = o.number \
-         LEFT JOIN accounts a ON a.id = o.account_id WHERE 1 = 1"
-    );
-    if filter.account.is_some() {
-        text.push_str(" AND o.account_id = ?");
-    }
-    text.push_str(match filter.state {
-        None => "",
-        Some(DeliveryState::Pending) => " AND (d.state = 'pending' OR o.distributed_at IS NULL)",
-        Some(DeliveryState::Delivered) => " AND d.state = 'delivered'",
-        Some(DeliveryState::Dead) => " AND d.state = 'dead'",
-    });
-    text.push_str(" ORDER BY o.created_at DESC, o.account_id DESC, o.number DESC, d.channel LIMIT ?");
-    let mut select = sql(text);
-    if let Some(account) = filter.account {
-        select = select.bind(account.get());
-    }
-    db.rows(&select.bind(filter.limit))
+         LEFT JOIN accounts a ON a.id = o.account_id WHERE {state}"
+    ));
+    let list = list.given("o.account_id = ?", filter.account.map(AccountId::get));
+    let newest = "o.created_at DESC, o.account_id DESC, o.number DESC, d.channel";
+    db.rows(&list.first(newest, filter.limit))
 }
 
 /// The deliveries of one event, by channel; `None` where there is no such event.
@@ -258,12 +245,6 @@ pub fn deliveries_count(db: &mut Db) -> Result<(i64, i64), DbError> {
     let waiting = count(db, "SELECT COUNT(*) FROM outbox WHERE distributed_at IS NULL")?;
     let dead = count(db, "SELECT COUNT(*) FROM deliveries WHERE state = 'dead'")?;
     Ok((pending + waiting, dead))
-}
-
-impl FromRow for EventId {
-    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        event_id(columns)
-    }
 }
 
 /// Events from before that moment, behind that account and number, that nobody waits for any more.

@@ -190,35 +190,17 @@ pub struct HistoryFilter {
 
 /// Newest first.
 pub fn entries_history(db: &mut Db, account: AccountId, filter: &HistoryFilter) -> Result<Vec<Entry>, DbError> {
-    let mut text = format!("SELECT {COLUMNS} FROM entries WHERE account_id = ?");
-    let conditions = [
-        (filter.since.is_some(), " AND at >= ?"),
-        (filter.until.is_some(), " AND at < ?"),
-        (filter.kind.is_some(), " AND kind = ?"),
-        (filter.counter_account.is_some(), " AND counter_account = ?"),
-        (filter.before.is_some(), " AND seq < ?"),
-    ];
-    text.extend(
-        conditions
-            .iter()
-            .filter(|(given, _)| *given)
-            .map(|(_, condition)| *condition),
-    );
-    text.push_str(" ORDER BY seq DESC LIMIT ?");
-    let mut statement = sql(text).bind(account.get());
-    for time in [filter.since, filter.until].into_iter().flatten() {
-        statement = statement.bind(time.micros());
-    }
-    if let Some(kind) = filter.kind {
-        statement = statement.bind(kind.name());
-    }
-    if let Some(counter_account) = &filter.counter_account {
-        statement = statement.bind(counter_account.as_str());
-    }
-    if let Some(before) = filter.before {
-        statement = statement.bind(before);
-    }
-    db.rows(&statement.bind(filter.limit))
+    let list = sql(format!("SELECT {COLUMNS} FROM entries WHERE account_id = ?"))
+        .bind(account.get())
+        .given("at >= ?", filter.since.map(Timestamp::micros))
+        .given("at < ?", filter.until.map(Timestamp::micros))
+        .given("kind = ?", filter.kind.map(EntryKind::name))
+        .given(
+            "counter_account = ?",
+            filter.counter_account.as_ref().map(CounterAccount::as_str),
+        )
+        .given("seq < ?", filter.before);
+    db.rows(&list.first("seq DESC", filter.limit))
 }
 
 /// Number and sums of the entries of one kind and counter-account, in minor units.
@@ -425,23 +407,22 @@ pub struct Last {
     pub after: Standing,
 }
 
+impl FromRow for Last {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let seq = columns.int()?;
+        let hash = ChainHash::from_bytes(columns.hash()?);
+        let mut minor = || columns.int().map(Minor::new);
+        let after = Standing {
+            balance: minor()?,
+            held: minor()?,
+            debt: minor()?,
+        };
+        Ok(Self { seq, hash, after })
+    }
+}
+
 /// The last entry of each account in `first..=last`, in order of account.
 pub fn entries_last(db: &mut Db, first: i64, last: i64) -> Result<Vec<(AccountId, Last)>, DbError> {
-    struct Row((AccountId, Last));
-    impl FromRow for Row {
-        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-            let account = AccountId::new(columns.int()?);
-            let seq = columns.int()?;
-            let hash = ChainHash::from_bytes(columns.hash()?);
-            let mut minor = || columns.int().map(Minor::new);
-            let after = Standing {
-                balance: minor()?,
-                held: minor()?,
-                debt: minor()?,
-            };
-            Ok(Self((account, Last { seq, hash, after })))
-        }
-    }
     // One look-up by key per account, which neither engine would choose by itself for a join.
     let select = sql_of_accounts(
         "SELECT e.account_id, e.seq, e.hash, e.balance_after, e.held_after, e.debt_after \
@@ -450,6 +431,5 @@ pub fn entries_last(db: &mut Db, first: i64, last: i64) -> Result<Vec<(AccountId
          WHERE a.id BETWEEN ? AND ? ORDER BY a.id",
         (first, last),
     );
-    let rows: Vec<Row> = db.rows(&select)?;
-    Ok(rows.into_iter().map(|Row(row)| row).collect())
+    db.rows(&select)
 }

@@ -23,21 +23,11 @@ pub const RECORDED: [(EntryKind, &str); 4] = [
 
 /// How many entries the records of that table name, by account; an account without any is not among them.
 pub fn named_entries(db: &mut Db, table: &str, first: i64, last: i64) -> Result<Vec<(AccountId, i64)>, DbError> {
-    struct Count(AccountId, i64);
-    impl FromRow for Count {
-        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-            Ok(Self(AccountId::new(columns.int()?), columns.int()?))
-        }
-    }
     let select = format!(
         "SELECT account_id, COUNT(DISTINCT entry_seq) FROM {table} WHERE account_id BETWEEN ? AND ? \
          AND entry_seq IS NOT NULL GROUP BY account_id"
     );
-    let counts: Vec<Count> = db.rows(&sql_of_accounts(&select, (first, last)))?;
-    Ok(counts
-        .into_iter()
-        .map(|Count(account, count)| (account, count))
-        .collect())
+    db.rows(&sql_of_accounts(&select, (first, last)))
 }
 
 /// The entries of that kind which no record of the table names.
@@ -222,12 +212,9 @@ const OPENED: [(&str, &str, &str); 4] = [
     ),
 ];
 
-struct Record(AccountId, Opened);
-
-impl FromRow for Record {
+impl FromRow for Opened {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let account = AccountId::new(columns.int()?);
-        let opened = Opened {
+        Ok(Self {
             number: columns.int()?,
             payload: columns.text()?,
             amount: columns.int()?,
@@ -244,8 +231,7 @@ impl FromRow for Record {
             metadata: columns.optional_text()?,
             taken_back: columns.optional_text()?,
             why: columns.optional_text()?,
-        };
-        Ok(Self(account, opened))
+        })
     }
 }
 
@@ -264,17 +250,14 @@ pub fn opened_records<E: From<DbError>>(
              AND i.state = 'applied' WHERE r.account_id {accounts} AND i.account_id {accounts}"
         );
         db.connection
-            .stream_portions(&select, |Record(account, opened)| each(account, table, opened))?;
+            .stream_portions(&select, |(account, opened)| each(account, table, opened))?;
     }
     Ok(())
 }
 
-struct Grant(AccountId, Granted);
-
-impl FromRow for Grant {
+impl FromRow for Granted {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let account = AccountId::new(columns.int()?);
-        let granted = Granted {
+        Ok(Self {
             number: columns.int()?,
             payload: columns.text()?,
             resource: columns.text()?,
@@ -282,8 +265,7 @@ impl FromRow for Grant {
             expires_at: columns.optional_int()?,
             taken_back: columns.optional_text()?,
             why: columns.optional_text()?,
-        };
-        Ok(Self(account, granted))
+        })
     }
 }
 
@@ -305,5 +287,5 @@ pub fn granted<E: From<DbError>>(
          AND i.operation = 'charge' AND i.state = 'applied' WHERE r.account_id {accounts} AND i.account_id {accounts}"
     );
     db.connection
-        .stream_portions(&select, |Grant(account, granted)| each(account, granted))
+        .stream_portions(&select, |(account, granted)| each(account, granted))
 }

@@ -19,10 +19,7 @@ pub(super) const COLUMNS: &str = "account_id, number, paid, paid_currency, paid_
 impl FromRow for Gift {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            id: GiftId {
-                account: AccountId::new(columns.int()?),
-                number: columns.int()?,
-            },
+            id: GiftId::from_row(columns)?,
             paid: read_paid(columns)?,
             credits: Amount::new(Minor::new(columns.int()?)).ok_or("a gift has an impossible amount")?,
             entry_seq: columns.int()?,
@@ -68,12 +65,7 @@ pub fn gift_deactivate(db: &mut Db, id: GiftId, how: &Deactivation) -> Result<bo
 
 /// Newest first; of all accounts or one.
 pub fn gifts_list(db: &mut Db, account: Option<AccountId>, limit: i64) -> Result<Vec<Gift>, DbError> {
-    let of_account = if account.is_some() { "WHERE account_id = ? " } else { "" };
-    let mut statement = sql(format!(
-        "SELECT {COLUMNS} FROM gifts {of_account}ORDER BY created_at DESC, account_id DESC, number DESC LIMIT ?"
-    ));
-    if let Some(account) = account {
-        statement = statement.bind(account.get());
-    }
-    db.rows(&statement.bind(limit))
+    let list = sql(format!("SELECT {COLUMNS} FROM gifts WHERE 1 = 1"));
+    let list = list.given("account_id = ?", account.map(AccountId::get));
+    db.rows(&list.first("created_at DESC, account_id DESC, number DESC", limit))
 }

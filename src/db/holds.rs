@@ -18,10 +18,7 @@ pub(super) const COLUMNS: &str = "account_id, number, amount, remaining, committ
 impl FromRow for Hold {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            id: HoldId {
-                account: AccountId::new(columns.int()?),
-                number: columns.int()?,
-            },
+            id: HoldId::from_row(columns)?,
             amount: Amount::new(Minor::new(columns.int()?)).ok_or("a hold has an impossible amount")?,
             remaining: Minor::new(columns.int()?),
             committed: Minor::new(columns.int()?),
@@ -98,30 +95,17 @@ pub struct HoldFilter {
 
 /// Newest first.
 pub fn holds_list(db: &mut Db, filter: &HoldFilter) -> Result<Vec<Hold>, DbError> {
-    let mut text = format!("SELECT {COLUMNS} FROM holds WHERE 1 = 1");
-    if filter.account.is_some() {
-        text.push_str(" AND account_id = ?");
-    }
-    let by_time = filter.status.and_then(|(status, _)| match status {
-        HoldStatus::Open => Some(" AND status = ? AND (expires_at IS NULL OR expires_at > ?)"),
-        HoldStatus::Expired => Some(" AND (status = ? OR (status = 'open' AND expires_at <= ?))"),
-        HoldStatus::Committed | HoldStatus::Released => None,
-    });
-    if filter.status.is_some() {
-        text.push_str(by_time.unwrap_or(" AND status = ?"));
-    }
-    text.push_str(" ORDER BY created_at DESC, account_id DESC, number DESC LIMIT ?");
-    let mut statement = sql(text);
-    if let Some(account) = filter.account {
-        statement = statement.bind(account.get());
-    }
+    let mut list = sql(format!("SELECT {COLUMNS} FROM holds WHERE 1 = 1"));
+    list = list.given("account_id = ?", filter.account.map(AccountId::get));
     if let Some((status, now)) = filter.status {
-        statement = statement.bind(status.name());
-        if by_time.is_some() {
-            statement = statement.bind(now.micros());
-        }
+        let now = now.micros();
+        list = match status {
+            HoldStatus::Open => list.and("status = 'open' AND (expires_at IS NULL OR expires_at > ?)", now),
+            HoldStatus::Expired => list.and("(status = 'expired' OR (status = 'open' AND expires_at <= ?))", now),
+            HoldStatus::Committed | HoldStatus::Released => list.and("status = ?", status.name()),
+        };
     }
-    db.rows(&statement.bind(filter.limit))
+    db.rows(&list.first("created_at DESC, account_id DESC, number DESC", filter.limit))
 }
 
 /// The account's open holds, overdue ones too.
@@ -141,21 +125,11 @@ pub fn holds_overdue_of(db: &mut Db, account: AccountId, now: Timestamp) -> Resu
 /// The accounts with overdue holds.
 pub fn accounts_overdue(db: &mut Db, now: Timestamp) -> Result<Vec<AccountId>, DbError> {
     let select = sql("SELECT DISTINCT account_id FROM holds WHERE status = 'open' AND expires_at <= ?");
-    let ids: Vec<i64> = db.rows(&select.bind(now.micros()))?;
-    Ok(ids.into_iter().map(AccountId::new).collect())
+    db.rows(&select.bind(now.micros()))
 }
 
 /// Open holds whose time had run out at `now`, in order of id after `after`.
 pub fn holds_overdue(db: &mut Db, now: Timestamp, after: (i64, i64), limit: i64) -> Result<Vec<HoldId>, DbError> {
-    struct Row(HoldId);
-    impl FromRow for Row {
-        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-            Ok(Self(HoldId {
-                account: AccountId::new(columns.int()?),
-                number: columns.int()?,
-            }))
-        }
-    }
     let select = sql(
         "SELECT account_id, number FROM holds WHERE status = 'open' AND expires_at <= ? \
          AND (account_id > ? OR (account_id = ? AND number > ?)) ORDER BY account_id, number LIMIT ?",
@@ -165,6 +139,5 @@ pub fn holds_overdue(db: &mut Db, now: Timestamp, after: (i64, i64), limit: i64)
     .bind(after.0)
     .bind(after.1)
     .bind(limit);
-    let rows: Vec<Row> = db.rows(&select)?;
-    Ok(rows.into_iter().map(|Row(id)| id).collect())
+    db.rows(&select)
 }

@@ -3,8 +3,6 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use diesel::deserialize;
-
 use super::backend::Engine;
 use super::connection::Db;
 use super::copy::{Rows, Target};
@@ -12,7 +10,7 @@ use super::error::DbError;
 use super::intents::{
     COLUMNS, DECISIVE_FIRST, Made, NewIntent, intent_applied, intent_ended, intent_find, intent_insert, micros,
 };
-use super::statement::{Binds, Column, Columns, FromRow, known, known_statement, sql};
+use super::statement::{Binds, Column, known, known_statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::intent::{Intent, IntentState};
 use crate::domain::text::IdempotencyKey;
@@ -65,14 +63,6 @@ impl End {
     }
 }
 
-struct Name(i64, String);
-
-impl FromRow for Name {
-    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        Ok(Self(columns.int()?, columns.text()?))
-    }
-}
-
 /// Records first attempts; which of them are the first that was heard of their key.
 pub fn intents_insert(db: &mut Db, attempts: &[(AccountId, NewIntent<'_>)]) -> Result<Vec<bool>, DbError> {
     if db.engine() == Engine::Sqlite {
@@ -91,8 +81,7 @@ pub fn intents_insert(db: &mut Db, attempts: &[(AccountId, NewIntent<'_>)]) -> R
     .bind(Column::texts(attempts, |(_, new)| Some(new.payload.as_str())))
     .bind(Column::texts(attempts, |(_, new)| Some(new.actor.as_str())))
     .bind(Column::ints(attempts, |(_, new)| Some(new.created_at.micros())));
-    let rows: Vec<Name> = db.rows(&insert)?;
-    let mut fresh: HashSet<(i64, String)> = rows.into_iter().map(|Name(id, key)| (id, key)).collect();
+    let mut fresh: HashSet<(i64, String)> = db.rows(&insert)?.into_iter().collect();
     Ok(attempts
         .iter()
         // Of a key that comes twice, the first is the new one.

@@ -47,37 +47,17 @@ pub struct IntentFilter {
 
 /// Newest first. Attempts of account 0 are those of whole chunks, whose requests have attempts of their own.
 pub fn intents_list(db: &mut Db, filter: &IntentFilter) -> Result<Vec<Recorded>, DbError> {
-    let mut text = format!("SELECT {COLUMNS}, duration_us FROM intents WHERE account_id > 0");
-    let conditions = [
-        (filter.account.is_some(), " AND account_id = ?"),
-        (filter.state.is_some(), " AND state = ?"),
-        (filter.operation.is_some(), " AND operation = ?"),
-        (filter.since.is_some(), " AND created_at >= ?"),
-        (filter.until.is_some(), " AND created_at < ?"),
-    ];
-    text.extend(
-        conditions
-            .iter()
-            .filter(|(given, _)| *given)
-            .map(|(_, condition)| *condition),
-    );
+    let list = sql(format!(
+        "SELECT {COLUMNS}, duration_us FROM intents WHERE account_id > 0"
+    ))
+    .given("account_id = ?", filter.account.map(AccountId::get))
+    .given("state = ?", filter.state.map(IntentState::name))
+    .given("operation = ?", filter.operation.map(OperationKind::name))
+    .given("created_at >= ?", filter.since.map(Timestamp::micros))
+    .given("created_at < ?", filter.until.map(Timestamp::micros));
     let key = db.by_bytes("idempotency_key");
-    let order = format!(" ORDER BY created_at DESC, account_id DESC, {key} DESC, attempt DESC LIMIT ?");
-    text.push_str(&order);
-    let mut statement = sql(text);
-    if let Some(account) = filter.account {
-        statement = statement.bind(account.get());
-    }
-    if let Some(state) = filter.state {
-        statement = statement.bind(state.name());
-    }
-    if let Some(operation) = &filter.operation {
-        statement = statement.bind(operation.name());
-    }
-    for time in [filter.since, filter.until].into_iter().flatten() {
-        statement = statement.bind(time.micros());
-    }
-    db.rows(&statement.bind(filter.limit))
+    let newest = format!("created_at DESC, account_id DESC, {key} DESC, attempt DESC");
+    db.rows(&list.first(&newest, filter.limit))
 }
 
 /// Every attempt under a key, the first one first.
@@ -120,15 +100,9 @@ pub fn intents_left(db: &mut Db, (first, last): (i64, i64), left: Left) -> Resul
 
 /// The first and the last entry that were made under a key.
 pub fn entries_of_key(db: &mut Db, account: AccountId, key: &IdempotencyKey) -> Result<Option<(i64, i64)>, DbError> {
-    struct Ends(Option<(i64, i64)>);
-    impl FromRow for Ends {
-        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-            Ok(Self(columns.optional_int()?.zip(columns.optional_int()?)))
-        }
-    }
     let select = sql("SELECT MIN(seq), MAX(seq) FROM entries WHERE account_id = ? AND idempotency_key = ?");
-    let ends = db.row(&select.bind(account.get()).bind(key.as_str()))?;
-    Ok(ends.and_then(|Ends(ends)| ends))
+    let ends: Option<(Option<i64>, Option<i64>)> = db.row(&select.bind(account.get()).bind(key.as_str()))?;
+    Ok(ends.and_then(|(first, last)| first.zip(last)))
 }
 
 /// How an attempt that was left pending is settled afterwards.

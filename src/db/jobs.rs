@@ -134,13 +134,7 @@ pub fn run_latest(db: &mut Db, job: &str, of: Runs) -> Result<Option<RecordedRun
 
 /// The leases that somebody holds, or held when he died, by job.
 pub fn leases_held(db: &mut Db) -> Result<Vec<(String, Lease)>, DbError> {
-    struct Held(String, Lease);
-    impl FromRow for Held {
-        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-            Ok(Self(columns.text()?, Lease::from_row(columns)?))
-        }
-    }
-    let select = sql("SELECT job, fence, holder, lease_until FROM jobs WHERE holder IS NOT NULL ORDER BY job");
-    let held: Vec<Held> = db.rows(&select)?;
-    Ok(held.into_iter().map(|Held(job, lease)| (job, lease)).collect())
+    db.rows(&sql(
+        "SELECT job, fence, holder, lease_until FROM jobs WHERE holder IS NOT NULL ORDER BY job",
+    ))
 }

@@ -16,11 +16,8 @@ use crate::domain::money::Minor;
 const COLUMNS: &str = "account_id, seq, kind, balance_delta, held_delta, debt_delta, balance_after, held_after, \
      debt_after, counter_account, reference, description, metadata, actor, reverses, idempotency_key, at, hash";
 
-struct ReadRow(AccountId, ReadEntry);
-
-impl FromRow for ReadRow {
+impl FromRow for ReadEntry {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let account = AccountId::new(columns.int()?);
         let mut form = EntryForm::new();
         let seq = columns.int()?;
         form.integer(seq);
@@ -60,16 +57,13 @@ impl FromRow for ReadRow {
         };
         let after = Standing { balance, held, debt };
         let place = Place { seq, after, hash };
-        Ok(Self(
-            account,
-            ReadEntry {
-                kind,
-                deltas,
-                place,
-                keyed,
-                form,
-            },
-        ))
+        Ok(Self {
+            kind,
+            deltas,
+            place,
+            keyed,
+            form,
+        })
     }
 }
 
@@ -90,7 +84,7 @@ pub fn entries_read<E: From<DbError>>(
         in_accounts((first, last))
     );
     db.connection
-        .stream_portions(&select, |ReadRow(account, entry)| each(account, entry))
+        .stream_portions(&select, |(account, entry)| each(account, entry))
 }
 
 /// Hands over the entries of one account from `first` on, in order.
@@ -103,26 +97,19 @@ pub fn entries_read_in_order<E: From<DbError>>(
 ) -> Result<(), E> {
     let select = format!("SELECT {COLUMNS} FROM entries WHERE account_id = ? AND seq >= ? ORDER BY seq LIMIT ?");
     let select = sql(select).bind(account.get()).bind(first).bind(limit);
-    db.connection.stream(&select, |ReadRow(_, entry)| each(entry))
+    db.connection.stream(&select, |(_, entry): (AccountId, _)| each(entry))
 }
 
 /// The hashes of these entries, in their order; `None` for one that is not there.
 pub fn hashes_at(db: &mut Db, places: &[(AccountId, i64)]) -> Result<Vec<Option<ChainHash>>, DbError> {
-    struct Hash(Option<ChainHash>);
-    impl FromRow for Hash {
-        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-            Ok(Self(columns.optional_hash()?.map(ChainHash::from_bytes)))
-        }
-    }
-    let hashes: Vec<Hash> = match db.engine() {
+    match db.engine() {
         Engine::Sqlite => {
-            let mut hashes = Vec::with_capacity(places.len());
-            for (account, seq) in places {
+            let find = |(account, seq): &(AccountId, i64)| {
                 let find = sql("SELECT hash FROM entries WHERE account_id = ? AND seq = ?");
-                let found: Option<Hash> = db.row(&find.bind(account.get()).bind(*seq))?;
-                hashes.push(found.unwrap_or(Hash(None)));
-            }
-            hashes
+                let found: Option<Option<ChainHash>> = db.row(&find.bind(account.get()).bind(*seq))?;
+                Ok(found.flatten())
+            };
+            places.iter().map(find).collect()
         }
         Engine::Postgres => {
             let find = sql(
@@ -131,8 +118,13 @@ pub fn hashes_at(db: &mut Db, places: &[(AccountId, i64)]) -> Result<Vec<Option<
             );
             let accounts = places.iter().map(|(account, _)| Some(account.get())).collect();
             let seqs = places.iter().map(|(_, seq)| Some(*seq)).collect();
-            db.rows(&find.bind(Column::Ints(accounts)).bind(Column::Ints(seqs)))?
+            db.rows(&find.bind(Column::Ints(accounts)).bind(Column::Ints(seqs)))
         }
-    };
-    Ok(hashes.into_iter().map(|Hash(hash)| hash).collect())
+    }
+}
+
+impl FromRow for Option<ChainHash> {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(columns.optional_hash()?.map(ChainHash::from_bytes))
+    }
 }

@@ -79,14 +79,7 @@ pub fn waiting(db: &mut Db, now: Timestamp) -> Result<Waiting, DbError> {
 
 /// How many alerts of that severity are open, and how many of them nobody has taken notice of.
 pub fn open_alerts(db: &mut Db, severity: Severity) -> Result<(i64, i64), DbError> {
-    struct Counts(i64, i64);
-    impl FromRow for Counts {
-        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-            Ok(Self(columns.int()?, columns.int()?))
-        }
-    }
     let select =
         sql("SELECT COUNT(*), COUNT(*) - COUNT(acknowledged_at) FROM alerts WHERE closed_at IS NULL AND severity = ?");
-    let counts: Option<Counts> = db.row(&select.bind(severity.name()))?;
-    Ok(counts.map_or((0, 0), |Counts(open, unnoticed)| (open, unnoticed)))
+    Ok(db.row(&select.bind(severity.name()))?.unwrap_or((0, 0)))
 }

@@ -4,7 +4,7 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql};
+use super::statement::{Columns, FromRow, sql, sql_of_accounts};
 use crate::domain::account::AccountId;
 use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
@@ -93,30 +93,20 @@ pub struct OperationFilter {
 
 /// Newest first; of the same moment, the one recorded last.
 pub fn operations_list(db: &mut Db, filter: &OperationFilter) -> Result<Vec<Act>, DbError> {
-    let mut text = format!("SELECT {COLUMNS} FROM operations WHERE 1 = 1");
-    let conditions = [
-        (filter.account.is_some(), " AND account_id = ?"),
-        (filter.command.is_some(), " AND command = ?"),
-        (filter.since.is_some(), " AND at >= ?"),
-        (filter.until.is_some(), " AND at < ?"),
-    ];
-    text.extend(
-        conditions
-            .iter()
-            .filter(|(given, _)| *given)
-            .map(|(_, condition)| *condition),
-    );
+    let list = sql(format!("SELECT {COLUMNS} FROM operations WHERE 1 = 1"))
+        .given("account_id = ?", filter.account.map(AccountId::get))
+        .given("command = ?", filter.command.as_deref())
+        .given("at >= ?", filter.since.map(Timestamp::micros))
+        .given("at < ?", filter.until.map(Timestamp::micros));
     // An id grows with the time at which it was recorded.
-    text.push_str(" ORDER BY at DESC, id DESC LIMIT ?");
-    let mut statement = sql(text);
-    if let Some(account) = filter.account {
-        statement = statement.bind(account.get());
-    }
-    if let Some(command) = &filter.command {
-        statement = statement.bind(command.as_str());
-    }
-    for time in [filter.since, filter.until].into_iter().flatten() {
-        statement = statement.bind(time.micros());
-    }
-    db.rows(&statement.bind(filter.limit))
+    db.rows(&list.first("at DESC, id DESC", filter.limit))
+}
+
+/// The acts by those commands on the accounts with ids in `first..=last`, in the order of their recording.
+pub fn operations_by(db: &mut Db, accounts: (i64, i64), commands: &[&'static str]) -> Result<Vec<Act>, DbError> {
+    let select = format!(
+        "SELECT {COLUMNS} FROM operations WHERE account_id BETWEEN ? AND ? AND command IN ('{}') ORDER BY id",
+        commands.join("', '")
+    );
+    db.rows(&sql_of_accounts(&select, accounts))
 }

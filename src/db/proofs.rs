@@ -184,8 +184,7 @@ pub fn strays(db: &mut Db, first: i64, last: i64) -> Result<Vec<AccountId>, DbEr
         )
     };
     let strays = format!("{} UNION {} ORDER BY 1", of("balances"), of("proofs"));
-    let ids: Vec<i64> = db.rows(&sql_of_accounts(&strays, (first, last)))?;
-    Ok(ids.into_iter().map(AccountId::new).collect())
+    db.rows(&sql_of_accounts(&strays, (first, last)))
 }
 
 /// Proofs in one statement on SQLite, whose statements have a limited number of values.

@@ -83,10 +83,7 @@ fn read_pending(columns: &mut impl Columns) -> deserialize::Result<Option<Pendin
 impl FromRow for Purchase {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            id: PurchaseId {
-                account: AccountId::new(columns.int()?),
-                number: columns.int()?,
-            },
+            id: PurchaseId::from_row(columns)?,
             paid: read_paid(columns)?.ok_or("a purchase was not paid")?,
             credits: Minor::new(columns.int()?),
             created_at: Timestamp::from_micros(columns.int()?),
@@ -180,20 +177,8 @@ pub struct PurchaseFilter {
 
 /// Newest first.
 pub fn purchases_list(db: &mut Db, filter: &PurchaseFilter) -> Result<Vec<Purchase>, DbError> {
-    let mut text = format!("SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE 1 = 1");
-    if filter.account.is_some() {
-        text.push_str(" AND p.account_id = ?");
-    }
-    if filter.state.is_some() {
-        text.push_str(" AND c.state = ?");
-    }
-    text.push_str(" ORDER BY p.created_at DESC, p.account_id DESC, p.number DESC LIMIT ?");
-    let mut statement = sql(text);
-    if let Some(account) = filter.account {
-        statement = statement.bind(account.get());
-    }
-    if let Some(state) = filter.state {
-        statement = statement.bind(state.name());
-    }
-    db.rows(&statement.bind(filter.limit))
+    let list = sql(format!("SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE 1 = 1"))
+        .given("p.account_id = ?", filter.account.map(AccountId::get))
+        .given("c.state = ?", filter.state.map(CreditState::name));
+    db.rows(&list.first("p.created_at DESC, p.account_id DESC, p.number DESC", filter.limit))
 }

@@ -17,12 +17,8 @@ pub(super) const COLUMNS: &str = "account_id, number, amount, method, status, cr
 
 impl FromRow for Recharge {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let id = RechargeId {
-            account: AccountId::new(columns.int()?),
-            number: columns.int()?,
-        };
         Ok(Self {
-            id,
+            id: RechargeId::from_row(columns)?,
             amount: Amount::new(Minor::new(columns.int()?)).ok_or("a recharge has an impossible amount")?,
             method: PaymentMethod::parse(&columns.text()?)?,
             status: RechargeStatus::parse(&columns.text()?).ok_or("a recharge has an unknown status")?,
@@ -94,30 +90,19 @@ pub struct RechargeFilter {
 
 /// Newest first.
 pub fn recharges_list(db: &mut Db, filter: &RechargeFilter) -> Result<Vec<Recharge>, DbError> {
-    let mut text = format!("SELECT {COLUMNS} FROM recharges WHERE 1 = 1");
-    if filter.account.is_some() {
-        text.push_str(" AND account_id = ?");
-    }
-    let by_time = filter.status.and_then(|(status, _)| match status {
-        RechargeStatus::Pending => Some(" AND status = ? AND (expires_at IS NULL OR expires_at > ?)"),
-        RechargeStatus::Expired => Some(" AND (status = ? OR (status = 'pending' AND expires_at <= ?))"),
-        _ => None,
-    });
-    if filter.status.is_some() {
-        text.push_str(by_time.unwrap_or(" AND status = ?"));
-    }
-    text.push_str(" ORDER BY created_at DESC, account_id DESC, number DESC LIMIT ?");
-    let mut statement = sql(text);
-    if let Some(account) = filter.account {
-        statement = statement.bind(account.get());
-    }
+    let mut list = sql(format!("SELECT {COLUMNS} FROM recharges WHERE 1 = 1"));
+    list = list.given("account_id = ?", filter.account.map(AccountId::get));
     if let Some((status, now)) = filter.status {
-        statement = statement.bind(status.name());
-        if by_time.is_some() {
-            statement = statement.bind(now.micros());
-        }
+        let now = now.micros();
+        list = match status {
+            RechargeStatus::Pending => list.and("status = 'pending' AND (expires_at IS NULL OR expires_at > ?)", now),
+            RechargeStatus::Expired => {
+                list.and("(status = 'expired' OR (status = 'pending' AND expires_at <= ?))", now)
+            }
+            _ => list.and("status = ?", status.name()),
+        };
     }
-    db.rows(&statement.bind(filter.limit))
+    db.rows(&list.first("created_at DESC, account_id DESC, number DESC", filter.limit))
 }
 
 /// Pending recharges whose time had run out at `now`, in order of id after `after`.
@@ -127,15 +112,6 @@ pub fn recharges_overdue(
     after: (i64, i64),
     limit: i64,
 ) -> Result<Vec<RechargeId>, DbError> {
-    struct Row(RechargeId);
-    impl FromRow for Row {
-        fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-            Ok(Self(RechargeId {
-                account: AccountId::new(columns.int()?),
-                number: columns.int()?,
-            }))
-        }
-    }
     let select = sql(
         "SELECT account_id, number FROM recharges WHERE status = 'pending' AND expires_at <= ? \
          AND (account_id > ? OR (account_id = ? AND number > ?)) ORDER BY account_id, number LIMIT ?",
@@ -145,6 +121,5 @@ pub fn recharges_overdue(
     .bind(after.0)
     .bind(after.1)
     .bind(limit);
-    let rows: Vec<Row> = db.rows(&select)?;
-    Ok(rows.into_iter().map(|Row(id)| id).collect())
+    db.rows(&select)
 }

@@ -7,13 +7,14 @@ use super::connection::Db;
 use super::entries::{bind_note, read_note};
 use super::error::DbError;
 use super::purchases::{bind_deactivation, read_deactivation};
-use super::snapshot::{ACCOUNT_COLUMNS, read_account};
-use super::statement::{Columns, FromRow, Numbered, sql};
+use super::snapshot::ACCOUNT_COLUMNS;
+use super::statement::{Columns, FromRow, Numbered, in_accounts, sql, sql_of_accounts};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::calendar::{Every, Schedule};
+use crate::domain::intent::IntentState;
 use crate::domain::money::{Amount, Minor};
 use crate::domain::purchase::Deactivation;
-use crate::domain::recurring::{Due, RecurringCharge, RecurringId, RecurringState, Refused};
+use crate::domain::recurring::{Due, KEY_PREFIX, RecurringCharge, RecurringId, RecurringState, Refused};
 use crate::domain::text::{Actor, Description, IdempotencyKey, Service};
 use crate::domain::time::Timestamp;
 
@@ -37,15 +38,21 @@ fn read_next(columns: &mut impl Columns) -> deserialize::Result<Option<Due>> {
     let try_at = columns.optional_int()?.map(Timestamp::from_micros);
     let first_at = columns.optional_int()?.map(Timestamp::from_micros);
     let times = columns.int()?;
-    let (Some(on), Some(at), Some(try_at)) = (on, at, try_at) else {
-        return Ok(None);
+    let refused = match (first_at, times) {
+        (Some(first_at), 1..) => Some(Refused { first_at, times }),
+        (None, 0) => None,
+        _ => return Err("a recurring charge was refused an impossible number of times".into()),
     };
-    Ok(Some(Due {
-        on,
-        at,
-        try_at,
-        refused: first_at.map(|first_at| Refused { first_at, times }),
-    }))
+    match (on, at, try_at) {
+        (Some(on), Some(at), Some(try_at)) => Ok(Some(Due {
+            on,
+            at,
+            try_at,
+            refused,
+        })),
+        (None, None, None) if refused.is_none() => Ok(None),
+        _ => Err("a recurring charge has half of a next period".into()),
+    }
 }
 
 fn read_date(columns: &mut impl Columns) -> deserialize::Result<Option<NaiveDate>> {
@@ -55,10 +62,7 @@ fn read_date(columns: &mut impl Columns) -> deserialize::Result<Option<NaiveDate
 /// What cannot be read is told with the id.
 impl FromRow for RecurringCharge {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let id = RecurringId {
-            account: AccountId::new(columns.int()?),
-            number: columns.int()?,
-        };
+        let id = RecurringId::from_row(columns)?;
         Self::read(id, columns).map_err(|error| format!("{id}: {error}").into())
     }
 }
@@ -188,7 +192,7 @@ impl FromRow for RecurringView {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
             charge: RecurringCharge::from_row(columns)?,
-            account: read_account(columns)?,
+            account: Account::from_row(columns)?,
         })
     }
 }
@@ -209,22 +213,15 @@ fn with_account() -> String {
 
 /// In order of account and number.
 pub fn recurring_list(db: &mut Db, filter: &RecurringFilter) -> Result<Vec<RecurringView>, DbError> {
-    let mut text = format!("{} WHERE 1 = 1", with_account());
-    if filter.account.is_some() {
-        text.push_str(" AND r.account_id = ?");
-    }
-    text.push_str(match filter.state {
-        None => "",
-        Some(RecurringState::Active) => " AND r.next_on IS NOT NULL",
-        Some(RecurringState::Ended) => " AND r.next_on IS NULL AND r.cancelled_at IS NULL",
-        Some(RecurringState::Cancelled) => " AND r.cancelled_at IS NOT NULL",
-    });
-    text.push_str(" ORDER BY r.account_id, r.number LIMIT ?");
-    let mut statement = sql(text);
-    if let Some(account) = filter.account {
-        statement = statement.bind(account.get());
-    }
-    db.rows(&statement.bind(filter.limit))
+    let state = match filter.state {
+        None => "1 = 1",
+        Some(RecurringState::Active) => "r.next_on IS NOT NULL",
+        Some(RecurringState::Ended) => "r.next_on IS NULL AND r.cancelled_at IS NULL",
+        Some(RecurringState::Cancelled) => "r.cancelled_at IS NOT NULL",
+    };
+    let list = sql(format!("{} WHERE {state}", with_account()));
+    let list = list.given("r.account_id = ?", filter.account.map(AccountId::get));
+    db.rows(&list.first("r.account_id, r.number", filter.limit))
 }
 
 /// What is to be tried at `now`, in order of account and number after `after`.
@@ -251,6 +248,52 @@ pub fn recurring_due(
 pub fn recurring_due_count(db: &mut Db, now: Timestamp) -> Result<i64, DbError> {
     let count = sql("SELECT COUNT(*) FROM recurring_charges WHERE try_at <= ?").bind(now.micros());
     Ok(db.row(&count)?.unwrap_or(0))
+}
+
+/// All of the accounts with ids in `first..=last`, in order of account and number.
+pub fn recurring_between(db: &mut Db, accounts: (i64, i64)) -> Result<Vec<Numbered<RecurringCharge>>, DbError> {
+    let select = format!(
+        "SELECT r.account_id, r.number, {COLUMNS} FROM recurring_charges r WHERE r.account_id BETWEEN ? AND ? \
+         ORDER BY r.account_id, r.number"
+    );
+    db.rows(&sql_of_accounts(&select, accounts))
+}
+
+/// An attempt to charge a period, under the key that names it.
+#[derive(Clone, Debug)]
+pub struct PeriodAttempt {
+    pub id: RecurringId,
+    pub key: String,
+    pub applied: bool,
+    pub payload: String,
+}
+
+impl FromRow for PeriodAttempt {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok(Self {
+            id: RecurringId::from_row(columns)?,
+            key: columns.text()?,
+            applied: columns.text()? == IntentState::Applied.name(),
+            payload: columns.text()?,
+        })
+    }
+}
+
+/// Hands over what was applied or refused in the name of recurring charges of the accounts with ids in `first..=last`.
+pub fn period_attempts<E: From<DbError>>(
+    db: &mut Db,
+    accounts: (i64, i64),
+    each: impl FnMut(PeriodAttempt) -> Result<(), E>,
+) -> Result<(), E> {
+    // Every key in a name begins with it and a colon, which a semicolon follows.
+    let name = format!("'{KEY_PREFIX}c' || r.account_id || '-' || r.number");
+    let select = format!(
+        "SELECT r.account_id, r.number, i.idempotency_key, i.state, i.payload FROM recurring_charges r JOIN intents i \
+         ON i.account_id = r.account_id AND i.idempotency_key > {name} || ':' AND i.idempotency_key < {name} || ';' \
+         WHERE r.account_id {accounts} AND i.account_id {accounts} AND i.state IN ('applied', 'refused')",
+        accounts = in_accounts(accounts)
+    );
+    db.connection.stream(&sql(select), each)
 }
 
 /// The active ones of the accounts with ids in `first..=last`, in order of account and number.

@@ -5,7 +5,6 @@
 
 use diesel::deserialize;
 
-use super::accounts::read_unit;
 use super::connection::Db;
 use super::entries::{read_wide, wide_sum};
 use super::error::DbError;
@@ -104,7 +103,7 @@ fn read_day(columns: &mut impl Columns) -> deserialize::Result<Timestamp> {
 impl FromRow for DayMoved {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            currency: read_unit(columns)?,
+            currency: Currency::from_row(columns)?,
             day: read_day(columns)?,
             kind: EntryKind::parse(&columns.text()?).ok_or("an entry has an unknown kind")?,
             counter_account: columns.text()?,
@@ -137,7 +136,7 @@ impl FromRow for AccountDay {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
             account: AccountId::new(columns.int()?),
-            currency: read_unit(columns)?,
+            currency: Currency::from_row(columns)?,
             day: read_day(columns)?,
             sums: read_sums(columns)?,
         })
@@ -203,7 +202,7 @@ pub struct Standing {
 impl FromRow for Standing {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            currency: read_unit(columns)?,
+            currency: Currency::from_row(columns)?,
             sums: read_sums(columns)?,
         })
     }
@@ -233,7 +232,7 @@ pub struct Stop {
 impl FromRow for Stop {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            currency: read_unit(columns)?,
+            currency: Currency::from_row(columns)?,
             suspended_at: Timestamp::from_micros(columns.int()?),
             resumed_at: columns.optional_int()?.map(Timestamp::from_micros),
             balance: Minor::new(columns.int()?),
@@ -248,17 +247,12 @@ pub fn stops<E: From<DbError>>(
     currency: Option<&CurrencyCode>,
     each: impl FnMut(Stop) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut text = String::from(
+    let select = sql(
         "SELECT a.currency, a.exponent, s.suspended_at, s.resumed_at, s.balance FROM suspensions s \
          JOIN accounts a ON a.id = s.account_id WHERE s.suspended_at < ?",
-    );
-    if currency.is_some() {
-        text.push_str(" AND a.currency = ?");
-    }
-    let mut select = sql(text).bind(until.micros());
-    if let Some(currency) = currency {
-        select = select.bind(currency.as_str());
-    }
+    )
+    .bind(until.micros())
+    .given("a.currency = ?", currency.map(CurrencyCode::as_str));
     db.connection.stream(&select, each)
 }
 

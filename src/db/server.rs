@@ -133,19 +133,15 @@ pub enum Rights {
     None,
 }
 
-struct Role(String, Rights);
-
-impl FromRow for Role {
+impl FromRow for Rights {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let name = columns.text()?;
-        let rights = match columns.int()? {
-            4 => Rights::Superuser,
-            3 => Rights::Owner,
-            2 => Rights::Append,
-            1 => Rights::Read,
-            _ => Rights::None,
-        };
-        Ok(Self(name, rights))
+        Ok(match columns.int()? {
+            4 => Self::Superuser,
+            3 => Self::Owner,
+            2 => Self::Append,
+            1 => Self::Read,
+            _ => Self::None,
+        })
     }
 }
 
@@ -154,13 +150,12 @@ pub fn role(db: &mut Db) -> Result<Option<(String, Rights)>, DbError> {
     if db.is_sqlite() {
         return Ok(None);
     }
-    let role: Option<Role> = db.row(&sql(
+    db.row(&sql(
         "SELECT CAST(r.rolname AS TEXT), CAST(CASE WHEN r.rolsuper THEN 4 WHEN pg_has_role(c.relowner, 'USAGE') THEN 3 \
          WHEN has_table_privilege(c.oid, 'INSERT') THEN 2 WHEN has_table_privilege(c.oid, 'SELECT') THEN 1 \
          ELSE 0 END AS BIGINT) \
          FROM pg_class c, pg_roles r WHERE c.oid = to_regclass('entries') AND r.rolname = current_user",
-    ))?;
-    Ok(role.map(|Role(name, rights)| (name, rights)))
+    ))
 }
 
 /// How many attempts have been pending since before that moment. Reads all of them.

@@ -37,7 +37,7 @@ macro_rules! state_columns {
     };
 }
 
-/// The columns that [`read_account`] reads, from `accounts a`.
+/// The columns of an [`Account`], from `accounts a`.
 pub(super) const ACCOUNT_COLUMNS: &str = account_columns!();
 
 /// The columns that [`read_state`] reads, from `balances b`.
@@ -143,24 +143,15 @@ impl SnapshotRow {
     /// A balance row that does not repeat the last entry is not built upon: the damage would go into the journal.
     pub(super) fn checked(self) -> Result<Located, DbError> {
         let account = self.account;
-        let drifted = |what: &str| {
-            DbError::Integrity(format!(
-                "{what} of user {} in {}; nothing was done; run `ledger verify-sync --user-id {} --currency {} --fix`",
-                account.user_id,
-                account.currency.code(),
-                account.user_id,
-                account.currency.code(),
-            ))
-        };
         let Some(state) = self.row else {
-            return Err(drifted("there is no balance row"));
+            return Err(without_row(&account));
         };
         let repeats = match self.last_entry {
             Some((hash, after)) => hash == state.chain_head && after == state.figures.standing(),
             None => state == State::default(),
         };
         if !repeats {
-            return Err(drifted("the balance row does not match the last entry"));
+            return Err(drifted("the balance row does not match the last entry", &account));
         }
         Ok(Located {
             account: Arc::new(account),
@@ -169,10 +160,25 @@ impl SnapshotRow {
     }
 }
 
+/// What is told of an account whose balance row is missing.
+pub fn without_row(account: &Account) -> DbError {
+    drifted("there is no balance row", account)
+}
+
+fn drifted(what: &str, account: &Account) -> DbError {
+    let (user_id, currency) = (&account.user_id, account.currency.code());
+    DbError::Integrity(format!(
+        "{what} of user {user_id} in {currency}; nothing was done; \
+         run `ledger verify-sync --user-id {user_id} --currency {currency} --fix`"
+    ))
+}
+
 /// What cannot be read is told with the account's number.
-pub(super) fn read_account(columns: &mut impl Columns) -> deserialize::Result<Account> {
-    let id = AccountId::new(columns.int()?);
-    read_account_of(id, columns).map_err(|error| format!("account {id}: {error}").into())
+impl FromRow for Account {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        let id = AccountId::from_row(columns)?;
+        read_account_of(id, columns).map_err(|error| format!("account {id}: {error}").into())
+    }
 }
 
 fn read_account_of(id: AccountId, columns: &mut impl Columns) -> deserialize::Result<Account> {
@@ -233,7 +239,7 @@ pub(super) fn read_state(columns: &mut impl Columns) -> deserialize::Result<Opti
 
 impl FromRow for SnapshotRow {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let account = read_account(columns)?;
+        let account = Account::from_row(columns)?;
         let row = read_state(columns)?;
         let hash = columns.optional_hash()?;
         let after = [

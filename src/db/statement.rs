@@ -199,6 +199,38 @@ pub fn known<'a, K: Known>() -> Statement<'a, K> {
     Statement::of(SqlText::Pieces(K::pieces()))
 }
 
+/// For lists: what is left out of one is neither in its text nor among its values.
+impl<'a> Statement<'a> {
+    /// A condition more, behind those there are.
+    #[must_use]
+    pub fn and(self, condition: &str, value: impl Into<Bind<'a>>) -> Self {
+        self.then(" AND ").then(condition).bind(value)
+    }
+
+    /// The same, if there is a value to ask for.
+    #[must_use]
+    pub fn given(self, condition: &str, value: Option<impl Into<Bind<'a>>>) -> Self {
+        match value {
+            Some(value) => self.and(condition, value),
+            None => self,
+        }
+    }
+
+    /// The first rows alone in that order.
+    #[must_use]
+    pub fn first(self, order: &str, limit: i64) -> Self {
+        self.then(" ORDER BY ").then(order).then(" LIMIT ?").bind(limit)
+    }
+
+    fn then(mut self, text: &str) -> Self {
+        // What is known by its type has its whole text, and none of these functions.
+        if let SqlText::Whole(whole) = &mut self.text {
+            whole.to_mut().push_str(text);
+        }
+        self
+    }
+}
+
 impl<'a, K> Statement<'a, K> {
     fn of(text: SqlText) -> Self {
         Self {
@@ -358,7 +390,7 @@ pub struct Unreadable(pub String);
 impl<T: FromRow> FromRow for Numbered<T> {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            account: AccountId::new(columns.int()?),
+            account: AccountId::from_row(columns)?,
             number: columns.int()?,
             row: T::from_row(columns).map_err(|error| Unreadable(error.to_string())),
         })
@@ -477,8 +509,32 @@ impl FromRow for i64 {
     }
 }
 
+impl FromRow for Option<i64> {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        columns.optional_int()
+    }
+}
+
 impl FromRow for String {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         columns.text()
+    }
+}
+
+impl FromRow for AccountId {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        columns.int().map(Self::new)
+    }
+}
+
+impl<A: FromRow, B: FromRow> FromRow for (A, B) {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok((A::from_row(columns)?, B::from_row(columns)?))
+    }
+}
+
+impl<A: FromRow, B: FromRow, C: FromRow> FromRow for (A, B, C) {
+    fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
+        Ok((A::from_row(columns)?, B::from_row(columns)?, C::from_row(columns)?))
     }
 }

@@ -78,17 +78,8 @@ pub struct SuspensionFilter {
 
 /// Newest first.
 pub fn suspensions_list(db: &mut Db, filter: &SuspensionFilter) -> Result<Vec<Suspension>, DbError> {
-    let mut text = format!("SELECT {COLUMNS} FROM suspensions WHERE 1 = 1");
-    if filter.account.is_some() {
-        text.push_str(" AND account_id = ?");
-    }
-    if filter.active {
-        text.push_str(" AND resumed_at IS NULL");
-    }
-    text.push_str(" ORDER BY suspended_at DESC, account_id DESC, number DESC LIMIT ?");
-    let mut statement = sql(text);
-    if let Some(account) = filter.account {
-        statement = statement.bind(account.get());
-    }
-    db.rows(&statement.bind(filter.limit))
+    let active = if filter.active { "resumed_at IS NULL" } else { "1 = 1" };
+    let list = sql(format!("SELECT {COLUMNS} FROM suspensions WHERE {active}"))
+        .given("account_id = ?", filter.account.map(AccountId::get));
+    db.rows(&list.first("suspended_at DESC, account_id DESC, number DESC", filter.limit))
 }

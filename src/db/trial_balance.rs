@@ -2,7 +2,6 @@
 
 use diesel::deserialize;
 
-use super::accounts::read_unit;
 use super::connection::Db;
 use super::entries::{read_wide, wide_sum};
 use super::error::DbError;
@@ -30,7 +29,7 @@ pub struct Turnover {
 
 impl FromRow for Turnover {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let currency = read_unit(columns)?;
+        let currency = Currency::from_row(columns)?;
         let counter_account = columns.text()?;
         let mut sides = || {
             Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Sides {
@@ -95,7 +94,7 @@ pub struct Stored {
 impl FromRow for Stored {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
         Ok(Self {
-            currency: read_unit(columns)?,
+            currency: Currency::from_row(columns)?,
             balance: read_wide(columns)?,
             held: read_wide(columns)?,
             debt: read_wide(columns)?,

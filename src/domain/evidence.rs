@@ -211,6 +211,12 @@ fn may_make_nothing(operation: OperationKind, payload: &Asked<'_>) -> bool {
     }
 }
 
+/// What is said of those that do not hold.
+pub(super) fn failing<const N: usize>(statements: [(bool, &'static str); N]) -> Vec<&'static str> {
+    let failing = statements.into_iter().filter(|(right, _)| !right);
+    failing.map(|(_, what)| what).collect()
+}
+
 /// The fields of a payload.
 pub(super) struct Asked<'a> {
     pub(super) fields: Map<String, Value>,

@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod account;
+pub mod agreed;
 pub mod alert;
 pub mod anchor;
 pub mod balance;

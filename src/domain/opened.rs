@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::currency::{Currency, CurrencyCode};
-use super::evidence::Asked;
+use super::evidence::{Asked, failing};
 use super::money::Amount;
 use super::time::Timestamp;
 
@@ -133,9 +133,4 @@ impl Granted {
 fn later(at: i64, milliseconds: Option<i64>) -> Option<i64> {
     let span = milliseconds.and_then(TimeDelta::try_milliseconds)?;
     Some(Timestamp::from_micros(at).after(span).micros())
-}
-
-fn failing<const N: usize>(statements: [(bool, &'static str); N]) -> Vec<&'static str> {
-    let failing = statements.into_iter().filter(|(right, _)| !right);
-    failing.map(|(_, what)| what).collect()
 }

@@ -1,12 +1,12 @@
 //! Access that charges have paid for: has somebody got it, and who has got what.
 
 use super::Ledger;
-use super::account::find;
+use super::account::chosen;
 use super::error::LedgerError;
 use crate::db::access::{self, GrantFilter};
 use crate::db::accounts;
 use crate::domain::access::{AccessGrant, GrantStatus};
-use crate::domain::account::{Account, AccountId};
+use crate::domain::account::Account;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::text::{Resource, UserId};
 use crate::domain::time::Timestamp;
@@ -87,10 +87,7 @@ pub struct GrantQuery {
 /// Newest first.
 pub fn list(ledger: &mut Ledger, query: &GrantQuery) -> Result<Vec<GrantView>, LedgerError> {
     let now = ledger.now();
-    let account: Option<AccountId> = match &query.account {
-        Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
-        None => None,
-    };
+    let account = chosen(ledger, query.account.as_ref())?;
     let filter = GrantFilter {
         account,
         resource: query.resource.as_ref(),

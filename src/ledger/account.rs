@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::Ledger;
 use super::clock::unique_name;
 use super::error::LedgerError;
-use crate::db::accounts::{self, Listed, NewAccount};
+pub use crate::db::accounts::Listed;
+use crate::db::accounts::{self, NewAccount};
 use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
 use crate::db::{Db, DbError, snapshot};
@@ -45,7 +46,7 @@ pub fn create(ledger: &mut Ledger, request: &Create) -> Result<(AccountView, boo
     let created = write(&mut ledger.db, "account create", |db| {
         insert(db, &new, ("account create", &actor))
     })?;
-    let view = find(ledger, &request.user_id, request.currency.code())?;
+    let view = show(ledger, &request.user_id, request.currency.code())?;
     Ok((view, created))
 }
 
@@ -79,14 +80,30 @@ pub(super) fn insert(db: &mut Db, new: &NewAccount, (command, actor): (&str, &Ac
     Ok(true)
 }
 
-/// The account of that user and currency, its balance row as stored.
-pub fn find(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -> Result<AccountView, LedgerError> {
-    let found = accounts::accounts_of_user(&mut ledger.db, user_id, Some(currency))?;
-    found.into_iter().next().map(view).ok_or_else(|| {
+/// The account of that user and currency.
+pub fn find(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -> Result<Account, LedgerError> {
+    Ok(look_up(&mut ledger.db, user_id, currency)?.account)
+}
+
+/// The account with its figures, its balance row as stored.
+pub fn show(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -> Result<AccountView, LedgerError> {
+    view(look_up(&mut ledger.db, user_id, currency)?)
+}
+
+fn look_up(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Listed, LedgerError> {
+    let found = accounts::accounts_of_user(db, user_id, Some(currency))?;
+    found.into_iter().next().ok_or_else(|| {
         LedgerError::NotFound(format!(
             "user {user_id} has no {currency} account; create it with `ledger account create`"
         ))
     })
+}
+
+/// The account that a list is of; `None` where it is of all.
+pub fn chosen(ledger: &mut Ledger, account: Option<&(UserId, CurrencyCode)>) -> Result<Option<AccountId>, LedgerError> {
+    account
+        .map(|(user_id, currency)| Ok(find(ledger, user_id, currency)?.id))
+        .transpose()
 }
 
 /// Whose account it is, and in which currency.
@@ -95,12 +112,16 @@ pub fn owner_of(ledger: &mut Ledger, id: AccountId) -> Result<Option<(UserId, Cu
     Ok(listed.map(|listed| (listed.account.user_id, listed.account.currency)))
 }
 
-pub(super) fn view(listed: Listed) -> AccountView {
-    let state = listed.stored.unwrap_or_default();
-    AccountView {
-        account: listed.account,
-        figures: state.figures,
-        last_seq: state.last_seq,
+/// Without a balance row nobody can tell what there is: that it was nothing would be a lie.
+pub(super) fn view(listed: Listed) -> Result<AccountView, LedgerError> {
+    let Listed { account, stored } = listed;
+    match stored {
+        None => Err(snapshot::without_row(&account).into()),
+        Some(state) => Ok(AccountView {
+            account,
+            figures: state.figures,
+            last_seq: state.last_seq,
+        }),
     }
 }
 
@@ -113,8 +134,8 @@ pub struct AccountFilter {
     pub limit: usize,
 }
 
-/// In order of creation.
-pub fn list(ledger: &mut Ledger, filter: &AccountFilter) -> Result<Vec<AccountView>, LedgerError> {
+/// In order of creation, also those whose balance row is missing.
+pub fn list(ledger: &mut Ledger, filter: &AccountFilter) -> Result<Vec<Listed>, LedgerError> {
     let mut shown = Vec::new();
     let mut after = filter.after;
     while shown.len() < filter.limit {
@@ -127,7 +148,7 @@ pub fn list(ledger: &mut Ledger, filter: &AccountFilter) -> Result<Vec<AccountVi
                 .as_ref()
                 .is_none_or(|code| listed.account.currency.code() == code)
         };
-        shown.extend(page.into_iter().filter(wanted).map(view));
+        shown.extend(page.into_iter().filter(wanted));
     }
     shown.truncate(filter.limit);
     Ok(shown)
@@ -184,7 +205,7 @@ pub fn change(
     change: &Change,
     reason: Option<&Description>,
 ) -> Result<Changed, LedgerError> {
-    let id = find(ledger, user_id, currency)?.account.id;
+    let id = find(ledger, user_id, currency)?.id;
     let (actor, at) = (ledger.actor.clone(), ledger.now());
     write(&mut ledger.db, "account change", |db| {
         let located =

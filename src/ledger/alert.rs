@@ -4,7 +4,7 @@ use serde_json::json;
 use std::collections::HashSet;
 
 use super::Ledger;
-use super::account::find;
+use super::account::chosen;
 use super::clock::unique_name;
 use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
@@ -106,10 +106,7 @@ pub struct AlertQuery {
 
 /// Newest first.
 pub fn list(ledger: &mut Ledger, query: &AlertQuery) -> Result<Vec<Alert>, LedgerError> {
-    let account = match &query.account {
-        Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
-        None => None,
-    };
+    let account = chosen(ledger, query.account.as_ref())?;
     let filter = AlertFilter {
         account,
         severity: query.severity,

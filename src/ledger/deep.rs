@@ -3,6 +3,7 @@
 mod claims;
 mod intents;
 mod reading;
+mod recurring;
 
 use std::collections::HashMap;
 
@@ -185,6 +186,7 @@ impl Depths {
     ) -> Result<(), LedgerError> {
         let claims = self.intents(db, (first, last), readings, fingerprints)?;
         self.records(db, (first, last), readings)?;
+        self.recurring(db, (first, last), readings)?;
         for (account, reading) in readings {
             if let Some(seq) = reading.unasked {
                 self.issue(

@@ -17,7 +17,7 @@ pub fn lose_balance_update<T>(
     currency: &CurrencyCode,
     work: impl FnOnce(&mut Ledger) -> Result<T, LedgerError>,
 ) -> Result<T, LedgerError> {
-    let account = find(ledger, user_id, currency)?.account;
+    let account = find(ledger, user_id, currency)?;
     let lost = || DbError::Integrity("the balance row to lose is not there".into());
     let before = balance_lock(&mut ledger.db, account.id)?
         .and_then(|stored| stored.row)

@@ -94,7 +94,7 @@ pub fn forecast(ledger: &mut Ledger, query: &Query, progress: &dyn Progress) -> 
         list: Vec::new(),
     };
     if let Some((user_id, currency)) = &query.account {
-        let id = find(ledger, user_id, currency)?.account.id;
+        let id = find(ledger, user_id, currency)?.id;
         let listed = accounts::account_by_id(&mut ledger.db, id)?;
         look(ledger, query, listed.into_iter().collect(), &mut report)?;
         return Ok(report);

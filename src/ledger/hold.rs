@@ -1,7 +1,7 @@
 //! Holds by their id: whose they are, expiring, listing.
 
 use super::Ledger;
-use super::account::find;
+use super::account::chosen;
 use super::error::LedgerError;
 use super::post::{Answer, Request, post};
 use crate::db::accounts;
@@ -60,10 +60,7 @@ pub struct HoldQuery {
 
 /// Newest first.
 pub fn list(ledger: &mut Ledger, query: &HoldQuery) -> Result<Vec<HoldView>, LedgerError> {
-    let account = match &query.account {
-        Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
-        None => None,
-    };
+    let account = chosen(ledger, query.account.as_ref())?;
     let now = ledger.now();
     let filter = HoldFilter {
         account,

@@ -34,7 +34,7 @@ pub fn balance_at(
     currency: &CurrencyCode,
     at: Timestamp,
 ) -> Result<AccountView, LedgerError> {
-    let account = find(ledger, user_id, currency)?.account;
+    let account = find(ledger, user_id, currency)?;
     let (last_seq, figures) = read(&mut ledger.db, |db| -> Result<_, LedgerError> {
         let last_seq = entries::entries_last_seq_at(db, account.id, at)?;
         let summed = entries::entries_summed_through(db, account.id, last_seq)?;
@@ -62,7 +62,7 @@ pub fn history(
     currency: &CurrencyCode,
     filter: &HistoryFilter,
 ) -> Result<History, LedgerError> {
-    let account = find(ledger, user_id, currency)?.account;
+    let account = find(ledger, user_id, currency)?;
     // One more than asked tells whether there is a next page.
     let wanted = HistoryFilter {
         limit: filter.limit.saturating_add(1),
@@ -95,7 +95,7 @@ pub fn could_pay(
     currency: &CurrencyCode,
     amount: Amount,
 ) -> Result<Affordable, LedgerError> {
-    let id = find(ledger, user_id, currency)?.account.id;
+    let id = find(ledger, user_id, currency)?.id;
     let now = ledger.now();
     let operation = Operation::Charge {
         amount,
@@ -157,7 +157,7 @@ pub struct Explanation {
 }
 
 pub fn explain(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -> Result<Explanation, LedgerError> {
-    let id = find(ledger, user_id, currency)?.account.id;
+    let id = find(ledger, user_id, currency)?.id;
     let at = ledger.now();
     read(&mut ledger.db, |db| {
         let listed =
@@ -167,7 +167,7 @@ pub fn explain(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -
             open_holds: holds::holds_open_of(db, id)?,
             suspension: active(db, &listed.account)?,
             usage: usage(db, &listed.account, at)?,
-            view: view(listed),
+            view: view(listed)?,
             at,
         })
     })

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::account::find;
+use super::account::{chosen, find};
 use super::clock::unique_name;
 use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
@@ -52,10 +52,7 @@ pub struct IntentQuery {
 
 /// Newest first.
 pub fn list(ledger: &mut Ledger, query: &IntentQuery) -> Result<Vec<IntentView>, LedgerError> {
-    let account = match &query.account {
-        Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
-        None => None,
-    };
+    let account = chosen(ledger, query.account.as_ref())?;
     // Whoever is old enough was made before this moment.
     let aged = query
         .older_than
@@ -103,7 +100,7 @@ pub fn show(
     currency: &CurrencyCode,
     key: &IdempotencyKey,
 ) -> Result<KeyHistory, LedgerError> {
-    let account = find(ledger, user_id, currency)?.account;
+    let account = find(ledger, user_id, currency)?;
     read(&mut ledger.db, |db| {
         let attempts = intents_of_key(db, account.id, key)?;
         if attempts.is_empty() {
@@ -161,7 +158,7 @@ pub fn resolve(ledger: &mut Ledger, choice: &Choice, older_than: TimeDelta) -> R
     let mut resolution = Resolution::default();
     match choice {
         Choice::Key(user_id, currency, key) => {
-            let account = find(ledger, user_id, currency)?.account;
+            let account = find(ledger, user_id, currency)?;
             let attempts = intents_of_key(&mut ledger.db, account.id, key)?;
             if attempts.is_empty() {
                 return Err(unknown(user_id, key));
@@ -298,7 +295,7 @@ pub fn replay_key(
     (user_id, currency, key): (&UserId, &CurrencyCode, &IdempotencyKey),
     older_than: TimeDelta,
 ) -> Result<Answer, LedgerError> {
-    let account = find(ledger, user_id, currency)?.account;
+    let account = find(ledger, user_id, currency)?;
     let intent = intent_find(&mut ledger.db, account.id, key)?.ok_or_else(|| unknown(user_id, key))?;
     if intent.state == IntentState::Pending {
         old_enough(&intent, ledger.now(), older_than)?;
@@ -395,7 +392,7 @@ fn for_each_left(
         Ok(())
     };
     if let Some((user_id, currency)) = account {
-        let id = find(ledger, user_id, currency)?.account.id.get();
+        let id = find(ledger, user_id, currency)?.id.get();
         return in_page(ledger, (id, id));
     }
     let mut after = 0;

@@ -1,7 +1,7 @@
 //! The log of administrative acts: who did what, from where, and what it changed.
 
 use super::Ledger;
-use super::account::find;
+use super::account::chosen;
 use super::error::LedgerError;
 use crate::db::accounts::account_by_id;
 pub use crate::db::operations::Act;
@@ -31,10 +31,7 @@ pub struct ActQuery {
 
 /// Newest first.
 pub fn list(ledger: &mut Ledger, query: &ActQuery) -> Result<Vec<ActView>, LedgerError> {
-    let account = match &query.account {
-        Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
-        None => None,
-    };
+    let account = chosen(ledger, query.account.as_ref())?;
     let filter = OperationFilter {
         account,
         command: query.command.clone(),

@@ -1,7 +1,7 @@
 //! Purchases and gifts by their id: taking them back, listing them.
 
 use super::Ledger;
-use super::account::find;
+use super::account::chosen;
 use super::error::LedgerError;
 use super::post::{Answer, Request, post};
 use crate::db::accounts;
@@ -59,7 +59,7 @@ pub struct PurchaseQuery {
 /// Newest first.
 pub fn purchases(ledger: &mut Ledger, query: &PurchaseQuery) -> Result<Vec<PurchaseView>, LedgerError> {
     let filter = PurchaseFilter {
-        account: account_of(ledger, query.account.as_ref())?,
+        account: chosen(ledger, query.account.as_ref())?,
         state: query.state,
         limit: query.limit,
     };
@@ -86,7 +86,7 @@ pub fn gifts(
     account: Option<&(UserId, CurrencyCode)>,
     limit: i64,
 ) -> Result<Vec<GiftView>, LedgerError> {
-    let account = account_of(ledger, account)?;
+    let account = chosen(ledger, account)?;
     let mut views = Vec::new();
     for gift in gifts::gifts_list(&mut ledger.db, account, limit)? {
         if let Some(listed) = accounts::account_by_id(&mut ledger.db, gift.id.account)? {
@@ -97,11 +97,4 @@ pub fn gifts(
         }
     }
     Ok(views)
-}
-
-fn account_of(ledger: &mut Ledger, account: Option<&(UserId, CurrencyCode)>) -> Result<Option<AccountId>, LedgerError> {
-    match account {
-        Some((user_id, currency)) => Ok(Some(find(ledger, user_id, currency)?.account.id)),
-        None => Ok(None),
-    }
 }

@@ -1,7 +1,7 @@
 //! Recharges by their id: moving one on, listing, expiring what is overdue.
 
 use super::Ledger;
-use super::account::find;
+use super::account::chosen;
 use super::error::LedgerError;
 use super::post::{Answer, Outcome, Request, made_up_key, post};
 use crate::db::accounts;
@@ -120,10 +120,7 @@ pub struct RechargeQuery {
 
 /// Newest first.
 pub fn list(ledger: &mut Ledger, query: &RechargeQuery) -> Result<Vec<RechargeView>, LedgerError> {
-    let account = match &query.account {
-        Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
-        None => None,
-    };
+    let account = chosen(ledger, query.account.as_ref())?;
     let now = ledger.now();
     let filter = RechargeFilter {
         account,

@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 use serde_json::{Value, json};
 
 use super::Ledger;
-use super::account::find;
+use super::account::{chosen, find};
 use super::clock::unique_name;
 use super::error::LedgerError;
 use super::job;
@@ -19,6 +19,7 @@ use crate::db::recurring::{self, RecurringFilter};
 use crate::db::unit_of_work::write;
 use crate::db::{Db, DbError, accounts, snapshot};
 use crate::domain::account::{Account, AccountId};
+use crate::domain::agreed::terms;
 use crate::domain::calendar::Schedule;
 use crate::domain::code::Code;
 use crate::domain::currency::{Currency, CurrencyCode};
@@ -29,6 +30,10 @@ use crate::domain::recurring::{Due, RecurringCharge, RecurringId, RecurringState
 use crate::domain::refusal::Refusal;
 use crate::domain::text::{Actor, Description, IdempotencyKey, Service, UserId};
 use crate::domain::time::Timestamp;
+
+/// The acts on one, as they are recorded.
+pub const ADD: &str = "recurring add";
+pub const CANCEL: &str = "recurring cancel";
 
 /// The job, and whose lease keeps a cancellation out of a run.
 pub const JOB: &str = "recurring-run";
@@ -61,9 +66,9 @@ pub enum Added {
 
 /// Agrees on a recurring charge; nothing is charged yet.
 pub fn add(ledger: &mut Ledger, request: &Add) -> Result<Added, LedgerError> {
-    let id = find(ledger, &request.user_id, request.currency.code())?.account.id;
+    let id = find(ledger, &request.user_id, request.currency.code())?.id;
     let (actor, now) = (ledger.actor.clone(), ledger.now());
-    write(&mut ledger.db, "recurring add", |db| {
+    write(&mut ledger.db, ADD, |db| {
         let account = locked(db, id)?;
         // Before anything else is judged: what was agreed may lie in the past by now.
         if let Some(key) = &request.key
@@ -94,7 +99,7 @@ pub fn add(ledger: &mut Ledger, request: &Add) -> Result<Added, LedgerError> {
             key: request.key.clone(),
         };
         recurring::recurring_insert(db, &asked)?;
-        record(db, "recurring add", (&asked, &account), (&actor, now))?;
+        record(db, ADD, (&asked, &account), (&actor, now))?;
         Ok(Added::Done(RecurringView { charge: asked, account }))
     })
 }
@@ -183,7 +188,7 @@ pub fn cancel(ledger: &mut Ledger, id: RecurringId, reason: &Description) -> Res
 
 fn end(ledger: &mut Ledger, id: RecurringId, reason: &Description) -> Result<Cancelled, LedgerError> {
     let (actor, at) = (ledger.actor.clone(), ledger.now());
-    write(&mut ledger.db, "recurring cancel", |db| {
+    write(&mut ledger.db, CANCEL, |db| {
         let unknown = || LedgerError::NotFound(format!("recurring charge {id} does not exist"));
         let listed = accounts::account_by_id(db, id.account)?.ok_or_else(unknown)?;
         let how = Deactivation {
@@ -199,7 +204,7 @@ fn end(ledger: &mut Ledger, id: RecurringId, reason: &Description) -> Result<Can
         if !done {
             return Ok(Cancelled::Already(view));
         }
-        record(db, "recurring cancel", (&view.charge, &view.account), (&actor, at))?;
+        record(db, CANCEL, (&view.charge, &view.account), (&actor, at))?;
         Ok(Cancelled::Done(view))
     })
 }
@@ -210,20 +215,11 @@ fn record(
     (charge, account): (&RecurringCharge, &Account),
     (actor, at): (&Actor, Timestamp),
 ) -> Result<(), LedgerError> {
-    let agreed = |state: RecurringState| -> Value {
-        json!({
-            "recurring": charge.id.to_string(),
-            "state": state.name(),
-            "amount": account.currency.show(charge.amount.minor()).to_string(),
-            "service": charge.service.as_str(),
-            "every": charge.schedule.every.name(),
-            "on": charge.schedule.every.day_number(),
-            "at": charge.schedule.time_of_day(),
-            "timezone": charge.schedule.zone.to_string(),
-            "reason": charge.cancelled.as_ref().and_then(|how| how.why.as_ref()).map(Description::as_str),
-        })
-    };
-    let after = agreed(charge.state()).to_string();
+    let mut after = terms(charge, &account.currency);
+    let why = charge.cancelled.as_ref().and_then(|how| how.why.as_ref());
+    after.insert("state".into(), charge.state().name().into());
+    after.insert("reason".into(), why.map(Description::as_str).into());
+    let after = Value::Object(after).to_string();
     let before = charge
         .cancelled
         .is_some()
@@ -251,10 +247,7 @@ pub struct RecurringQuery {
 
 /// In order of account and number.
 pub fn list(ledger: &mut Ledger, query: &RecurringQuery) -> Result<Vec<RecurringView>, LedgerError> {
-    let account = match &query.account {
-        Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
-        None => None,
-    };
+    let account = chosen(ledger, query.account.as_ref())?;
     let filter = RecurringFilter {
         account,
         state: query.state,

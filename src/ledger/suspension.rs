@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Ledger;
-use super::account::find;
+use super::account::{chosen, find};
 use super::clock::unique_name;
 use super::error::LedgerError;
 use super::outbox;
@@ -133,7 +133,7 @@ pub fn suspend(
     currency: &CurrencyCode,
     reason: &Description,
 ) -> Result<Suspended, LedgerError> {
-    let id = find(ledger, user_id, currency)?.account.id;
+    let id = find(ledger, user_id, currency)?.id;
     let (actor, at) = (ledger.actor.clone(), ledger.now());
     write(&mut ledger.db, "suspend", |db| {
         let located =
@@ -161,7 +161,7 @@ pub fn suspend(
 
 /// Lets an account go on, whatever it was suspended for.
 pub fn resume(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -> Result<Resumed, LedgerError> {
-    let id = find(ledger, user_id, currency)?.account.id;
+    let id = find(ledger, user_id, currency)?.id;
     let (actor, at) = (ledger.actor.clone(), ledger.now());
     write(&mut ledger.db, "resume", |db| {
         let located =
@@ -209,10 +209,7 @@ pub struct SuspensionQuery {
 
 /// Newest first.
 pub fn list(ledger: &mut Ledger, query: &SuspensionQuery) -> Result<Vec<SuspensionView>, LedgerError> {
-    let account = match &query.account {
-        Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
-        None => None,
-    };
+    let account = chosen(ledger, query.account.as_ref())?;
     let filter = SuspensionFilter {
         account,
         active: query.active,

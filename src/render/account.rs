@@ -4,32 +4,35 @@ use serde_json::{Value, json};
 
 use super::document::{Block, Document};
 use crate::domain::account::Account;
+use crate::domain::balance::Figures;
 use crate::domain::currency::Currency;
-use crate::ledger::account::AccountView;
+use crate::domain::money::Minor;
+use crate::ledger::account::{AccountView, Listed};
 use crate::ledger::import::Imported;
 
 pub fn account_fields(view: &AccountView) -> Value {
-    let AccountView {
-        account,
-        figures,
-        last_seq,
-    } = view;
+    fields(&view.account, Some((&view.figures, view.last_seq)))
+}
+
+/// Without a balance row no figure is known.
+fn fields(account: &Account, known: Option<(&Figures, i64)>) -> Value {
     let amount = |minor| account.currency.show(minor).to_string();
+    let figure = |of: fn(&Figures) -> Minor| known.map(|(figures, _)| amount(of(figures)));
     json!({
         "account": account.id.get(),
         "user_id": account.user_id.as_str(),
         "currency": account.currency.code().as_str(),
-        "balance": amount(figures.balance),
-        "held": amount(figures.held),
-        "debt": amount(figures.debt),
-        "total_recharged": amount(figures.total_recharged),
-        "total_spent": amount(figures.total_spent),
-        "last_seq": last_seq,
+        "balance": figure(|figures| figures.balance),
+        "held": figure(|figures| figures.held),
+        "debt": figure(|figures| figures.debt),
+        "total_recharged": figure(|figures| figures.total_recharged),
+        "total_spent": figure(|figures| figures.total_spent),
+        "last_seq": known.map(|(_, last_seq)| last_seq),
         "locked": account.locked,
         "suspended": account.suspension.is_some(),
         "closed": account.closed,
         "low_balance_threshold": account.low_balance_threshold.map(amount),
-        "low_balance": account.is_low(figures.balance),
+        "low_balance": known.map(|(figures, _)| account.is_low(figures.balance)),
         "charges_per_minute": account.limits.charges_per_minute,
         "spend_per_day": account.limits.spend_per_day.map(|limit| amount(limit.minor())),
         "created_at": account.created_at.to_string(),
@@ -63,7 +66,7 @@ fn pairs(view: &AccountView) -> Vec<(&'static str, String)> {
         ("Debt", show(figures.debt)),
         ("Total recharged", show(figures.total_recharged)),
         ("Total spent", show(figures.total_spent)),
-        ("Status", status(view).into()),
+        ("Status", status(account).into()),
     ];
     if let Some(threshold) = account.low_balance_threshold {
         pairs.push(("Low-balance threshold", show(threshold)));
@@ -77,13 +80,13 @@ fn pairs(view: &AccountView) -> Vec<(&'static str, String)> {
     pairs
 }
 
-fn status(view: &AccountView) -> &'static str {
+fn status(account: &Account) -> &'static str {
     let Account {
         closed,
         locked,
         suspension,
         ..
-    } = &view.account;
+    } = account;
     match (closed, locked, suspension.is_some()) {
         (true, ..) => "closed",
         (false, true, true) => "locked, suspended",
@@ -93,30 +96,34 @@ fn status(view: &AccountView) -> &'static str {
     }
 }
 
-pub fn accounts(views: &[AccountView]) -> Document {
-    let table = Block::Table {
-        headers: vec!["User", "Currency", "Balance", "Held", "Debt", "Status"],
-        rows: views
-            .iter()
-            .map(|view| {
-                let amount = |minor| view.account.currency.show(minor).to_string();
-                vec![
-                    view.account.user_id.to_string(),
-                    view.account.currency.code().to_string(),
-                    amount(view.figures.balance),
-                    amount(view.figures.held),
-                    amount(view.figures.debt),
-                    status(view).into(),
-                ]
-            })
-            .collect(),
+pub fn accounts(listed: &[Listed]) -> Document {
+    let line = |Listed { account, stored }: &Listed| {
+        let amount = |of: fn(&Figures) -> Minor| match stored {
+            Some(state) => account.currency.show(of(&state.figures)).to_string(),
+            None => "missing".into(),
+        };
+        vec![
+            account.user_id.to_string(),
+            account.currency.code().to_string(),
+            amount(|figures| figures.balance),
+            amount(|figures| figures.held),
+            amount(|figures| figures.debt),
+            status(account).into(),
+        ]
     };
-    Document::list(
-        "account-list",
-        "accounts",
-        views.iter().map(account_fields).collect(),
-        vec![table],
-    )
+    let mut human = vec![Block::Table {
+        headers: vec!["User", "Currency", "Balance", "Held", "Debt", "Status"],
+        rows: listed.iter().map(line).collect(),
+    }];
+    if listed.iter().any(|one| one.stored.is_none()) {
+        let advice = "Balance rows are missing: run `ledger verify-sync --fix`.";
+        human.push(Block::Line(advice.into()));
+    }
+    let rows = listed.iter().map(|Listed { account, stored }| {
+        let known = stored.as_ref().map(|state| (&state.figures, state.last_seq));
+        fields(account, known)
+    });
+    Document::list("account-list", "accounts", rows.collect(), human)
 }
 
 /// How an import went; each refused line with its number and reason.

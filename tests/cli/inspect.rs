@@ -1,6 +1,8 @@
 //! `balance --at`, `history`, `explain`.
 
-use super::{charge, with_balance};
+use serde_json::Value;
+
+use super::{balance, charge, with_balance};
 use crate::common::on_both_engines;
 
 on_both_engines! {
@@ -15,6 +17,30 @@ on_both_engines! {
         assert_eq!(at("2026-03-01T11:59:59.999999Z"), ("0.00".into(), "0.00".into()));
         assert_eq!(at("2026-03-01T12:00:00Z"), ("100.00".into(), "0.00".into()));
         assert_eq!(at("2026-03-02T00:00:00Z"), ("60.00".into(), "40.00".into()));
+    }
+
+    fn a_missing_balance_row_is_no_balance_of_zero(db: TestDatabase) {
+        with_balance(&db, "100");
+        db.ledger().run_words("account create --user-id 6").expect_code(0);
+        db.sql("DELETE FROM balances WHERE account_id = 1");
+        for look in ["balance", "balance --require 1", "account show", "account create", "explain"] {
+            let told = db.ledger().run_words(&format!("{look} --user-id 5 --format json")).expect_code(6);
+            assert_eq!(told.error_code(), "integrity", "{look}");
+            assert!(told.stderr.contains("`ledger verify-sync --user-id 5 --currency USD --fix`"), "{}", told.stderr);
+        }
+        // Who is looked for among others does not hide them, nor is it hidden.
+        let listed = db.ledger().run_words("account list --format json").expect_code(6).data();
+        let figure = |at: usize, name: &str| listed["accounts"][at][name].clone();
+        assert_eq!((figure(0, "user_id"), figure(0, "balance"), figure(0, "last_seq")), ("5".into(), Value::Null, Value::Null));
+        assert_eq!((figure(1, "user_id"), figure(1, "balance")), ("6".into(), "0.00".into()));
+        let people = db.ledger().run_words("account list").expect_code(6).stdout;
+        assert!(people.contains("missing") && people.contains("ledger verify-sync --fix"), "{people}");
+        // What is made of the entries does not need the row.
+        let past = db.ledger().run_words("balance --user-id 5 --at 2026-03-01T12:00:00Z --format json").expect_code(0);
+        assert_eq!(past.data()["balance"], "100.00");
+        db.ledger().run_words("history --user-id 5").expect_code(0);
+        db.ledger().run_words("verify-sync --user-id 5 --currency USD --fix").expect_code(0);
+        assert_eq!(balance(&db), "100.00");
     }
 
     fn history_is_newest_first_filtered_and_paged(db: TestDatabase) {

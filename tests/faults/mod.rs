@@ -159,7 +159,7 @@ fn assert_exactly_once(url: &str, sql: impl Fn(&str) -> String, attempts: &[Atte
     let recharged = attempts.iter().filter(|attempt| attempt.kind == Kind::Recharge).count();
     let expected = 100 * (FUNDS + 2 * recharged - attempts.len()) as i64;
     let user = UserId::parse("5").unwrap();
-    let view = account::find(&mut ledger, &user, Currency::iso("USD").unwrap().code()).unwrap();
+    let view = account::show(&mut ledger, &user, Currency::iso("USD").unwrap().code()).unwrap();
     assert_eq!(view.figures.balance.get(), expected);
 
     let before = proven_digest(&mut ledger);

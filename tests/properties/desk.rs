@@ -196,7 +196,7 @@ impl Desk {
     fn advance(&mut self, step: &Step, number: usize, to: RechargeGoal) -> Said {
         let found = account::find(&mut self.ledger, &user(&step.account), currency(&step.account).code());
         let account = match found {
-            Ok(view) => view.account.id,
+            Ok(account) => account.id,
             Err(error) => return (not_found(&error), None),
         };
         let id = RechargeId {
@@ -215,7 +215,7 @@ impl Desk {
     /// By which its records are named; one that nobody has, where there is no such account.
     fn number_of(&mut self, name: &AccountName) -> i64 {
         let found = account::find(&mut self.ledger, &user(name), currency(name).code());
-        found.map_or(i64::MAX, |view| view.account.id.get())
+        found.map_or(i64::MAX, |account| account.id.get())
     }
 
     /// What `balance` prints, where this desk gives commands.
@@ -231,7 +231,7 @@ impl Desk {
     }
 
     pub fn find(&mut self, name: &AccountName) -> AccountView {
-        account::find(&mut self.ledger, &user(name), currency(name).code()).unwrap()
+        account::show(&mut self.ledger, &user(name), currency(name).code()).unwrap()
     }
 }
 

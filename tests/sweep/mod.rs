@@ -23,7 +23,7 @@ use crate::schema::tables;
 /// A table, its key, and where else its damage may show: what names it, and what it names.
 type Table = (&'static str, &'static [&'static str], &'static [&'static str]);
 
-const TABLES: [Table; 12] = [
+const TABLES: [Table; 13] = [
     ("accounts", &["id"], &["accounts", "entries", "balances", "suspensions"]),
     ("balances", &["account_id"], &["balances"]),
     ("entries", &["account_id", "seq"], &["entries", "intents"]),
@@ -64,12 +64,13 @@ const TABLES: [Table; 12] = [
         &["account_id", "entry_seq"],
         &["access_grants", "entries", "intents"],
     ),
+    ("recurring_charges", &["account_id", "number"], &["recurring_charges"]),
     ("proofs", &["account_id"], &["proofs", "entries"]),
 ];
 
 /// What nothing else in the database repeats, so that no check of the database can prove it. Of intents this is meant of
 /// those that have made no entry, but for the times. The name of an account without entries is nowhere else either.
-const UNPROVABLE: [(&str, &str, &str); 22] = [
+const UNPROVABLE: [(&str, &str, &str); 24] = [
     (
         "accounts",
         "low_balance_threshold",
@@ -126,12 +127,22 @@ const UNPROVABLE: [(&str, &str, &str); 22] = [
         "required",
         "what a refused charge asked for; anybody's who could not pay",
     ),
+    (
+        "recurring_charges",
+        "refused_at",
+        "when a period was refused, by the clock of the run",
+    ),
+    (
+        "recurring_charges",
+        "try_at",
+        "where a period was refused: when it is tried again is a setting of the run",
+    ),
     ("proofs", "*", "without its proof an account is looked at as a whole"),
     ("proofs", "proven_at", "when it was proven"),
 ];
 
 /// Tables of which no value is held against anything, and why not.
-const UNPROVABLE_TABLES: [(&str, &str); 10] = [
+const UNPROVABLE_TABLES: [(&str, &str); 9] = [
     ("account_closes", "what the next audit compares with, which tells"),
     ("alerts", "what was found; nothing is computed from it"),
     ("closes", "what the next audit compares with, which tells"),
@@ -144,10 +155,6 @@ const UNPROVABLE_TABLES: [(&str, &str); 10] = [
     ("jobs", "who is at work"),
     ("operations", "what was done; nothing is computed from it"),
     ("outbox", "what is to be told; nothing is computed from it"),
-    (
-        "recurring_charges",
-        "what is to be charged from now on; what was charged are entries",
-    ),
 ];
 
 #[test]

@@ -10,7 +10,7 @@ use crate::domain::currency::CurrencyCode;
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::event::EventId;
 use crate::domain::text::UserId;
-use crate::ledger::account::find;
+use crate::ledger::account::chosen;
 use crate::ledger::clock::unique_name;
 use crate::ledger::currency::NO_ACCOUNT;
 use crate::ledger::{Ledger, LedgerError};
@@ -25,10 +25,7 @@ pub struct DeliveryQuery {
 
 /// Newest first.
 pub fn list(ledger: &mut Ledger, query: &DeliveryQuery) -> Result<Vec<Listed>, LedgerError> {
-    let account = match &query.account {
-        Some((user_id, currency)) => Some(find(ledger, user_id, currency)?.account.id),
-        None => None,
-    };
+    let account = chosen(ledger, query.account.as_ref())?;
     let filter = DeliveryFilter {
         account,
         state: query.state,

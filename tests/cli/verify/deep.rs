@@ -66,6 +66,12 @@ pub(crate) fn one_of_everything(db: &TestDatabase) {
         "refund --user-id 6 --entry 9 --amount 1",
         "refund --user-id 6 --entry 11 --reason unwatched",
         "reverse --user-id 6 --entry 12 --reason wrong",
+        "recurring add --user-id 5 --amount 2 --service vps --every day --starts 2026-03-02 --ends 2026-03-03 --reference P:1",
+        "recurring add --user-id 5 --amount 3 --service dns --every month --on 31 --at 02:00 --timezone Europe/Berlin --idempotency-key r",
+        "recurring add --user-id 5 --amount 4 --service dns --every week --on mon --description weekly",
+        "recurring cancel c1-3 --reason wrong",
+        "recurring add --user-id 5 --amount 5 --service cdn --every day --starts 2026-03-05",
+        "recurring add --user-id 8 --currency POINTS --amount 99 --service cdn --every day --starts 2026-03-02",
     ];
     for line in words {
         json(db, line).expect_code(0);
@@ -74,6 +80,7 @@ pub(crate) fn one_of_everything(db: &TestDatabase) {
     let later = "2026-03-05T12:00:00Z";
     crate::cli::json_at(db, later, "process-pending-credits").expect_code(0);
     crate::cli::json_at(db, later, "deactivate-purchase p1-3 --reason wrong").expect_code(0);
+    crate::cli::json_at(db, later, "recurring run").expect_code(7);
 }
 
 /// The kind and the account of the first issue with an entry, and the entry.
@@ -110,6 +117,60 @@ on_both_engines! {
         assert_eq!(code, 0, "{report:#}");
         db.sql("UPDATE access_grants SET resource = 'course:2'");
         assert_eq!(deep(&db).0, 6);
+    }
+
+    fn recurring_charges_are_what_was_agreed_on_and_come_after_what_was_charged(db: TestDatabase) {
+        two_accounts(&db);
+        json(&db, "recurring add --user-id 5 --amount 2 --service vps --every day --starts 2026-03-02").expect_code(0);
+        json(&db, "recurring add --user-id 5 --amount 3 --service dns --every week --on mon").expect_code(0);
+        json(&db, "recurring cancel c1-2 --reason wrong").expect_code(0);
+        crate::cli::json_at(&db, "2026-03-04T12:00:00Z", "recurring run").expect_code(0);
+        assert_eq!(deep(&db).0, 0);
+        db.sql("CREATE TABLE kept AS SELECT * FROM recurring_charges");
+        let cases = [
+            ("UPDATE recurring_charges SET amount = 200000 WHERE number = 1", "1", "its terms are not those that were agreed on"),
+            ("UPDATE recurring_charges SET service = 'dns' WHERE number = 1", "1", "its terms are not those that were agreed on"),
+            ("UPDATE recurring_charges SET created_by = 'mallory' WHERE number = 1", "1", "nobody has agreed on it"),
+            ("UPDATE recurring_charges SET number = 7 WHERE number = 1", "7", "nobody has agreed on it"),
+            ("DELETE FROM recurring_charges WHERE number = 2", "2", "it was agreed on, and is gone"),
+            ("UPDATE recurring_charges SET cancelled_why = 'late' WHERE number = 2", "2", "it is not known who ended it"),
+            ("UPDATE recurring_charges SET cancelled_at = NULL, cancelled_by = NULL, cancelled_why = NULL WHERE number = 2", "2", "it is not known who ended it"),
+            // A period is left out, as if it had been charged.
+            ("UPDATE recurring_charges SET charged = 4, next_on = '2026-03-06', next_at = next_at + 86400000000, \
+              try_at = try_at + 86400000000 WHERE number = 1", "1", "its next period is not the one after those that were charged"),
+            ("UPDATE recurring_charges SET next_on = '2026-03-06', next_at = next_at + 86400000000, \
+              try_at = try_at + 86400000000 WHERE number = 1", "1", "its next period is not the one after those that were charged"),
+            ("UPDATE recurring_charges SET next_on = NULL, next_at = NULL, try_at = NULL WHERE number = 1", "1",
+             "its next period is not the one after those that were charged"),
+            ("UPDATE recurring_charges SET try_at = 1 + try_at WHERE number = 1", "1", "its next period is at no such time, or was not refused so often"),
+            ("UPDATE recurring_charges SET refused_at = 1, refused_times = 1 WHERE number = 1", "1",
+             "its next period is at no such time, or was not refused so often"),
+        ];
+        for (damage, record, what) in cases {
+            db.unguarded(damage);
+            let (code, report) = deep(&db);
+            let named = report["differences"].as_array().unwrap().iter().any(|row| {
+                row["field"] == "recurring_charges" && row["record"] == record && row.to_string().contains(what)
+            });
+            assert!(code == 6 && named, "{damage}: {report:#}");
+            db.unguarded("DELETE FROM recurring_charges; INSERT INTO recurring_charges SELECT * FROM kept");
+        }
+        // A run that died between a charge and its row: the next one finds it charged.
+        db.sql("UPDATE recurring_charges SET charged = 2, next_on = '2026-03-04', next_at = next_at - 86400000000, \
+            try_at = try_at - 86400000000 WHERE number = 1");
+        let (code, report) = deep(&db);
+        assert_eq!(code, 0, "{report:#}");
+    }
+
+    fn what_was_charged_in_the_name_of_a_recurring_charge_is_what_was_agreed_on(db: TestDatabase) {
+        two_accounts(&db);
+        json(&db, "recurring add --user-id 5 --amount 2 --service vps --every day --starts 2026-03-02").expect_code(0);
+        db.sql("UPDATE recurring_charges SET amount = 300");
+        crate::cli::json_at(&db, "2026-03-02T12:00:00Z", "recurring run").expect_code(0);
+        db.sql("UPDATE recurring_charges SET amount = 200");
+        let (code, report) = deep(&db);
+        assert_eq!(code, 6);
+        assert!(report.to_string().contains("something else than what was agreed on was charged in its name"), "{report:#}");
     }
 
     fn what_looks_odd_and_is_right_is_no_finding(db: TestDatabase) {
