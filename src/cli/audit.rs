@@ -43,7 +43,7 @@ struct ThresholdArgs {
     #[arg(long, value_name = "N", env = "LEDGER_AUDIT_PER_MINUTE", default_value_t = Thresholds::default().per_minute,
         value_parser = value_parser!(u32).range(1..), hide_env_values = true)]
     per_minute: u32,
-    /// An amount so many times the median of the account's last 20 of its kind
+    /// An amount so many times the median of the account's last 20 of its kind, among the 100 entries before the period
     #[arg(long, value_name = "N", env = "LEDGER_AUDIT_AMOUNT_FACTOR", default_value_t = Thresholds::default().amount_factor,
         value_parser = value_parser!(u32).range(2..), hide_env_values = true)]
     amount_factor: u32,

@@ -48,7 +48,7 @@ pub fn run_completions(context: &Context<'_>, args: &CompletionsArgs, mut tree: 
     let script = String::from_utf8(script)?;
     let data = json!({"shell": args.shell.to_string(), "script": script});
     let shown = vec![Block::Line(script.trim_end().to_owned())];
-    context.done(&Document::single("completions", data, shown))
+    context.written(&Document::single("completions", data, shown))
 }
 
 /// As [`run_completions`].

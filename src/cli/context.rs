@@ -236,6 +236,16 @@ impl<'a> Context<'a> {
         self.ended(document, Exit::Done)
     }
 
+    /// What is asked for is a text for another program, which -q does not keep back.
+    pub fn written(&self, document: &Document) -> anyhow::Result<Exit> {
+        let writer = Writer {
+            quiet: false,
+            ..self.writer
+        };
+        writer.show(document, true)?;
+        Ok(Exit::Done)
+    }
+
     pub fn ended(&self, document: &Document, exit: Exit) -> anyhow::Result<Exit> {
         self.writer.show(document, exit == Exit::Done)?;
         Ok(exit)

@@ -4,10 +4,11 @@ use chrono::TimeDelta;
 use clap::{Args, value_parser};
 
 use super::arguments::OwnerArg;
-use super::context::Context;
+use super::context::{Context, invalid};
 use super::values::lifetime;
 use super::{help, signals};
 use crate::domain::code::Exit;
+use crate::domain::forecast::HORIZON;
 use crate::ledger::forecast::{self, Query};
 use crate::render;
 
@@ -27,7 +28,7 @@ pub struct ForecastArgs {
     /// How many days of the past count; of a younger account, its age
     #[arg(long, default_value_t = 30, value_parser = value_parser!(u32).range(1..=3660))]
     days: u32,
-    /// Warn of balances that end within this time
+    /// Warn of balances that end within this time, at most 366d
     #[arg(long, value_name = "SPAN", default_value = "7d")]
     warn_within: String,
     /// Most accounts to show
@@ -40,7 +41,9 @@ pub fn run(context: &Context<'_>, args: &ForecastArgs) -> anyhow::Result<Exit> {
         account: args.owner.account(context)?,
         currency: context.given_currency()?,
         history: TimeDelta::days(i64::from(args.days)),
-        warn_within: lifetime(Some(&args.warn_within), "--warn-within")?.unwrap_or_default(),
+        warn_within: lifetime(Some(&args.warn_within), "--warn-within")?
+            .filter(|span| *span <= HORIZON)
+            .ok_or_else(|| invalid("--warn-within is at most 366d: no forecast looks further"))?,
         limit: usize::try_from(args.limit)?,
     };
     signals::long_work();

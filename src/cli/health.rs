@@ -11,8 +11,9 @@ use crate::render;
 /// Look for figures that cannot be as they are
 ///
 /// CRITICAL: a negative figure, or open holds that the entries do not cover. Leaves an alert, exits 6 and waits for
-/// a person. WARNING: a held amount that is not the sum of the open holds; --fix recomputes it from the entries.
-/// The database's view health_findings shows the same.
+/// a person. WARNING: a held amount that is not the sum of the open holds, or a balance row that is missing; --fix
+/// recomputes it from the entries. The database's view health_findings shows the same. Credits that have been due for
+/// more than a day are told beside that, and exit 1.
 #[derive(Debug, Args)]
 #[command(after_help = help::job("\
     ledger health -q

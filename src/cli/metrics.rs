@@ -32,8 +32,11 @@ pub fn run(context: &Context<'_>, args: &MetricsArgs) -> anyhow::Result<Exit> {
     let file = (args.output != Path::new("-")).then_some(&args.output);
     let name = file.map(|file| file.display().to_string());
     let (text, document) = exposition(&measured, name.as_deref());
-    if let Some(file) = file {
-        Sink::write_public(file, &text).map_err(|error| LedgerError::unwritable(file.display(), &error))?;
+    match file {
+        Some(file) => {
+            Sink::write_public(file, &text).map_err(|error| LedgerError::unwritable(file.display(), &error))?;
+            context.done(&document)
+        }
+        None => context.written(&document),
     }
-    context.done(&document)
 }

@@ -16,8 +16,9 @@ pub enum OperationsCommand {
 
 /// Show administrative acts, newest first: who, from where, which command, before and after
 ///
-/// Accounts created and imported, locked, unlocked, set, closed, suspended and resumed; currencies added; balance rows
-/// repaired; migrations; alerts acknowledged; intents resolved. Money operations are in `ledger intents list`.
+/// Accounts created and imported, locked, unlocked, set, closed, suspended and resumed; currencies added; recurring
+/// charges agreed on and cancelled; balance rows and access repaired; ledgers imported; migrations; alerts acknowledged
+/// and closed; events sent again; intents resolved. Money operations are in `ledger intents list`.
 #[derive(Debug, Args)]
 #[command(after_help = help::single("\
     ledger operations list --user-id 5

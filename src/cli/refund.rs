@@ -32,7 +32,7 @@ pub struct RefundArgs {
     part: PartArgs,
 }
 
-/// Take back an entry of any kind, once, in whole or in part
+/// Take back an entry that moved money in or out, once, in whole or in part
 ///
 /// What was spent is refunded, what was given is taken back; never more than the entry moved. A recharge whose money
 /// is gone is refused (402), or with --if-spent debt leaves a debt that later money pays off first.

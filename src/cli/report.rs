@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use chrono::NaiveDate;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::context::{Context, invalid};
@@ -70,8 +69,8 @@ impl PeriodArgs {
 
 /// Reads `2026-03-01`, which is its midnight in UTC, or a time.
 fn day_or_time(text: Option<&str>, what: &str) -> Result<Option<Timestamp>, LedgerError> {
-    let parse = |text: &str| match text.parse::<NaiveDate>() {
-        Ok(day) => midnight(day),
+    let parse = |text: &str| match date(Some(text), what) {
+        Ok(day) => day.and_then(midnight),
         Err(_) => Timestamp::parse(text).ok(),
     };
     let wrong = || {

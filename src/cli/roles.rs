@@ -42,7 +42,7 @@ pub fn run(context: &Context<'_>, RolesCommand::Sql(args): &RolesCommand) -> any
     }
     let schema = identifier(&args.schema, "--schema")?;
     let prefix = identifier(&args.prefix, "--prefix")?;
-    context.done(&render::roles::roles(schema, prefix))
+    context.written(&render::roles::roles(schema, prefix))
 }
 
 /// What needs no quotes in SQL.

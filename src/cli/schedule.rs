@@ -75,7 +75,11 @@ pub fn run(context: &Context<'_>, args: &ScheduleArgs, given: &Given) -> anyhow:
         }
     }
     let written = args.output.as_ref().map(|folder| folder.display().to_string());
-    context.done(&scheduled(JOBS, &files, written.as_deref()))
+    let scheduled = scheduled(JOBS, &files, written.as_deref());
+    match written {
+        Some(_) => context.done(&scheduled),
+        None => context.written(&scheduled),
+    }
 }
 
 /// Both cron and systemd read lines: a path with a line break could not be told from two.

@@ -11,7 +11,11 @@ fn unusable(what: String) -> LedgerError {
 pub fn given(variable: &str) -> Result<Option<Vec<u8>>, LedgerError> {
     let in_file = std::env::var_os(format!("{variable}_FILE"));
     let secret = match (std::env::var_os(variable), in_file) {
-        (Some(secret), _) => secret.into_encoded_bytes(),
+        (Some(_), Some(_)) => {
+            let both = format!("{variable} and {variable}_FILE are both set: leave one of them out");
+            return Err(unusable(both));
+        }
+        (Some(secret), None) => secret.into_encoded_bytes(),
         (None, Some(path)) => {
             let read = std::fs::read(&path);
             let read = read.map_err(|error| unusable(format!("{variable}_FILE cannot be read: {error}")))?;

@@ -22,19 +22,22 @@ impl FromRow for Seen {
             held: minor()?,
             debt: minor()?,
         };
+        let reverses = columns.optional_int()?;
         let at = Timestamp::from_micros(columns.int()?);
         let key = columns.optional_text()?;
         Ok(Self {
             seq,
             kind,
             deltas,
+            reverses,
             at,
             key,
         })
     }
 }
 
-const SEEN: &str = "e.account_id, e.seq, e.kind, e.balance_delta, e.held_delta, e.debt_delta, e.at, e.idempotency_key";
+const SEEN: &str = "e.account_id, e.seq, e.kind, e.balance_delta, e.held_delta, e.debt_delta, e.reverses, e.at, \
+     e.idempotency_key";
 
 /// Hands over the entries of the accounts `first..=last` that were made from `earliest` on, and those that came after
 /// the account's last close where there is one; in order of account and number.
@@ -143,7 +146,7 @@ pub fn has_failed(db: &mut Db, account: AccountId) -> Result<bool, DbError> {
 }
 
 /// Hands over the attempts of the accounts `first..=last` that were made from `since` to before `until`, and the
-/// pending ones from before; in order of account and time. Attempts at whole chunks are left out unless they
+/// pending ones of any time; in order of account and time. Attempts at whole chunks are left out unless they
 /// were left behind: what is in them has attempts of its own.
 ///
 /// Read from end to end, as they were written, and sorted then: by their key, every attempt would be looked up by
@@ -157,7 +160,7 @@ pub fn attempts<E: From<DbError>>(
     let select = sql(format!(
         "SELECT i.account_id, i.idempotency_key, i.operation, i.state, i.reason, i.created_at, i.duration_us, \
          CASE WHEN i.state = 'failed' THEN {IS_LAST} ELSE (1 = 1) END \
-         FROM intents i WHERE +i.account_id BETWEEN ? AND ? AND i.created_at < ? \
+         FROM intents i WHERE +i.account_id BETWEEN ? AND ? AND (i.created_at < ? OR i.state = 'pending') \
          AND (i.account_id <> 0 OR i.state = 'pending') \
          AND (i.created_at >= ? OR i.state = 'pending') \
          ORDER BY +i.account_id, i.created_at, i.idempotency_key, i.attempt",

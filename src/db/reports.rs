@@ -177,17 +177,24 @@ impl FromRow for Habit {
     }
 }
 
-/// What each of the accounts `first..=last` did without being charged for what recurs, in order of account and
-/// counter-account.
+/// Whether an entry was made in the name of one of its account's recurring charges.
+fn recurs(entry: &str) -> String {
+    let name = format!("'{KEY_PREFIX}c' || {entry}.account_id || '-'");
+    format!("COALESCE({entry}.idempotency_key > {name} AND {entry}.idempotency_key < {name} || ':', 1 = 0)")
+}
+
+/// What each of the accounts `first..=last` did without being charged for what recurs, or getting it back; in order of
+/// account and counter-account.
 pub fn habits(db: &mut Db, page: (i64, i64), what: Selection<'_>) -> Result<Vec<Habit>, DbError> {
     let counter_account = db.by_bytes("e.counter_account");
     let select = format!(
         "SELECT e.account_id, e.counter_account, {} FROM entries e JOIN accounts a ON a.id = e.account_id WHERE {} \
-         AND (e.idempotency_key IS NULL OR substr(e.idempotency_key, 1, {}) <> '{KEY_PREFIX}') \
-         GROUP BY e.account_id, e.counter_account ORDER BY e.account_id, {counter_account}",
+         AND NOT {recurs} AND NOT EXISTS (SELECT 1 FROM entries o WHERE o.account_id = e.account_id \
+         AND o.seq = e.reverses AND {given_back}) GROUP BY e.account_id, e.counter_account ORDER BY e.account_id, {counter_account}",
         sums_of_entries(),
         what.condition(),
-        KEY_PREFIX.len(),
+        recurs = recurs("e"),
+        given_back = recurs("o"),
     );
     db.rows(&what.bind(select, page))
 }

@@ -51,11 +51,18 @@ impl DatabaseUrl {
 /// a file, its password would be shown.
 fn is_no_path(path: &str) -> bool {
     let path = path.to_ascii_lowercase();
-    let names_scheme = path.contains("://") || path.starts_with("postgres:") || path.starts_with("postgresql:");
+    let schemes = ["postgres:", "postgresql:", "postgres/", "postgresql/", "file:"];
+    let names_scheme = path.contains("://") || schemes.iter().any(|scheme| path.starts_with(scheme));
+    // What may be a user, a password and a host.
+    let names_user = path.split_once('@').is_some_and(|(before, _)| before.contains(':'));
+    let keys = ["host=", "hostaddr=", "dbname=", "user=", "service=", "port="];
+    let names_keys = path
+        .split_whitespace()
+        .any(|word| keys.iter().any(|key| word.starts_with(key)));
     let mut after_password = path
         .match_indices("password")
         .map(|(at, word)| &path[at + word.len()..]);
-    names_scheme || after_password.any(|rest| rest.trim_start().starts_with('='))
+    names_scheme || names_user || names_keys || after_password.any(|rest| rest.trim_start().starts_with('='))
 }
 
 /// Parameters that others may read. Any other may be a secret, as may one whose name is written in another way.

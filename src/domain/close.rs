@@ -66,6 +66,8 @@ pub struct Seen {
     pub seq: i64,
     pub kind: EntryKind,
     pub deltas: Deltas,
+    /// The entry that it takes back, or a part of it.
+    pub reverses: Option<i64>,
     pub at: Timestamp,
     pub key: Option<String>,
 }
@@ -235,6 +237,7 @@ mod tests {
             seq,
             kind: EntryKind::Adjustment,
             deltas: Deltas::of_balance(Minor::new(balance)),
+            reverses: None,
             at: at(seconds),
             key: None,
         }

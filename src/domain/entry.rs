@@ -90,6 +90,15 @@ impl Deltas {
         }
     }
 
+    /// The same of what is told to people: a debt that is made takes as much as if it had been paid.
+    pub fn worth(&self) -> i128 {
+        let principal = i128::from(self.principal().get());
+        match (self.debt.is_positive(), self.held.is_zero()) {
+            (true, true) => i128::from(self.balance.get()) - i128::from(self.debt.get()),
+            _ => principal,
+        }
+    }
+
     /// Only the available balance moves.
     pub const fn of_balance(balance: Minor) -> Self {
         Self {

@@ -107,9 +107,7 @@ impl Watch {
 
     pub fn see(&mut self, seen: &Seen) {
         let is_told = seen.at >= self.period.0 && seen.at < self.period.1;
-        if is_told {
-            self.minute.see(seen, self.thresholds.per_minute);
-        }
+        self.minute.see(seen, self.thresholds.per_minute, is_told);
         self.amounts.see(seen, self.thresholds.amount_factor, is_told);
         self.cycles.see(seen, is_told);
     }
@@ -130,20 +128,25 @@ impl Watch {
     }
 }
 
-/// The operations of the last minute; entries under one key are one.
+/// The operations of the last minute; entries under one key are one, and so are credits that one run has brought.
 #[derive(Debug, Default)]
 struct Minute {
     recent: VecDeque<(Timestamp, i64)>,
-    last_key: Option<String>,
+    last: Option<(Option<String>, Timestamp)>,
     busiest: Option<Pattern>,
 }
 
 impl Minute {
-    fn see(&mut self, seen: &Seen, allowed: u32) {
-        if seen.key.is_some() && seen.key == self.last_key {
+    fn see(&mut self, seen: &Seen, allowed: u32, is_told: bool) {
+        let is_same = |(key, at): &(Option<String>, Timestamp)| match (key, &seen.key) {
+            (Some(last), Some(key)) => last == key,
+            (None, None) => seen.kind == EntryKind::Credit && *at == seen.at,
+            _ => false,
+        };
+        if self.last.as_ref().is_some_and(is_same) {
             return;
         }
-        self.last_key.clone_from(&seen.key);
+        self.last = Some((seen.key.clone(), seen.at));
         while let Some((at, _)) = self.recent.front() {
             // A clock that was set back begins anew.
             if at.after(TimeDelta::minutes(1)) > seen.at && *at <= seen.at {
@@ -157,7 +160,8 @@ impl Minute {
             Some(Pattern::ManyOperations { operations, .. }) => *operations,
             _ => allowed,
         };
-        if operations > most
+        if is_told
+            && operations > most
             && let Some((from, _)) = self.recent.front()
         {
             self.busiest = Some(Pattern::ManyOperations {
@@ -269,37 +273,64 @@ struct Cycle {
     at: Timestamp,
 }
 
+/// A recharge of which less than half has been given back.
+#[derive(Clone, Debug)]
+struct Kept {
+    recharge: i64,
+    amount: u64,
+    back: u64,
+}
+
+/// How many recharges an account may have made since one that is given back, for that to be noticed.
+const KEPT: usize = 1_000;
+
 #[derive(Debug, Default)]
 struct Cycles {
-    /// The last recharge, its amount, and how much has been given back since.
-    open: Option<(i64, u64, u64)>,
+    /// In order.
+    kept: VecDeque<Kept>,
     recent: VecDeque<Cycle>,
     most: Vec<Cycle>,
 }
 
 impl Cycles {
     fn see(&mut self, seen: &Seen, is_told: bool) {
-        let amount = seen.deltas.principal().magnitude();
-        match seen.kind {
-            EntryKind::Recharge => self.open = Some((seen.seq, amount, 0)),
-            EntryKind::Refund | EntryKind::Clawback => {
-                let Some((recharge, put_in, back)) = &mut self.open else {
-                    return;
-                };
-                *back = back.saturating_add(amount);
-                if back.saturating_mul(2) < *put_in {
-                    return;
+        let given_back = match seen.kind {
+            EntryKind::Recharge => {
+                if self.kept.len() == KEPT {
+                    self.kept.pop_front();
                 }
-                let cycle = Cycle {
-                    recharge: *recharge,
-                    back: seen.seq,
-                    at: seen.at,
-                };
-                self.open = None;
-                self.ended(cycle, is_told);
+                self.kept.push_back(Kept {
+                    recharge: seen.seq,
+                    amount: seen.deltas.principal().magnitude(),
+                    back: 0,
+                });
+                return;
             }
-            _ => {}
+            // Of what is spent already, a debt.
+            EntryKind::Clawback => {
+                let taken = i128::from(seen.deltas.debt.get()) - i128::from(seen.deltas.balance.get());
+                u64::try_from(taken).unwrap_or(0)
+            }
+            EntryKind::Refund => seen.deltas.principal().magnitude(),
+            _ => return,
+        };
+        // What takes back something else counts for the last recharge.
+        let named = self.kept.iter().position(|kept| Some(kept.recharge) == seen.reverses);
+        let Some(place) = named.or_else(|| self.kept.len().checked_sub(1)) else {
+            return;
+        };
+        let kept = &mut self.kept[place];
+        kept.back = kept.back.saturating_add(given_back);
+        if kept.back.saturating_mul(2) < kept.amount {
+            return;
         }
+        let cycle = Cycle {
+            recharge: kept.recharge,
+            back: seen.seq,
+            at: seen.at,
+        };
+        self.kept.remove(place);
+        self.ended(cycle, is_told);
     }
 
     fn ended(&mut self, cycle: Cycle, is_told: bool) {

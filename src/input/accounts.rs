@@ -20,6 +20,9 @@ pub struct AccountLine {
 /// Reads either format; other fields are nobody's business here.
 pub fn read(source: impl Read) -> Result<Vec<Numbered<AccountLine>>, String> {
     let mut rows = Rows::of(BufReader::new(source), "user_id")?;
+    if let Some(twice) = rows.doubled() {
+        return Err(format!("the column {twice} stands twice"));
+    }
     let mut lines = Vec::new();
     while let Some((number, fields)) = rows.read().map_err(|error| error.to_string())? {
         let line = fields.and_then(account).map_err(|wrong| wrong.reason);
@@ -55,6 +58,7 @@ mod tests {
         let ndjson = "{\"user_id\":5}\n\nnot json\n{\"user_id\":\"6\",\"low_balance_threshold\":\"10\"}";
         assert_eq!(numbers(ndjson), [(1, true), (3, false), (4, true)]);
         assert!(read("name\nBob\n".as_bytes()).is_err());
+        assert!(read("user_id,user_id\n5,6\n".as_bytes()).is_err());
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub fn check_length(body: &[u8]) -> Result<(), String> {
 pub fn read(body: &[u8]) -> Result<Callback, String> {
     check_length(body)?;
     let text = std::str::from_utf8(body).map_err(|_| "the callback's body is not UTF-8".to_string())?;
+    if !text.trim_start().starts_with('{') {
+        return Err("the callback's body is not a JSON object".into());
+    }
     let body: Body = serde_json::from_str(text).map_err(|error| format!("the callback's body: {error}"))?;
     let to = match body.status.as_str() {
         "completed" => RechargeGoal::Completed,
@@ -87,6 +90,7 @@ mod tests {
         ] {
             assert!(read(good.replacen(from, to, 1).as_bytes()).is_err(), "{from} -> {to}");
         }
+        assert!(read(br#"["r1-1","completed","1","USD"]"#).is_err());
         assert!(read(&[0xFF]).is_err());
         assert!(read(&vec![b' '; 20_000]).is_err());
     }

@@ -1,5 +1,6 @@
 //! Rows of a file with their line numbers: objects of NDJSON, or rows of CSV under a header.
 
+use std::collections::HashSet;
 use std::io::{self, BufRead};
 
 use super::lines::{BYTE_ORDER_MARK, Lines};
@@ -49,6 +50,13 @@ impl<R: BufRead> Rows<R> {
                 "neither NDJSON nor a CSV whose first line names the columns, among them {column}"
             )),
         }
+    }
+
+    /// A column of which one cannot tell which is meant.
+    pub fn doubled(&self) -> Option<&str> {
+        let mut seen = HashSet::new();
+        let mut columns = self.headers.iter().flatten();
+        columns.find(|name| !name.is_empty() && !seen.insert(*name))
     }
 
     pub const fn source(&self) -> &R {

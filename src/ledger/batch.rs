@@ -52,6 +52,9 @@ pub(super) const RECONNECTS: u32 = 10;
 const TURN_OF_OTHERS: Duration = Duration::from_millis(10);
 const MANY: usize = 10_000;
 
+/// How many accounts that are busy one batch waits for.
+const MOST_BUSY: usize = 3;
+
 /// For how many batches known keys are expected after one was met: a file that is sent again has many.
 const CAREFUL_FOR: u8 = 50;
 
@@ -95,9 +98,9 @@ impl Batches {
                     ledger.db.reconnect()?;
                 }
                 // The same would happen to each of them.
-                Err(error) if error.befalls_all() => return Err(error),
+                Err(error) if ledger.would_befall_all(&error) => return Err(error),
                 // Something is wrong with one of them: one by one, the others go on.
-                Err(_) => break items.iter().map(|item| alone(ledger, item)).collect(),
+                Err(_) => break one_by_one(ledger, &items),
             }
         };
         if requests.len() >= MANY {
@@ -222,6 +225,24 @@ impl Batches {
         }
         Ok(())
     }
+}
+
+/// Each as a single command would. An account that is busy is waited for once, and after some of them no more: who holds
+/// those may hold all.
+fn one_by_one(ledger: &mut Ledger, items: &[Item<'_>]) -> Vec<Done> {
+    let mut busy: HashSet<Option<AccountId>> = HashSet::new();
+    let each = items.iter().map(|item| {
+        if busy.contains(&item.account) || busy.len() >= MOST_BUSY {
+            let nobody_waited = "the account was busy before; send it again".to_owned();
+            return Err(LedgerError::Busy(nobody_waited));
+        }
+        let done = alone(ledger, item);
+        if done.as_ref().is_err_and(LedgerError::is_busy) {
+            busy.insert(item.account);
+        }
+        done
+    });
+    each.collect()
 }
 
 /// As a single command would; it finds its key recorded already, or not at all.

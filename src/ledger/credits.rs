@@ -135,7 +135,7 @@ fn bring_or_isolate(
             return Ok(());
         }
         // The others would meet the same disk, or wait for the same lock where there is but one.
-        Err(error) if error.befalls_all() && (ledger.db.has_one_lock() || !error.is_busy()) => return Err(error),
+        Err(error) if ledger.would_befall_all(&error) => return Err(error),
         Err(error) => error,
     };
     let of_one_account = |one: &PurchaseId, other: &PurchaseId| one.account == other.account;

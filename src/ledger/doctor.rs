@@ -238,7 +238,7 @@ fn look_at_the_role(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<
     Ok(())
 }
 
-/// Whether a cluster keeps what belongs to an account together.
+/// Whether the database itself refuses changes of entries.
 fn look_at_the_guards(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<(), LedgerError> {
     let missing = server::guards_missing(db)?;
     if missing.is_empty() {
@@ -255,6 +255,7 @@ fn look_at_the_guards(db: &mut Db, _: &Patient, seen: &mut Examination) -> Resul
     Ok(())
 }
 
+/// Whether a cluster keeps what belongs to an account together.
 fn look_at_the_layout(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<(), LedgerError> {
     let Some(misplaced) = server::misplaced_tables(db)? else {
         return Ok(());

@@ -25,6 +25,16 @@ pub enum LedgerError {
     /// The connection broke and did not come back, or the disk failed: the operation may or may not have been applied.
     #[error("{cause}; whether the operation was applied is unknown: send it again with --idempotency-key {key}")]
     Unknown { key: String, cause: DbError },
+    /// The same of many operations that are applied together.
+    #[error(
+        "{cause}; whether all of it was applied or nothing is unknown: \
+         before it is sent again, `ledger intents show {key} --user-id {user_id}` tells"
+    )]
+    InDoubt {
+        user_id: String,
+        key: String,
+        cause: DbError,
+    },
     #[error("interrupted")]
     Interrupted,
 }
@@ -95,7 +105,7 @@ impl LedgerError {
 
     pub const fn code(&self) -> Code {
         match self {
-            Self::Db(error) | Self::Unknown { cause: error, .. } => match error {
+            Self::Db(error) | Self::Unknown { cause: error, .. } | Self::InDoubt { cause: error, .. } => match error {
                 DbError::Unreachable(_) | DbError::Lost(_) | DbError::Away(_) => Code::Unreachable,
                 DbError::Storage(_) => Code::Storage,
                 DbError::Busy(_) | DbError::Retry(_) => Code::Busy,

@@ -181,7 +181,10 @@ impl Walk<'_> {
         let account = &listed.account;
         let currency = account.currency.code().as_str();
         self.digest.account(account.user_id.as_str(), currency, seq, hash);
-        (self.each)(Step::End(account, &listed.stored.unwrap_or_default()))
+        match &listed.stored {
+            Some(state) => (self.each)(Step::End(account, state)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::account::find;
+use super::account::show;
 use super::error::LedgerError;
 use super::progress::Progress;
 use super::{Ledger, interrupt};
 use crate::db::accounts::{self, Listed, accounts_page};
 use crate::db::recurring::recurring_active;
 use crate::db::reports::{Habit, Selection, habits};
+use crate::db::snapshot::without_row;
 use crate::db::unit_of_work::read;
 use crate::domain::account::{Account, AccountId};
 use crate::domain::code::Exit;
@@ -94,8 +95,8 @@ pub fn forecast(ledger: &mut Ledger, query: &Query, progress: &dyn Progress) -> 
         list: Vec::new(),
     };
     if let Some((user_id, currency)) = &query.account {
-        let id = find(ledger, user_id, currency)?.id;
-        let listed = accounts::account_by_id(&mut ledger.db, id)?;
+        let shown = show(ledger, user_id, currency)?;
+        let listed = accounts::account_by_id(&mut ledger.db, shown.account.id)?;
         look(ledger, query, listed.into_iter().collect(), &mut report)?;
         return Ok(report);
     }
@@ -139,8 +140,12 @@ fn look(ledger: &mut Ledger, query: &Query, page: Vec<Listed>, report: &mut Repo
         if !is_asked || listed.account.closed || (habits.is_none() && recurring.is_none() && query.account.is_none()) {
             continue;
         }
+        let Some(state) = listed.stored else {
+            log::warn!("{}", without_row(&listed.account));
+            continue;
+        };
         let forecast = of_account(
-            listed,
+            (listed.account, state.figures.balance),
             &habits.unwrap_or_default(),
             &recurring.unwrap_or_default(),
             report,
@@ -163,9 +168,12 @@ fn by_account<T>(rows: Vec<T>, account: impl Fn(&T) -> AccountId) -> BTreeMap<Ac
     groups
 }
 
-fn of_account(listed: Listed, habits: &[Habit], recurring: &[RecurringCharge], report: &Report) -> Forecast {
-    let account = listed.account;
-    let balance = listed.stored.unwrap_or_default().figures.balance;
+fn of_account(
+    (account, balance): (Account, Minor),
+    habits: &[Habit],
+    recurring: &[RecurringCharge],
+    report: &Report,
+) -> Forecast {
     // What a young account has spent, it has spent in the time that it has been there.
     let age = TimeDelta::microseconds(report.now.micros().saturating_sub(account.created_at.micros()));
     let span = report.history.min(age).max(TimeDelta::days(1));

@@ -32,6 +32,8 @@ pub struct Run {
     /// Grows with every holder of the lease; `None` for a run that excludes nobody.
     fence: Option<i64>,
     renewed: Stopwatch,
+    /// When the lease runs out: a clock that stands still while the machine sleeps does not show it.
+    until: Timestamp,
 }
 
 /// Whether other runs of the same job must wait.
@@ -57,6 +59,7 @@ pub fn run<T>(
             job,
             fence,
             renewed: Stopwatch::start(),
+            until: lease_end(ledger),
         };
         recorded(ledger, &mut run, work)
     };
@@ -133,7 +136,8 @@ fn recorded<T>(
 impl Run {
     /// Called now and then by long work: keeps the lease, or stops where somebody else has taken it.
     pub fn keep(&mut self, ledger: &mut Ledger) -> Result<(), LedgerError> {
-        if self.renewed.elapsed() > RENEW_AFTER {
+        let runs_out = wall_clock().after(LEASE / 2) >= self.until;
+        if runs_out || self.renewed.elapsed() > RENEW_AFTER {
             self.confirm(ledger)
         } else {
             Ok(())
@@ -147,7 +151,7 @@ impl Run {
         let ours = write(&mut ledger.db, "renew lease", |db| {
             jobs::lease_renew(db, job, fence, until).map_err(LedgerError::from)
         })?;
-        self.renewed = Stopwatch::start();
+        (self.renewed, self.until) = (Stopwatch::start(), until);
         if ours {
             Ok(())
         } else {

@@ -61,7 +61,7 @@ pub use clock::Clock;
 pub use error::LedgerError;
 
 pub use crate::db::DatabaseUrl;
-use crate::db::{Db, Schema};
+use crate::db::{Db, DbError, Schema};
 use crate::domain::text::Actor;
 
 /// An open ledger: a database, a clock, and who is at work.
@@ -95,6 +95,24 @@ impl Ledger {
     /// How long others are waited for, and so how long they may have to wait for us.
     pub const fn lock_timeout(&self) -> Duration {
         self.db.lock_timeout()
+    }
+
+    /// Whether others would meet the same as one has met: somebody who holds one account holds up no other, unless there
+    /// is but one lock.
+    pub(crate) const fn would_befall_all(&self, error: &LedgerError) -> bool {
+        error.befalls_all() && (self.db.has_one_lock() || !error.is_busy())
+    }
+
+    /// Asks again on a new connection where the old one is gone. For questions alone: what writes has to find out first
+    /// what became of it.
+    pub fn asked<T>(&mut self, ask: impl Fn(&mut Self) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        match ask(self) {
+            Err(LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))) => {
+                self.db.reconnect()?;
+                ask(self)
+            }
+            answer => answer,
+        }
     }
 
     /// Ends without the checkpoint that closing a SQLite connection would do: the next command finds the log.

@@ -9,6 +9,8 @@ mod contention;
 mod locked;
 mod unapplied;
 
+use std::cell::Cell;
+
 use super::clock::{Stopwatch, unique_name};
 use super::error::LedgerError;
 use super::payload::payload;
@@ -54,17 +56,20 @@ pub fn post(ledger: &mut Ledger, request: &Request) -> Result<Answer, LedgerErro
         key: &key,
         payload: &payload,
         started: Stopwatch::start(),
-        lost: 0,
+        writes: Cell::new(false),
+        may_be_ours: false,
     };
+    let mut lost = 0;
     let outcome = loop {
         match attempt.run(ledger) {
             Err(LedgerError::Db(cause)) if cause.leaves_open() => {
                 // The commit may have happened. The next round finds out by the key, on a fresh connection.
-                attempt.lost += 1;
+                lost += 1;
+                attempt.may_be_ours |= attempt.writes.get();
                 let final_word = match cause {
                     DbError::Storage(_) => true,
-                    DbError::Away(_) => attempt.lost > LOOKS,
-                    _ => attempt.lost > RECONNECTS && attempt.started.elapsed() >= ledger.lock_timeout(),
+                    DbError::Away(_) => lost > LOOKS,
+                    _ => lost > RECONNECTS && attempt.started.elapsed() >= ledger.lock_timeout(),
                 };
                 if final_word || ledger.db.reconnect().is_err() {
                     return Err(LedgerError::Unknown {
@@ -94,8 +99,10 @@ pub(super) struct Attempt<'a> {
     pub(super) key: &'a IdempotencyKey,
     pub(super) payload: &'a Payload,
     pub(super) started: Stopwatch,
-    /// How often the connection has been lost, so that what is found may be our own work.
-    pub(super) lost: u32,
+    /// Whether the transaction at hand applies it.
+    pub(super) writes: Cell<bool>,
+    /// Whether one that did was lost with its connection, so that what is found applied may be our own work.
+    pub(super) may_be_ours: bool,
 }
 
 impl<'a> Attempt<'a> {
@@ -198,6 +205,7 @@ impl<'a> Attempt<'a> {
             return Ok(None);
         }
         let took = self.started.elapsed();
+        self.writes.set(true);
         let plain = Plain {
             before: located,
             entry: &posting.entries[0],

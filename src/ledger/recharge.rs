@@ -1,4 +1,4 @@
-//! Recharges by their id: moving one on, listing, expiring what is overdue.
+//! Recharges by their id: moving one on, as a gateway's callback says or by hand, and listing them.
 
 use super::Ledger;
 use super::account::chosen;

@@ -76,7 +76,8 @@ pub fn repair(ledger: &mut Ledger, id: AccountId, command: &str, run_id: &str) -
         let Some(stored) = balances::balance_lock(db, id)? else {
             return Ok(Repair::Unneeded);
         };
-        if let (Some(account), None) = (&stored.account, &stored.row)
+        let missing = stored.account.as_ref().filter(|_| stored.row.is_none());
+        if let Some(account) = missing
             && !balances::balance_claim(db, account)?
         {
             // Somebody has just made the row that was missing: look again, under its lock.
@@ -88,7 +89,13 @@ pub fn repair(ledger: &mut Ledger, id: AccountId, command: &str, run_id: &str) -
                 None => (extra(&stored), None),
             },
             Some(account) => match refold(db, account)? {
-                Err(broken) => return Ok(Repair::Broken(broken)),
+                Err(broken) => {
+                    // What was missing stays so: the empty row was only there to hold others off.
+                    if missing.is_some() {
+                        balances::balance_delete(db, id)?;
+                    }
+                    return Ok(Repair::Broken(broken));
+                }
                 Ok(state) => (drifts(&stored, account, &state), Some((account, state))),
             },
         };

@@ -201,7 +201,7 @@ impl Look {
             for account in accounts {
                 interrupt::check()?;
                 let id = account.id.get();
-                match self.snapshot(db, (id, id), told) {
+                match self.around(db, (id, id), told) {
                     Ok(page) => all.extend(page),
                     Err(LedgerError::Db(DbError::Away(_))) => all.unseen.push(account),
                     Err(error) => return Err(error),

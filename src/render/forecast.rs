@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::document::{Block, Document};
+use super::suspension::lasted;
 use crate::domain::entry::service_named;
 use crate::domain::forecast::days_until;
 use crate::ledger::forecast::{Forecast, Report, ServiceBurn};
@@ -43,16 +44,17 @@ pub fn report(report: &Report) -> Document {
         "at": report.now.to_string(),
         "history_days": report.history.num_days(),
         "warn_within_days": report.warn_within.num_days(),
+        "warn_within_seconds": report.warn_within.num_seconds(),
         "accounts": report.accounts,
         "warnings": report.warnings,
         "forecasts": rows,
     });
     let mut human = Vec::new();
-    if report.list.is_empty() {
+    if report.accounts == 0 {
         human.push(Block::Line(
             "No account spends anything, and nothing is known to be due.".into(),
         ));
-    } else {
+    } else if !report.list.is_empty() {
         human.push(table(report));
     }
     let shown = report.list.len() as u64;
@@ -64,9 +66,10 @@ pub fn report(report: &Report) -> Document {
     }
     if report.warnings > 0 {
         human.push(Block::Line(format!(
-            "{} end within {} days: marked with !.",
+            "{} {} within {}: marked with !.",
             counted(report.warnings, "balance"),
-            report.warn_within.num_days()
+            if report.warnings == 1 { "ends" } else { "end" },
+            lasted(report.warn_within)
         )));
     }
     Document {

@@ -6,6 +6,8 @@ use super::document::{Block, Document, value};
 use super::hold::hold_fields;
 use super::posting::entry_fields;
 use super::suspension::suspension_fields;
+use crate::domain::currency::Currency;
+use crate::domain::entry::Entry;
 use crate::ledger::account::AccountView;
 use crate::ledger::inspect::{Explanation, History};
 
@@ -16,38 +18,7 @@ pub fn history(history: &History) -> Document {
         .iter()
         .map(|entry| value(&entry_fields(entry, currency)))
         .collect();
-    let table = Block::Table {
-        headers: vec![
-            "Seq",
-            "Time",
-            "Kind",
-            "Amount",
-            "Balance",
-            "Held",
-            "Counter-account",
-            "Reference",
-            "Description",
-        ],
-        rows: history
-            .entries
-            .iter()
-            .map(|entry| {
-                let note = &entry.stamp.note;
-                vec![
-                    entry.seq.to_string(),
-                    entry.stamp.at.to_string(),
-                    entry.movement.kind.to_string(),
-                    currency.show(entry.movement.deltas.principal()).to_string(),
-                    currency.show(entry.after.balance).to_string(),
-                    currency.show(entry.after.held).to_string(),
-                    entry.movement.counter_account.as_str().into(),
-                    note.reference.as_ref().map(ToString::to_string).unwrap_or_default(),
-                    note.description.as_ref().map(ToString::to_string).unwrap_or_default(),
-                ]
-            })
-            .collect(),
-    };
-    let mut human = vec![table];
+    let mut human = vec![table(&history.entries, currency)];
     if let Some(before) = history.next_before {
         human.push(Block::Line(format!("Older entries: add --before {before}")));
     }
@@ -62,6 +33,39 @@ pub fn history(history: &History) -> Document {
         data,
         rows,
         human,
+    }
+}
+
+/// With what is owed, where anything is: of a clawback into debt, the balance tells nothing.
+fn table(entries: &[Entry], currency: &Currency) -> Block {
+    let with_debt = entries
+        .iter()
+        .any(|entry| !entry.after.debt.is_zero() || !entry.movement.deltas.debt.is_zero());
+    let row = |entry: &Entry| {
+        let note = &entry.stamp.note;
+        let show = |minor| currency.show(minor).to_string();
+        let mut row = vec![
+            entry.seq.to_string(),
+            entry.stamp.at.to_string(),
+            entry.movement.kind.to_string(),
+            currency.show_sum(entry.movement.deltas.worth()).to_string(),
+            show(entry.after.balance),
+            show(entry.after.held),
+        ];
+        row.extend(with_debt.then(|| show(entry.after.debt)));
+        row.extend([
+            entry.movement.counter_account.as_str().into(),
+            note.reference.as_ref().map(ToString::to_string).unwrap_or_default(),
+            note.description.as_ref().map(ToString::to_string).unwrap_or_default(),
+        ]);
+        row
+    };
+    let mut headers = vec!["Seq", "Time", "Kind", "Amount", "Balance", "Held"];
+    headers.extend(with_debt.then_some("Debt"));
+    headers.extend(["Counter-account", "Reference", "Description"]);
+    Block::Table {
+        headers,
+        rows: entries.iter().map(row).collect(),
     }
 }
 

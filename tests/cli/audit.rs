@@ -241,6 +241,10 @@ on_both_engines! {
         }
         let open = "SELECT cause FROM alerts WHERE closed_at IS NULL";
         assert_eq!(db.sql(open), "audit:stranded_attempts");
+        // An audit of what was before it does not make it undone.
+        let past = audit(&db, &midnight(7), "--since 2026-02-01T00:00:00Z --until 2026-02-02T00:00:00Z").expect_code(1).data();
+        assert_eq!((names(&past), &past["in_work"]), (vec!["stranded_attempts"], &0.into()));
+        assert_eq!(db.sql(open), "audit:stranded_attempts");
         // Settled, it is gone, and so is its alert.
         db.sql("UPDATE intents SET state = 'refused', reason = 'busy' WHERE idempotency_key = 'mine'");
         report(&db, 8, 0);

@@ -51,6 +51,14 @@ on_both_engines! {
         assert_eq!(digest(&db), before);
     }
 
+    fn a_body_that_is_no_object_is_refused(db: TestDatabase) {
+        let ledger = with_pending(&db);
+        for body in [r#"["r1-2","completed","20","USD"]"#, "[]", "7"] {
+            invalid(signed(&ledger, body), "invalid_input");
+        }
+        assert_eq!(status(&db, 2), "pending");
+    }
+
     fn the_digits_of_the_signature_may_be_capitals_and_the_amount_a_number(db: TestDatabase) {
         let ledger = with_pending(&db);
         let body = r#" {"amount": 20.0, "currency": "USD", "status": "completed", "recharge_id": "r1-2", "more": [1, {}]} "#;

@@ -133,6 +133,19 @@ on_both_engines! {
         assert_eq!((health(&db, "--fix --no-backup").0, health(&db, "").0, figures(&db)), (0, 0, before));
     }
 
+    fn a_missing_row_of_entries_that_cannot_be_trusted_stays_missing(db: TestDatabase) {
+        with_hold(&db);
+        db.unguarded("UPDATE entries SET description = 'x' WHERE account_id = 1 AND seq = 1");
+        db.sql("DELETE FROM balances WHERE account_id = 1");
+        for _ in 0..2 {
+            assert_eq!(health(&db, "--fix --no-backup").0, 6);
+        }
+        json(&db, "rebuild --no-backup").expect_code(6);
+        json(&db, "verify-sync --fix --no-backup").expect_code(6);
+        assert_eq!(db.sql("SELECT COUNT(*) FROM balances WHERE account_id = 1"), "0");
+        assert_eq!(db.sql(FINDINGS), "WARNING|row_missing|5|0|700");
+    }
+
     fn holds_that_the_entries_do_not_cover_are_critical(db: TestDatabase) {
         with_hold(&db);
         behind_its_back(&db, ("holds", "holds_parts"), "UPDATE holds SET remaining = 200 WHERE account_id = 1");

@@ -109,3 +109,42 @@ fn on_postgres_the_lock_of_one_account_holds_nobody_else_up() {
     lock.release();
     assert_eq!(balance(&ledger, "6"), "20.00");
 }
+
+#[test]
+fn on_postgres_a_file_goes_on_past_an_account_that_somebody_holds() {
+    let database = TestDatabase::fresh(Engine::Postgres);
+    let ledger = database.ledger();
+    funded(&ledger, "5", "100");
+    funded(&ledger, "6", "100");
+    let lock = Lock::take(&database);
+    let line = |user: &str, key: &str| {
+        format!(
+            "{{\"op\":\"charge\",\"user_id\":\"{user}\",\"amount\":\"1\",\"service\":\"vps\",\"idempotency_key\":\"{key}\"}}\n"
+        )
+    };
+    let lines = [line("5", "a"), line("6", "b"), line("5", "c"), line("6", "d")].concat();
+    let apply = |code: i32| {
+        let arguments = ["apply", "-", "--lock-timeout", "300ms", "--format", "ndjson"];
+        ledger.run_with_stdin(&arguments, &lines).expect_code(code).stdout
+    };
+
+    let started = Instant::now();
+    let told = apply(7);
+
+    assert!(started.elapsed() < Duration::from_secs(5), "each line waited");
+    assert_eq!(
+        (told.matches("\"applied\"").count(), told.matches("\"busy\"").count()),
+        (2, 2),
+        "{told}"
+    );
+    assert_eq!(
+        (balance(&ledger, "6"), balance(&ledger, "5")),
+        ("98.00".into(), "100.00".into())
+    );
+    lock.release();
+    apply(0);
+    assert_eq!(
+        (balance(&ledger, "6"), balance(&ledger, "5")),
+        ("98.00".into(), "98.00".into())
+    );
+}

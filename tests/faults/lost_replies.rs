@@ -2,7 +2,7 @@
 //! finds out what became of the commit, and everybody else is told that the server is gone.
 
 use super::relay::{Cut, Relay};
-use super::scene::{Act, LATER, ONE_OF_EVERY_SECOND, assert_same, disturb, essence, prove, scene};
+use super::scene::{Act, LATER, ONE_OF_EVERY_SECOND, assert_same, disturb, essence, job, prove, scene};
 use crate::common::effort::{Effort, Tally, smoke_seed};
 use crate::common::layout::shared_server;
 use crate::common::{Engine, Ledger, TestDatabase};
@@ -58,6 +58,37 @@ fn check(act: &Act, scene: &TestDatabase, (before, after): (&str, &str), (cut, a
     );
     prove(&ledger);
     stage.discard();
+}
+
+const UNKEYED: &str = concat!(
+    r#"{"op":"charge","user_id":"5","amount":"3","service":"vps"}"#,
+    "\n",
+    r#"{"op":"recharge","user_id":"6","amount":"4","method":"momo"}"#,
+    "\n",
+);
+
+/// What has no key cannot be sent again: whoever is told that nothing was done must be right.
+#[test]
+fn a_file_without_keys_that_is_applied_together_is_applied_once_or_not() {
+    let scene = scene(Engine::Postgres);
+    let act = Act {
+        input: UNKEYED,
+        ..job("apply - --atomic")
+    };
+    let (before, after, messages) = learn(&act, &scene);
+    for point in (1..=messages).flat_map(|at| [(Cut::Request, at), (Cut::Reply, at)]) {
+        let stage = act.stage(&scene);
+        let relay = Relay::before(shared_server().directory(), point.0, point.1);
+        let output = act.run(&behind(&relay, &stage));
+        let said = format!("with its {:?} {} lost: {}", point.0, point.1, output.transcript());
+        let expected = match output.code {
+            0 => &after,
+            NOT_REACHABLE => &before,
+            _ => panic!("{said}"),
+        };
+        assert_same(&essence(&stage), expected, &said);
+        stage.discard();
+    }
 }
 
 pub fn lost(seed: u64, effort: Effort) -> Tally {

@@ -31,7 +31,7 @@ const fn act(line: &'static str) -> Act {
     }
 }
 
-const fn job(line: &'static str) -> Act {
+pub const fn job(line: &'static str) -> Act {
     Act {
         in_steps: true,
         ..act(line)

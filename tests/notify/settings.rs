@@ -32,6 +32,9 @@ on_both_engines! {
             command("[]"),
             command("true").env("LEDGER_NOTIFY_EVENTS", "low_balance,everything"),
             command("true").env("LEDGER_NOTIFY_TIMEOUT", "2m"),
+            plain.clone().env("LEDGER_NOTIFY_MAIL_TO", "b@example.com"),
+            plain.clone().env("LEDGER_NOTIFY_WEBHOOK_SECRET", SECRET),
+            hook.clone().env("LEDGER_NOTIFY_WEBHOOK_SECRET", SECRET).env("LEDGER_NOTIFY_WEBHOOK_SECRET_FILE", "/nowhere"),
         ]
         .map(|ledger| refused(&ledger));
         insta::assert_snapshot!("refused_settings", said.join("\n"));

@@ -60,7 +60,11 @@ fn no_ledger_is_opened_beside_settings_that_cannot_be_read() {
         assert_eq!(made, 1, "a ledger was made");
     };
     std::fs::write(&settings, "FOO s3cret\nDATABASE_URL=sqlite://other.db\n").unwrap();
-    refused("not valid near character");
+    refused("is not valid in line 1");
+    std::fs::write(&settings, "# Who\n\nLEDGER_CALLBACK_SECRET_MOMO=s3cret word\n").unwrap();
+    refused("is not valid in line 3: put the value of LEDGER_CALLBACK_SECRET_MOMO in single quotes");
+    std::fs::write(&settings, "A=1\nLEDGER_CALLBACK_SECRET_MOMO=s3cret$word\n").unwrap();
+    refused("line 2: the $ in the value of LEDGER_CALLBACK_SECRET_MOMO");
     std::fs::remove_file(&settings).unwrap();
     std::fs::create_dir(&settings).unwrap();
     refused("is not a file");
@@ -71,6 +75,38 @@ fn no_ledger_is_opened_beside_settings_that_cannot_be_read() {
     std::fs::remove_file(&settings).unwrap();
     std::fs::write(&settings, b"A=\xff\n").unwrap();
     refused("cannot be read");
+}
+
+#[test]
+fn a_value_in_single_quotes_is_taken_as_it_is_written() {
+    let ledger = TestDatabase::unmigrated(Engine::Sqlite)
+        .ledger()
+        .without_env("LEDGER_ACTOR");
+    std::fs::write(ledger.directory().join(".env"), "LEDGER_ACTOR='pa$word \"x\"'\n").unwrap();
+    let shown = ledger.run_words("config show --format ndjson").expect_code(0).stdout;
+    assert!(shown.contains(r#"pa$word \"x\""#), "{shown}");
+}
+
+#[test]
+fn the_example_of_settings_can_be_used_as_it_stands() {
+    let example = include_str!("../../.env.example");
+    let settings: Vec<&str> = example
+        .lines()
+        .filter_map(|line| line.strip_prefix('#'))
+        .filter(|line| {
+            line.split_once('=')
+                .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+        })
+        .filter(|line| !line.starts_with("DATABASE_URL"))
+        .collect();
+    assert!(settings.len() > 30);
+    let ledger = TestDatabase::unmigrated(Engine::Sqlite)
+        .ledger()
+        .without_env("LEDGER_ACTOR");
+    std::fs::write(ledger.directory().join(".env"), settings.join("\n")).unwrap();
+    ledger.run_words("account create --user-id 5").expect_code(0);
+    let actor = ledger.run_words("operations list --format json").expect_code(0).data();
+    assert_eq!(actor["operations"][0]["actor"], "billing-cron");
 }
 
 #[test]

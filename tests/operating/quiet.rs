@@ -18,7 +18,9 @@ on_both_engines! {
         prepare(&db);
         for step in steps() {
             let output = step.run(&db.ledger(), &["-q"]).expect_code(0);
-            assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", ""), "{}", step.line);
+            // What is a text for another program is all that is asked for.
+            let is_text = ["completions", "schedule", "roles", "metrics --output -"].iter().any(|text| step.line.starts_with(text));
+            assert_eq!((output.stdout.is_empty(), output.stderr.as_str()), (!is_text, ""), "{}", step.line);
         }
     }
 

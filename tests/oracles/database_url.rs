@@ -25,6 +25,9 @@ pub fn check(bytes: &[u8]) {
         "postgres:",
         "POSTGRESQL:",
         "mysql://",
+        "postgres//",
+        "postgresql/",
+        "",
     ] {
         never_shown(&format!("{scheme}{user}:{before}{SECRET}{after}@{host}/{rest}"));
     }

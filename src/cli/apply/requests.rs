@@ -149,10 +149,13 @@ impl Requests {
                 if let Some(known) = self.owners.get(id) {
                     return Ok(known.clone());
                 }
-                let found = account::owner_of(&mut self.ledger, *id)?.ok_or_else(|| Wrong {
-                    code: Code::NotFound,
-                    reason: format!("account {id} does not exist"),
-                })?;
+                let found = self
+                    .ledger
+                    .asked(|ledger| account::owner_of(ledger, *id))?
+                    .ok_or_else(|| Wrong {
+                        code: Code::NotFound,
+                        reason: format!("account {id} does not exist"),
+                    })?;
                 self.owners.insert(*id, found.clone());
                 Ok(found)
             }
@@ -191,7 +194,7 @@ fn resolved(
     if let Some(currency) = known.get(code) {
         return Ok(currency.clone());
     }
-    let currency = currency::resolve(ledger, code)?;
+    let currency = ledger.asked(|ledger| currency::resolve(ledger, code))?;
     known.insert(code.clone(), currency.clone());
     Ok(currency)
 }

@@ -147,9 +147,19 @@ fn with(name: &str, needs: &str) -> Result<String, LedgerError> {
     variable(needs)?.ok_or_else(|| unusable(format!("{name} needs {needs}")))
 }
 
+/// Half a channel would count as none, and nobody be told of anything.
+fn only_with<T>(name: &str, others: &[&str]) -> Result<Option<T>, LedgerError> {
+    for other in others {
+        if variable(other)?.is_some() {
+            return Err(unusable(format!("{other} needs {name}")));
+        }
+    }
+    Ok(None)
+}
+
 fn mail() -> Result<Option<MailSettings>, LedgerError> {
     let Some(url) = variable(SMTP_URL)? else {
-        return Ok(None);
+        return only_with(SMTP_URL, &[MAIL_FROM, MAIL_TO, SMTP_USER]);
     };
     let credentials = match variable(SMTP_USER)? {
         Some(user) => {
@@ -171,7 +181,7 @@ fn mail() -> Result<Option<MailSettings>, LedgerError> {
 
 fn webhook() -> Result<Option<WebhookSettings>, LedgerError> {
     let Some(url) = variable(WEBHOOK_URL)? else {
-        return Ok(None);
+        return only_with(WEBHOOK_URL, &[WEBHOOK_SECRET]);
     };
     let secret = secret::required(WEBHOOK_SECRET, "the secret that the receiver checks signatures with")?;
     Ok(Some(WebhookSettings { url, secret }))

@@ -12,6 +12,7 @@ fn seen(seq: i64, kind: EntryKind, amount: i64, seconds: i64) -> Seen {
         seq,
         kind,
         deltas: Deltas::of_balance(Minor::new(amount)),
+        reverses: None,
         at: at(seconds),
         key: Some(format!("k{seq}")),
     }
@@ -50,6 +51,28 @@ fn sixty_a_minute_are_usual_and_one_more_is_not() {
         ..entry
     });
     assert_eq!(watched(one_key), []);
+}
+
+#[test]
+fn a_minute_over_the_beginning_of_the_period_is_seen_whole() {
+    let around = |within: i64| charges(1, 61, 5, DAY - 61 + within, 1);
+    // One a second; the first of the second day is the 61st within 60 seconds only if they are closer.
+    assert_eq!(watched(around(1)), []);
+    let close = charges(1, 40, 5, DAY - 20, 0).chain(charges(41, 40, 5, DAY + 10, 0));
+    assert!(matches!(
+        &watched(close)[..],
+        [Pattern::ManyOperations { operations: 80, .. }]
+    ));
+}
+
+#[test]
+fn credits_that_one_run_has_brought_are_one_operation() {
+    let credit = |seq: i64, seconds: i64| Seen {
+        key: None,
+        ..seen(seq, EntryKind::Credit, 5, seconds)
+    };
+    assert_eq!(watched((1..=100).map(|seq| credit(seq, DAY))), []);
+    assert_eq!(watched((1..=61).map(|seq| credit(seq, DAY + seq % 50))).len(), 1);
 }
 
 #[test]
@@ -117,6 +140,29 @@ fn three_recharges_given_back_within_a_day_are_a_cycle() {
     assert_eq!(watched(cycles(3_600, 100).take(4)), []);
     let spread = (0..3).flat_map(|n| cycle(1 + 2 * n, n * 80_000, 100));
     assert_eq!(watched(spread), []);
+}
+
+#[test]
+fn whatever_comes_between_a_recharge_and_its_end_they_are_a_cycle() {
+    let reversed = |seq: i64, of: i64, balance: i64, debt: i64| Seen {
+        deltas: Deltas {
+            balance: Minor::new(balance),
+            debt: Minor::new(debt),
+            ..Deltas::default()
+        },
+        reverses: Some(of),
+        ..seen(seq, EntryKind::Clawback, 0, DAY + seq)
+    };
+    let recharges = || (1..=3).map(|seq| seen(seq, EntryKind::Recharge, 100, DAY));
+    let found = [Pattern::RechargeCycles {
+        cycles: 3,
+        entries: vec![1, 4, 2, 5, 3, 6],
+    }];
+    let back = |balance: i64, debt: i64| (1..=3).map(move |of| reversed(3 + of, of, balance, debt));
+    assert_eq!(watched(recharges().chain(back(-100, 0))), found);
+    // Spent before: most of it is owed.
+    assert_eq!(watched(recharges().chain(back(-10, 90))), found);
+    assert_eq!(watched(recharges().chain(back(-10, 39))), []);
 }
 
 fn failed(runs: &[(u32, bool)]) -> Option<Pattern> {

@@ -335,7 +335,8 @@ impl Scan {
             one.stranded.add(tried.key);
             return;
         }
-        if tried.at < self.bounds.since {
+        // One that is left pending is told whenever it was made.
+        if tried.at < self.bounds.since || tried.at >= self.bounds.until {
             return;
         }
         let ends = self.operations.entry(tried.operation.clone()).or_default();

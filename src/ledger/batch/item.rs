@@ -1,5 +1,6 @@
 //! A request of a batch.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::db::intents::NewIntent;
@@ -62,7 +63,8 @@ impl<'a> Item<'a> {
             key: &self.prepared.key,
             payload: &self.prepared.payload,
             started: Stopwatch::start(),
-            lost: if self.is_ours { lost } else { 0 },
+            writes: Cell::new(false),
+            may_be_ours: self.is_ours && lost > 0,
         }
     }
 }

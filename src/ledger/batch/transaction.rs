@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Keep;
 use super::item::{Came, Item};
 use super::whole::Whole;
 use super::work::{Keys, Turn};
+use super::{Keep, RECONNECTS};
 use crate::db::intents::{NewIntent, intent_insert};
 use crate::db::intents_bulk::{intents_find, intents_insert};
 use crate::db::unit_of_work::{Transient, write, write_relaxed};
@@ -114,7 +114,12 @@ pub(super) fn in_one_transaction(
     let actor = ledger.actor.clone();
     let mut keys = Keys::TakenForNew;
     loop {
+        let ours: Vec<bool> = items.iter().map(|item| item.is_ours).collect();
         let done = write(&mut ledger.db, "batch", |db| {
+            // What a try has recorded that was rolled back is nobody's.
+            for (item, is_ours) in items.iter_mut().zip(&ours) {
+                item.is_ours = *is_ours;
+            }
             if keys != Keys::TakenForNew {
                 let recorded = record(db, items, &actor, now)?;
                 learn(items, recorded);
@@ -130,9 +135,33 @@ pub(super) fn in_one_transaction(
         match done {
             Ok(outcomes) => return Ok((outcomes, true)),
             Err(Stopped::RolledBack(outcomes)) => return Ok((outcomes, false)),
+            Err(Stopped::KeyKnown) => keys = Keys::Recorded { lost: keys.lost() },
+            // The commit may have happened: the keys tell.
+            Err(Stopped::Broken(LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))))
+                if keys.lost() < RECONNECTS && ledger.db.reconnect().is_ok() =>
+            {
+                for item in items.iter_mut().filter(|_| keys == Keys::TakenForNew) {
+                    item.is_ours = item.comes_first;
+                }
+                keys = Keys::Recorded { lost: keys.lost() + 1 };
+            }
+            Err(Stopped::Broken(LedgerError::Db(cause))) if cause.leaves_open() && keep == Keep::AllOrNothing => {
+                return Err(in_doubt(items, cause));
+            }
             Err(Stopped::Broken(error)) => return Err(error),
-            Err(Stopped::KeyKnown) => keys = Keys::Recorded { lost: 0 },
         }
+    }
+}
+
+/// All or nothing may have been applied: whichever key is asked for tells of all.
+fn in_doubt(items: &[Item<'_>], cause: DbError) -> LedgerError {
+    match items.iter().find(|item| item.account.is_some()) {
+        Some(Item { prepared, .. }) => LedgerError::InDoubt {
+            key: prepared.key.to_string(),
+            user_id: prepared.request.user_id.to_string(),
+            cause,
+        },
+        None => cause.into(),
     }
 }
 

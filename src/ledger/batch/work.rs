@@ -44,7 +44,7 @@ pub(super) enum Keys {
 }
 
 impl Keys {
-    const fn lost(self) -> u32 {
+    pub(super) const fn lost(self) -> u32 {
         match self {
             Self::TakenForNew => 0,
             Self::Recorded { lost } | Self::RecordedEarlier { lost } => lost,

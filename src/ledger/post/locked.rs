@@ -33,6 +33,7 @@ impl Attempt<'_> {
     ) -> Result<Outcome, LedgerError> {
         let stamp = self.stamp(&ledger.actor, now);
         write(&mut ledger.db, self.request.operation.kind().name(), |db| {
+            self.writes.set(false);
             let (located, intent) = lock_with_intent(db, id, self.key)?
                 .ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
             self.judge_key(db, located, intent, &stamp)
@@ -85,8 +86,7 @@ impl Attempt<'_> {
 
     pub(in crate::ledger) fn applied_before(&self, posted: Posted) -> Outcome {
         let posted = Box::new(posted);
-        // After a lost connection it is our own work that is found here.
-        if self.lost > 0 {
+        if self.may_be_ours {
             Outcome::Applied(posted)
         } else {
             Outcome::AlreadyApplied(posted)
@@ -132,6 +132,7 @@ impl Attempt<'_> {
                 Ok(Outcome::AlreadyApplied(Box::new(posted)))
             }
             Verdict::Apply(effects) => {
+                self.writes.set(true);
                 let posted = self.carry_through(db, snapshot, &effects, attempt, stamp)?;
                 Ok(Outcome::Applied(Box::new(posted)))
             }

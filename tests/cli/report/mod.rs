@@ -251,6 +251,25 @@ on_both_engines! {
         assert_eq!((few["forecasts"].as_array().unwrap().len(), &few["accounts"]), (1, &3.into()));
     }
 
+    fn what_recurs_is_no_habit_and_neither_is_what_is_given_back_of_it(db: TestDatabase) {
+        let at = |time: &str, line: &str| db.ledger().at(time).run_words(line).expect_code(0);
+        at("2026-01-01T00:00:00Z", "account create --user-id 5");
+        at("2026-01-01T00:00:00Z", "recharge --user-id 5 --amount 66 --method momo");
+        at("2026-01-01T00:00:00Z", "recurring add --user-id 5 --amount 60 --service hosting --every month --on 15");
+        at("2026-01-15T00:00:00Z", "recurring run");
+        at("2026-01-16T00:00:00Z", "refund --user-id 5 --entry 2");
+        at("2026-01-16T00:00:00Z", "recurring cancel c1-1 --reason x");
+        // A name of one's own is none of an agreement.
+        at("2026-01-20T00:00:00Z", "charge --user-id 5 --amount 60 --service vps --idempotency-key recurring:2026-01");
+        let told = json_at(&db, "2026-01-31T00:00:00Z", "forecast").expect_code(1).data();
+        let of_5 = &told["forecasts"][0];
+        assert_eq!((&of_5["burn_per_day"], &of_5["days_left"]), (&"2.0000".into(), &"3.0".into()), "{told:#}");
+        assert_eq!(of_5["services"], serde_json::json!([{"service": "vps", "burn_per_day": "2.0000"}]));
+        json_at(&db, "2026-01-31T00:00:00Z", "forecast --warn-within 367d").expect_code(2);
+        let hours = db.ledger().at("2026-01-31T00:00:00Z").run_words("forecast --warn-within 84h --limit 0").expect_code(1);
+        assert!(hours.stdout.contains("1 balance ends within 3d 12h") && !hours.stdout.contains("No account"), "{}", hours.stdout);
+    }
+
     fn sums_beyond_64_bits_stay_whole(db: TestDatabase) {
         for user in ["1", "2", "3"] {
             db.ledger().run(&["account", "create", "--user-id", user]).expect_code(0);
