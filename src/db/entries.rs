@@ -1,6 +1,5 @@
 //! The `entries` table: written once, read in order.
 
-use chrono::TimeDelta;
 use diesel::deserialize;
 
 use super::connection::Db;
@@ -269,8 +268,8 @@ pub fn entries_breakdown(db: &mut Db, account: AccountId) -> Result<Vec<Breakdow
     db.rows(&sql(select).bind(account.get()))
 }
 
-/// What an account did lately, for its limits: charges and freezes since `minute`, money spent on the day that begins
-/// with `day`, of which it may be asked later.
+/// What an account did lately, for its limits: charges and freezes since `minute`, money spent since `day`. A clock that
+/// was set back frees nothing.
 ///
 /// What is refunded counts for the day on which it was spent.
 pub fn entries_usage(
@@ -288,14 +287,13 @@ pub fn entries_usage(
             .bind(account.get())
             .bind(minute.micros());
     let spending = sql(format!(
-        "SELECT {} FROM entries e WHERE account_id = ? AND at >= ? AND at < ? AND kind IN ({spent}) \
+        "SELECT {} FROM entries e WHERE account_id = ? AND at >= ? AND kind IN ({spent}) \
          AND (reverses IS NULL OR EXISTS (SELECT 1 FROM entries o WHERE o.account_id = ? \
          AND o.seq = e.reverses AND o.at >= ?))",
         wide_sum("-(balance_delta + held_delta)")
     ))
     .bind(account.get())
     .bind(day.micros())
-    .bind(day.after(TimeDelta::days(1)).micros())
     .bind(account.get())
     .bind(day.micros());
     let Wide(spent) = db.row(&spending)?.unwrap_or(Wide(0));

@@ -33,16 +33,6 @@ on_both_engines! {
         assert_eq!(balance(&db), "939.00");
     }
 
-    fn a_job_that_is_run_for_a_day_gone_by_counts_that_day_alone(db: TestDatabase) {
-        limited(&db, "--spend-per-day 100");
-        charge_at(&db, "2026-03-03T08:00:00Z", "90").expect_code(0);
-        charge_at(&db, "2026-03-02T02:00:00Z", "20").expect_code(0);
-        refused(charge_at(&db, "2026-03-02T03:00:00Z", "81"), "limit_exceeded");
-        charge_at(&db, "2026-03-02T03:00:00Z", "80").expect_code(0);
-        refused(charge_at(&db, "2026-03-03T09:00:00Z", "11"), "limit_exceeded");
-        charge_at(&db, "2026-03-03T09:00:00Z", "10").expect_code(0);
-    }
-
     fn also_when_ten_processes_charge_at_once(db: TestDatabase) {
         limited(&db, "--charges-per-minute 60");
         let outputs: Vec<Output> = thread::scope(|scope| {

@@ -29,6 +29,10 @@ pub fn check(bytes: &[u8]) {
         "postgresql/",
         "",
     ] {
+        // That names a file.
+        if scheme.is_empty() && user == "sqlite" {
+            continue;
+        }
         never_shown(&format!("{scheme}{user}:{before}{SECRET}{after}@{host}/{rest}"));
     }
     let value = before.replace(['&', '='], "");
