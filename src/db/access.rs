@@ -11,7 +11,7 @@ use crate::domain::access::{AccessGrant, GrantId};
 use crate::domain::account::AccountId;
 use crate::domain::intent::Intent;
 use crate::domain::purchase::Deactivation;
-use crate::domain::text::{Actor, Description, Resource};
+use crate::domain::text::{Actor, Resource};
 use crate::domain::time::Timestamp;
 
 pub(super) const COLUMNS: &str = "account_id, entry_seq, resource, granted_at, granted_by, expires_at, revoked_at, revoked_by, \
@@ -58,12 +58,10 @@ pub fn grant_revoke(db: &mut Db, id: GrantId, how: &Deactivation) -> Result<bool
     let update = sql(
         "UPDATE access_grants SET revoked_at = ?, revoked_by = ?, revoked_why = ? \
          WHERE account_id = ? AND entry_seq = ? AND revoked_at IS NULL",
-    )
-    .bind(how.at.micros())
-    .bind(how.by.as_str())
-    .bind(how.why.as_ref().map(Description::as_str))
-    .bind(id.account.get())
-    .bind(id.number);
+    );
+    let update = bind_deactivation(update, Some(how))
+        .bind(id.account.get())
+        .bind(id.number);
     Ok(db.execute(&update)? == 1)
 }
 

@@ -8,7 +8,7 @@ use super::error::DbError;
 use super::statement::{Column, Columns, FromRow, Statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::close::{AccountClose, Totals};
-use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::currency::Currency;
 use crate::domain::time::Timestamp;
 
 /// A currency's close.
@@ -31,10 +31,8 @@ fn sum_of(text: &str) -> deserialize::Result<i128> {
 
 impl FromRow for Close {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let code = CurrencyCode::parse(&columns.text()?)?;
-        let exponent = u8::try_from(columns.int()?)?;
         Ok(Self {
-            currency: Currency::new(code, exponent).ok_or("a close has an impossible exponent")?,
+            currency: Currency::from_row(columns)?,
             since: Timestamp::from_micros(columns.int()?),
             until: Timestamp::from_micros(columns.int()?),
             run_id: columns.text()?,

@@ -10,7 +10,7 @@ use super::statement::{Columns, FromRow, sql};
 use crate::domain::account::AccountId;
 use crate::domain::money::{Amount, Minor};
 use crate::domain::purchase::{Deactivation, Gift, GiftId};
-use crate::domain::text::{Actor, Description};
+use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
 
 pub(super) const COLUMNS: &str = "account_id, number, paid, paid_currency, paid_exponent, credits, entry_seq, created_at, \
@@ -54,12 +54,10 @@ pub fn gift_deactivate(db: &mut Db, id: GiftId, how: &Deactivation) -> Result<bo
     let update = sql(
         "UPDATE gifts SET deactivated_at = ?, deactivated_by = ?, deactivated_why = ? \
          WHERE account_id = ? AND number = ? AND deactivated_at IS NULL",
-    )
-    .bind(how.at.micros())
-    .bind(how.by.as_str())
-    .bind(how.why.as_ref().map(Description::as_str))
-    .bind(id.account.get())
-    .bind(id.number);
+    );
+    let update = bind_deactivation(update, Some(how))
+        .bind(id.account.get())
+        .bind(id.number);
     Ok(db.execute(&update)? == 1)
 }
 

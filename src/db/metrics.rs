@@ -8,7 +8,7 @@ use super::entries::{read_wide, sum, wide_sum};
 use super::error::DbError;
 use super::statement::{Columns, FromRow, sql};
 use crate::domain::alert::Severity;
-use crate::domain::currency::{Currency, CurrencyCode};
+use crate::domain::currency::Currency;
 use crate::domain::time::Timestamp;
 
 /// The accounts of one currency.
@@ -28,10 +28,8 @@ pub struct CurrencyTally {
 
 impl FromRow for CurrencyTally {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let code = CurrencyCode::parse(&columns.text()?)?;
-        let exponent = u8::try_from(columns.int()?)?;
         Ok(Self {
-            currency: Currency::new(code, exponent).ok_or("a currency has an impossible exponent")?,
+            currency: Currency::from_row(columns)?,
             accounts: columns.int()?,
             locked: columns.int()?,
             suspended: columns.int()?,

@@ -137,12 +137,10 @@ pub fn purchase_deactivate(db: &mut Db, id: PurchaseId, how: &Deactivation) -> R
     let update = sql(
         "UPDATE purchases SET deactivated_at = ?, deactivated_by = ?, deactivated_why = ? \
          WHERE account_id = ? AND number = ? AND deactivated_at IS NULL",
-    )
-    .bind(how.at.micros())
-    .bind(how.by.as_str())
-    .bind(how.why.as_ref().map(Description::as_str))
-    .bind(id.account.get())
-    .bind(id.number);
+    );
+    let update = bind_deactivation(update, Some(how))
+        .bind(id.account.get())
+        .bind(id.number);
     Ok(db.execute(&update)? == 1)
 }
 

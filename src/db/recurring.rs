@@ -15,7 +15,7 @@ use crate::domain::intent::IntentState;
 use crate::domain::money::{Amount, Minor};
 use crate::domain::purchase::Deactivation;
 use crate::domain::recurring::{Due, KEY_PREFIX, RecurringCharge, RecurringId, RecurringState, Refused};
-use crate::domain::text::{Actor, Description, IdempotencyKey, Service};
+use crate::domain::text::{Actor, IdempotencyKey, Service};
 use crate::domain::time::Timestamp;
 
 /// Of `recurring_charges r`.
@@ -172,12 +172,10 @@ pub fn recurring_cancel(db: &mut Db, id: RecurringId, how: &Deactivation) -> Res
         "UPDATE recurring_charges SET cancelled_at = ?, cancelled_by = ?, cancelled_why = ?, next_on = NULL, \
          next_at = NULL, try_at = NULL, refused_at = NULL, refused_times = 0 \
          WHERE account_id = ? AND number = ? AND next_on IS NOT NULL",
-    )
-    .bind(how.at.micros())
-    .bind(how.by.as_str())
-    .bind(how.why.as_ref().map(Description::as_str))
-    .bind(id.account.get())
-    .bind(id.number);
+    );
+    let update = bind_deactivation(update, Some(how))
+        .bind(id.account.get())
+        .bind(id.number);
     Ok(db.execute(&update)? == 1)
 }
 

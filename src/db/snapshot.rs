@@ -105,6 +105,16 @@ pub fn lock(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
     look(db, id)
 }
 
+/// The same of an account that was there a moment ago.
+pub fn locked(db: &mut Db, id: AccountId) -> Result<Located, DbError> {
+    lock(db, id)?.ok_or_else(|| gone(id))
+}
+
+/// What is told of an account that was there a moment ago.
+pub fn gone(id: AccountId) -> DbError {
+    DbError::Integrity(format!("account {id} has disappeared"))
+}
+
 /// The account as it is, without its lock.
 pub fn look(db: &mut Db, id: AccountId) -> Result<Option<Located>, DbError> {
     checked(look_at_row(db, id)?)

@@ -1,5 +1,6 @@
 //! Intents: the record of every attempt, written before the work and surviving its rollback.
 
+use chrono::TimeDelta;
 use serde_json::{Map, Value};
 
 use super::account::AccountId;
@@ -66,6 +67,9 @@ named! {
         Failed = "failed",
     }
 }
+
+/// One that has been pending for so long is not in work any more.
+pub const STRANDED_AFTER: TimeDelta = TimeDelta::minutes(10);
 
 /// The reason of an attempt that was left pending and turned out to have had no effect.
 pub const STRANDED: &str = "stranded";

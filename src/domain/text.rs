@@ -29,6 +29,21 @@ pub fn is_unprintable(c: char) -> bool {
         || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
+/// Writes every such character, line breaks among them, as `\u{..}`.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().fold(String::with_capacity(text.len()), |mut safe, c| {
+        if is_unprintable(c) {
+            safe.extend(c.escape_unicode());
+        } else {
+            safe.push(c);
+        }
+        safe
+    }))
+}
+
 /// Scheme and server of an address, without user, password, path and query: in any of them there may be a secret.
 pub fn server_of(address: &str) -> String {
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));

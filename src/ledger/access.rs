@@ -1,7 +1,7 @@
 //! Access that charges have paid for: has somebody got it, and who has got what.
 
 use super::Ledger;
-use super::account::chosen;
+use super::account::{chosen, with_owners};
 use super::error::LedgerError;
 use crate::db::access::{self, GrantFilter};
 use crate::db::accounts;
@@ -94,11 +94,8 @@ pub fn list(ledger: &mut Ledger, query: &GrantQuery) -> Result<Vec<GrantView>, L
         active_at: query.active.then_some(now),
         limit: query.limit,
     };
-    let mut views = Vec::new();
-    for grant in access::grants_list(&mut ledger.db, &filter)? {
-        if let Some(listed) = accounts::account_by_id(&mut ledger.db, grant.id.account)? {
-            views.push(view(listed.account, grant, now));
-        }
-    }
-    Ok(views)
+    let found = access::grants_list(&mut ledger.db, &filter)?;
+    let found = with_owners(ledger, found, |grant| grant.id.account)?.into_iter();
+    let with_status = |(account, grant): (Option<Account>, _)| Some(view(account?, grant, now));
+    Ok(found.filter_map(with_status).collect())
 }

@@ -1,5 +1,8 @@
 //! Accounts: creating, showing, locking, setting, closing.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use serde_json::{Value, json};
 
 use super::Ledger;
@@ -106,6 +109,36 @@ pub fn chosen(ledger: &mut Ledger, account: Option<&(UserId, CurrencyCode)>) -> 
         .transpose()
 }
 
+/// The account of that number, or what is told where there is none.
+pub(super) fn by_id(ledger: &mut Ledger, id: AccountId, none: impl FnOnce() -> String) -> Result<Account, LedgerError> {
+    let listed = accounts::account_by_id(&mut ledger.db, id)?;
+    listed
+        .map(|listed| listed.account)
+        .ok_or_else(|| LedgerError::NotFound(none()))
+}
+
+/// What was found, each with the account it belongs to, which is looked up once; `None` where that is gone.
+pub(super) fn with_owners<T>(
+    ledger: &mut Ledger,
+    found: Vec<T>,
+    owner: impl Fn(&T) -> AccountId,
+) -> Result<Vec<(Option<Account>, T)>, LedgerError> {
+    let mut known: HashMap<AccountId, Option<Account>> = HashMap::new();
+    let mut with_owners = Vec::with_capacity(found.len());
+    for one in found {
+        let id = owner(&one);
+        let account = match known.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let listed = accounts::account_by_id(&mut ledger.db, id)?;
+                unknown.insert(listed.map(|listed| listed.account))
+            }
+        };
+        with_owners.push((account.clone(), one));
+    }
+    Ok(with_owners)
+}
+
 /// Whose account it is, and in which currency.
 pub fn owner_of(ledger: &mut Ledger, id: AccountId) -> Result<Option<(UserId, Currency)>, LedgerError> {
     let listed = accounts::account_by_id(&mut ledger.db, id)?;
@@ -208,8 +241,7 @@ pub fn change(
     let id = find(ledger, user_id, currency)?.id;
     let (actor, at) = (ledger.actor.clone(), ledger.now());
     write(&mut ledger.db, "account change", |db| {
-        let located =
-            snapshot::lock(db, id)?.ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
+        let located = snapshot::locked(db, id)?;
         let figures = located.state.figures;
         let before = located.account;
         let after = match changed(&before, &figures, change) {

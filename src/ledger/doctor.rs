@@ -17,6 +17,7 @@ use crate::db::server::{self, Misplaced, Rights};
 use crate::db::{DatabaseUrl, Db, DbError, Schema};
 use crate::domain::alert::Severity;
 use crate::domain::code::{Code, Exit};
+use crate::domain::intent::STRANDED_AFTER;
 use crate::domain::named::named;
 use crate::domain::schedule::{JOBS, Job};
 use crate::domain::time::Timestamp;
@@ -310,11 +311,11 @@ fn look_at_leases(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<()
     Ok(())
 }
 
-/// An attempt that has been pending for so long is not in work any more.
-const IN_WORK: TimeDelta = TimeDelta::minutes(10);
+/// By how much the clocks of those who run jobs may differ.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(10);
 
 fn look_at_attempts(db: &mut Db, patient: &Patient, seen: &mut Examination) -> Result<(), LedgerError> {
-    match server::attempts_left(db, patient.clock.now().after(-IN_WORK))? {
+    match server::attempts_left(db, patient.clock.now().after(-STRANDED_AFTER))? {
         0 => seen.ok("attempts", "none was left pending"),
         left => {
             let message = format!("{left} have been pending for more than 10 minutes: a crash left them behind");
@@ -361,7 +362,7 @@ fn look_at_job(db: &mut Db, job: &Job, now: Timestamp, seen: &mut Examination) -
         return Ok(());
     };
     let (name, started) = (job.name, run.started_at);
-    if started > now.after(IN_WORK) {
+    if started > now.after(CLOCKS_DIFFER) {
         let message = format!("{name} ran at {started}, which is still to come");
         seen.warn(
             "jobs",

@@ -1,10 +1,9 @@
 //! Holds by their id: whose they are, expiring, listing.
 
 use super::Ledger;
-use super::account::chosen;
+use super::account::{by_id, chosen, with_owners};
 use super::error::LedgerError;
 use super::post::{Answer, Request, post};
-use crate::db::accounts;
 use crate::db::holds::{self, HoldFilter};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::currency::CurrencyCode;
@@ -23,10 +22,9 @@ pub struct HoldView {
 
 /// Whose hold it is.
 pub fn account_of(ledger: &mut Ledger, id: HoldId) -> Result<Account, LedgerError> {
-    let listed = accounts::account_by_id(&mut ledger.db, id.account)?;
-    listed
-        .map(|listed| listed.account)
-        .ok_or_else(|| LedgerError::NotFound(format!("hold {id} does not exist; `ledger holds` shows them")))
+    by_id(ledger, id.account, || {
+        format!("hold {id} does not exist; `ledger holds` shows them")
+    })
 }
 
 /// Gives back what is overdue of an account that is being touched, whether anything was: nobody need wait for the job.
@@ -67,14 +65,13 @@ pub fn list(ledger: &mut Ledger, query: &HoldQuery) -> Result<Vec<HoldView>, Led
         status: query.status.map(|status| (status, now)),
         limit: query.limit,
     };
-    let mut views = Vec::new();
-    for hold in holds::holds_list(&mut ledger.db, &filter)? {
-        if let Some(listed) = accounts::account_by_id(&mut ledger.db, hold.id.account)? {
-            views.push(HoldView {
-                account: listed.account,
-                hold,
-            });
-        }
-    }
-    Ok(views)
+    let found = holds::holds_list(&mut ledger.db, &filter)?;
+    let found = with_owners(ledger, found, |hold| hold.id.account)?.into_iter();
+    let view = |(account, hold): (Option<Account>, _)| {
+        Some(HoldView {
+            account: account?,
+            hold,
+        })
+    };
+    Ok(found.filter_map(view).collect())
 }

@@ -3,13 +3,14 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::account::{chosen, find};
+use super::account::{chosen, find, with_owners};
 use super::clock::unique_name;
 use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::payload;
 use super::post::{Answer, Request, post};
 use super::{Ledger, interrupt};
+use crate::db::DbError;
 use crate::db::accounts::account_by_id;
 use crate::db::balances::page_end;
 use crate::db::entries::entries_between;
@@ -19,8 +20,8 @@ use crate::db::intents_list::{
     IntentFilter, Left, Settlement, entries_of_key, intent_settle_pending, intents_left, intents_list, intents_of_key,
 };
 use crate::db::operations::{NewOperation, operation_insert};
+use crate::db::snapshot::{self, gone};
 use crate::db::unit_of_work::{read, write};
-use crate::db::{DbError, snapshot};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::code::Code;
 use crate::domain::currency::CurrencyCode;
@@ -65,22 +66,18 @@ pub fn list(ledger: &mut Ledger, query: &IntentQuery) -> Result<Vec<IntentView>,
         until: query.until.into_iter().chain(aged).min(),
         limit: query.limit,
     };
-    let mut views: Vec<IntentView> = Vec::new();
-    for recorded in intents_list(&mut ledger.db, &filter)? {
-        let known = views.iter().find(|view| view.account.id == recorded.intent.account);
-        let account = match known {
-            Some(view) => view.account.clone(),
-            None => account_of(ledger, recorded.intent.account)?,
-        };
-        views.push(IntentView { account, recorded });
-    }
-    Ok(views)
+    let found = intents_list(&mut ledger.db, &filter)?;
+    let found = with_owners(ledger, found, |recorded| recorded.intent.account)?.into_iter();
+    let view = |(account, recorded): (Option<Account>, Recorded)| match account {
+        Some(account) => Ok(IntentView { account, recorded }),
+        None => Err(gone(recorded.intent.account).into()),
+    };
+    found.map(view).collect()
 }
 
 fn account_of(ledger: &mut Ledger, id: AccountId) -> Result<Account, LedgerError> {
     let listed = account_by_id(&mut ledger.db, id)?;
-    let gone = || DbError::Integrity(format!("account {id} has disappeared"));
-    Ok(listed.ok_or_else(gone)?.account)
+    Ok(listed.ok_or_else(|| gone(id))?.account)
 }
 
 /// All that was tried under one key, and what came of it.
@@ -218,8 +215,7 @@ fn settle(ledger: &mut Ledger, account: &Account, left: &Intent) -> Result<Optio
     let (actor, at) = (ledger.actor.clone(), ledger.now());
     write(&mut ledger.db, "intents resolve", |db| {
         // With the lock nobody is between an effect and its outcome, which are written together.
-        snapshot::lock(db, account.id)?
-            .ok_or_else(|| DbError::Integrity(format!("account {} has disappeared", account.id)))?;
+        snapshot::locked(db, account.id)?;
         let decisive = intent_find(db, account.id, &left.key)?;
         let applied_before = decisive.is_some_and(|intent| intent.state == IntentState::Applied);
         let settlement = match entries_of_key(db, account.id, &left.key)? {

@@ -1,9 +1,8 @@
 //! The log of administrative acts: who did what, from where, and what it changed.
 
 use super::Ledger;
-use super::account::chosen;
+use super::account::{chosen, with_owners};
 use super::error::LedgerError;
-use crate::db::accounts::account_by_id;
 pub use crate::db::operations::Act;
 use crate::db::operations::{OperationFilter, operations_list};
 use crate::domain::account::Account;
@@ -39,14 +38,7 @@ pub fn list(ledger: &mut Ledger, query: &ActQuery) -> Result<Vec<ActView>, Ledge
         until: query.until,
         limit: query.limit,
     };
-    let mut views: Vec<ActView> = Vec::new();
-    for act in operations_list(&mut ledger.db, &filter)? {
-        let known = views.iter().find(|view| view.act.account == act.account);
-        let account = match known {
-            Some(view) => view.account.clone(),
-            None => account_by_id(&mut ledger.db, act.account)?.map(|listed| listed.account),
-        };
-        views.push(ActView { act, account });
-    }
-    Ok(views)
+    let found = operations_list(&mut ledger.db, &filter)?;
+    let found = with_owners(ledger, found, |act| act.account)?.into_iter();
+    Ok(found.map(|(account, act)| ActView { act, account }).collect())
 }

@@ -1,10 +1,9 @@
 //! Purchases and gifts by their id: taking them back, listing them.
 
 use super::Ledger;
-use super::account::chosen;
+use super::account::{by_id, chosen, with_owners};
 use super::error::LedgerError;
 use super::post::{Answer, Request, post};
-use crate::db::accounts;
 use crate::db::gifts;
 use crate::db::purchases::{self, PurchaseFilter};
 use crate::domain::account::{Account, AccountId};
@@ -36,11 +35,10 @@ pub fn deactivate(
     operation: Operation,
     (note, key): (Note, Option<IdempotencyKey>),
 ) -> Result<Answer, LedgerError> {
-    let listed = accounts::account_by_id(&mut ledger.db, account)?
-        .ok_or_else(|| LedgerError::NotFound(format!("{what} does not exist")))?;
+    let account = by_id(ledger, account, || format!("{what} does not exist"))?;
     let request = Request {
-        user_id: listed.account.user_id,
-        currency: listed.account.currency,
+        user_id: account.user_id,
+        currency: account.currency,
         operation,
         note,
         key,
@@ -68,16 +66,14 @@ pub fn purchases(ledger: &mut Ledger, query: &PurchaseQuery) -> Result<Vec<Purch
 }
 
 pub(super) fn with_accounts(ledger: &mut Ledger, found: Vec<Purchase>) -> Result<Vec<PurchaseView>, LedgerError> {
-    let mut views = Vec::with_capacity(found.len());
-    for purchase in found {
-        if let Some(listed) = accounts::account_by_id(&mut ledger.db, purchase.id.account)? {
-            views.push(PurchaseView {
-                account: listed.account,
-                purchase,
-            });
-        }
-    }
-    Ok(views)
+    let found = with_owners(ledger, found, |purchase| purchase.id.account)?.into_iter();
+    let view = |(account, purchase): (Option<Account>, _)| {
+        Some(PurchaseView {
+            account: account?,
+            purchase,
+        })
+    };
+    Ok(found.filter_map(view).collect())
 }
 
 /// Newest first.
@@ -87,14 +83,13 @@ pub fn gifts(
     limit: i64,
 ) -> Result<Vec<GiftView>, LedgerError> {
     let account = chosen(ledger, account)?;
-    let mut views = Vec::new();
-    for gift in gifts::gifts_list(&mut ledger.db, account, limit)? {
-        if let Some(listed) = accounts::account_by_id(&mut ledger.db, gift.id.account)? {
-            views.push(GiftView {
-                account: listed.account,
-                gift,
-            });
-        }
-    }
-    Ok(views)
+    let found = gifts::gifts_list(&mut ledger.db, account, limit)?;
+    let found = with_owners(ledger, found, |gift| gift.id.account)?.into_iter();
+    let view = |(account, gift): (Option<Account>, _)| {
+        Some(GiftView {
+            account: account?,
+            gift,
+        })
+    };
+    Ok(found.filter_map(view).collect())
 }

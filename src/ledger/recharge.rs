@@ -1,10 +1,9 @@
 //! Recharges by their id: moving one on, as a gateway's callback says or by hand, and listing them.
 
 use super::Ledger;
-use super::account::chosen;
+use super::account::{by_id, chosen, with_owners};
 use super::error::LedgerError;
 use super::post::{Answer, Outcome, Request, made_up_key, post};
-use crate::db::accounts;
 use crate::db::recharges::{self, RechargeFilter};
 use crate::domain::account::Account;
 use crate::domain::code::Code;
@@ -36,13 +35,9 @@ pub fn advance(
 }
 
 fn account_of(ledger: &mut Ledger, id: RechargeId) -> Result<Account, LedgerError> {
-    let missing = || {
-        LedgerError::NotFound(format!(
-            "recharge {id} does not exist; `ledger recharge list` shows them"
-        ))
-    };
-    let listed = accounts::account_by_id(&mut ledger.db, id.account)?.ok_or_else(missing)?;
-    Ok(listed.account)
+    by_id(ledger, id.account, || {
+        format!("recharge {id} does not exist; `ledger recharge list` shows them")
+    })
 }
 
 /// What a gateway's callback says, as it was read.
@@ -127,14 +122,13 @@ pub fn list(ledger: &mut Ledger, query: &RechargeQuery) -> Result<Vec<RechargeVi
         status: query.status.map(|status| (status, now)),
         limit: query.limit,
     };
-    let mut views = Vec::new();
-    for recharge in recharges::recharges_list(&mut ledger.db, &filter)? {
-        if let Some(listed) = accounts::account_by_id(&mut ledger.db, recharge.id.account)? {
-            views.push(RechargeView {
-                account: listed.account,
-                recharge,
-            });
-        }
-    }
-    Ok(views)
+    let found = recharges::recharges_list(&mut ledger.db, &filter)?;
+    let found = with_owners(ledger, found, |recharge| recharge.id.account)?.into_iter();
+    let view = |(account, recharge): (Option<Account>, _)| {
+        Some(RechargeView {
+            account: account?,
+            recharge,
+        })
+    };
+    Ok(found.filter_map(view).collect())
 }

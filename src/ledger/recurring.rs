@@ -17,7 +17,7 @@ use crate::db::operations::{NewOperation, operation_insert};
 pub use crate::db::recurring::RecurringView;
 use crate::db::recurring::{self, RecurringFilter};
 use crate::db::unit_of_work::write;
-use crate::db::{Db, DbError, accounts, snapshot};
+use crate::db::{Db, accounts, snapshot};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::agreed::terms;
 use crate::domain::calendar::Schedule;
@@ -169,9 +169,7 @@ fn known_by(key: &IdempotencyKey, known: RecurringCharge, account: Account, aske
 }
 
 fn locked(db: &mut Db, id: AccountId) -> Result<Account, LedgerError> {
-    let located = snapshot::lock(db, id)?;
-    let located = located.ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
-    Ok(Arc::unwrap_or_clone(located.account))
+    Ok(Arc::unwrap_or_clone(snapshot::locked(db, id)?.account))
 }
 
 #[derive(Clone, Debug)]

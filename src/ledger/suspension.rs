@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Ledger;
-use super::account::{chosen, find};
+use super::account::{chosen, find, with_owners};
 use super::clock::unique_name;
 use super::error::LedgerError;
 use super::outbox;
@@ -136,8 +136,7 @@ pub fn suspend(
     let id = find(ledger, user_id, currency)?.id;
     let (actor, at) = (ledger.actor.clone(), ledger.now());
     write(&mut ledger.db, "suspend", |db| {
-        let located =
-            snapshot::lock(db, id)?.ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
+        let located = snapshot::locked(db, id)?;
         let account = Arc::unwrap_or_clone(located.account);
         if account.closed {
             return Ok(Suspended::Refused(Refusal::AccountClosed));
@@ -164,8 +163,7 @@ pub fn resume(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) ->
     let id = find(ledger, user_id, currency)?.id;
     let (actor, at) = (ledger.actor.clone(), ledger.now());
     write(&mut ledger.db, "resume", |db| {
-        let located =
-            snapshot::lock(db, id)?.ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
+        let located = snapshot::locked(db, id)?;
         let account = Arc::unwrap_or_clone(located.account);
         let Some(number) = account.suspension else {
             return Ok(Resumed::NotSuspended(account));
@@ -215,14 +213,13 @@ pub fn list(ledger: &mut Ledger, query: &SuspensionQuery) -> Result<Vec<Suspensi
         active: query.active,
         limit: query.limit,
     };
-    let mut views = Vec::new();
-    for suspension in suspensions::suspensions_list(&mut ledger.db, &filter)? {
-        if let Some(listed) = accounts::account_by_id(&mut ledger.db, suspension.account)? {
-            views.push(SuspensionView {
-                account: listed.account,
-                suspension,
-            });
-        }
-    }
-    Ok(views)
+    let found = suspensions::suspensions_list(&mut ledger.db, &filter)?;
+    let found = with_owners(ledger, found, |suspension| suspension.account)?.into_iter();
+    let view = |(account, suspension): (Option<Account>, _)| {
+        Some(SuspensionView {
+            account: account?,
+            suspension,
+        })
+    };
+    Ok(found.filter_map(view).collect())
 }

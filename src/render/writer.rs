@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::apply::Row;
 use super::document::{Block, Document};
-use super::terminal::{escape, escape_lines};
-use crate::domain::text::escape_unprintable;
+use super::terminal::escape_lines;
+use crate::domain::text::{escape, escape_unprintable};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

@@ -18,7 +18,7 @@ use crate::domain::chain::LedgerDigest;
 use crate::domain::close::{AccountClose, Bounds, NAMED_AT_MOST, Seen, Tally, Tied, Totals};
 use crate::domain::currency::CurrencyCode;
 use crate::domain::histogram::Histogram;
-use crate::domain::intent::{Intent, IntentState};
+use crate::domain::intent::{Intent, IntentState, STRANDED_AFTER};
 use crate::domain::pattern::{Failures, Thresholds, Watch, unusual_volume};
 use crate::domain::time::Timestamp;
 use crate::ledger::job::Run;
@@ -26,9 +26,6 @@ use crate::ledger::progress::Progress;
 use crate::ledger::scan::{Depth, PAGE, read_page};
 use crate::ledger::verify;
 use crate::ledger::{Ledger, LedgerError, interrupt};
-
-/// An attempt that has been pending for so long is not in work any more.
-const STRANDED_AFTER: TimeDelta = TimeDelta::minutes(10);
 
 /// How long before the period is looked at for the usual volume.
 const VOLUME_BEFORE: TimeDelta = TimeDelta::days(28);

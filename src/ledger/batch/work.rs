@@ -19,7 +19,7 @@ use crate::db::intents::{intent_find, intent_insert};
 use crate::db::intents_bulk::{intents_end, intents_insert_ended};
 use crate::db::outbox::events_insert;
 use crate::db::records_bulk::{Wanted, holds_write, recharges_write, subjects};
-use crate::db::snapshot::look;
+use crate::db::snapshot::{gone, look};
 use crate::db::{Db, DbError};
 use crate::domain::account::AccountId;
 use crate::domain::hold::HoldId;
@@ -191,10 +191,9 @@ impl<'a> Turn<'a> {
             attempt.record_again_in(db, id, &new)?;
             found = intent_find(db, id, &item.prepared.key)?;
         }
-        let gone = || DbError::Integrity(format!("account {id} has disappeared"));
-        let located = look(db, id)?.ok_or_else(gone)?;
+        let located = look(db, id)?.ok_or_else(|| gone(id))?;
         let outcome = attempt.judge_key(db, located, found, &attempt.stamp(self.actor, self.now))?;
-        *working = Working::new(look(db, id)?.ok_or_else(gone)?);
+        *working = Working::new(look(db, id)?.ok_or_else(|| gone(id))?);
         Ok(outcome)
     }
 

@@ -14,7 +14,7 @@ use super::channel::Failed;
 use super::message;
 use crate::domain::code::Code;
 use crate::domain::delivery::WrittenEvent;
-use crate::domain::text::is_unprintable;
+use crate::domain::text::{escape, is_unprintable};
 use crate::ledger::error::LedgerError;
 
 /// Which server, as whom, from whom and to whom.
@@ -86,7 +86,7 @@ impl Mail {
     fn message(&self, event: &WrittenEvent) -> Result<Message, Failed> {
         // What is stored may be beyond the years that a date can have.
         let at = event.created_at.after(TimeDelta::zero()).micros().max(0).unsigned_abs();
-        let id = message::one_line(&event.delivery_id);
+        let id = escape(&event.delivery_id);
         let header = |name: &'static str, value: &str| {
             let name = HeaderName::new_from_ascii_str(name);
             HeaderValue::new(name, value.to_owned())

@@ -1,10 +1,12 @@
 //! What is said of an event: the JSON that programs get, and the text that people get.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::domain::delivery::WrittenEvent;
 use crate::domain::event::EventKind;
-use crate::domain::text::{escape_unprintable, is_unprintable};
+use crate::domain::text::{escape, escape_unprintable};
 
 /// The event as one line of JSON, the same at every attempt.
 pub fn body(event: &WrittenEvent) -> String {
@@ -43,7 +45,7 @@ pub fn subject(event: &WrittenEvent) -> String {
         || "the ledger as a whole".to_owned(),
         |(user_id, currency)| format!("user {user_id} ({currency})"),
     );
-    one_line(&format!("ledger: {what}, {whose}"))
+    escape(&format!("ledger: {what}, {whose}")).into_owned()
 }
 
 /// A field a line.
@@ -63,19 +65,6 @@ pub fn text(event: &WrittenEvent) -> String {
     lines.push(format!("time: {}", event.created_at));
     lines.push(format!("event: {} ({})", event.id, event.delivery_id));
     lines.push(String::new());
-    let lines: Vec<String> = lines.iter().map(|line| one_line(line)).collect();
+    let lines: Vec<Cow<'_, str>> = lines.iter().map(|line| escape(line)).collect();
     lines.join("\r\n")
-}
-
-/// With characters that steer, line breaks among them, in their escaped form.
-pub fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_unprintable(c) {
-            line.extend(c.escape_unicode());
-        } else {
-            line.push(c);
-        }
-    }
-    line
 }

@@ -7,7 +7,7 @@ use super::{Attempt, Outcome, Posted, beyond_the_row, sealed};
 use crate::db::intents::{self, Made};
 use crate::db::intents_list::{Settlement, intent_settle_pending};
 use crate::db::posting::{Plain, append, lock_with_intent, post_plain, settle};
-use crate::db::snapshot::Located;
+use crate::db::snapshot::{Located, gone};
 use crate::db::unit_of_work::write;
 use crate::db::{Db, DbError, entries};
 use crate::domain::account::{Account, AccountId};
@@ -34,8 +34,7 @@ impl Attempt<'_> {
         let stamp = self.stamp(&ledger.actor, now);
         write(&mut ledger.db, self.request.operation.kind().name(), |db| {
             self.writes.set(false);
-            let (located, intent) = lock_with_intent(db, id, self.key)?
-                .ok_or_else(|| DbError::Integrity(format!("account {id} has disappeared")))?;
+            let (located, intent) = lock_with_intent(db, id, self.key)?.ok_or_else(|| gone(id))?;
             self.judge_key(db, located, intent, &stamp)
         })
     }

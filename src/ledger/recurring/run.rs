@@ -316,8 +316,7 @@ fn suspend(ledger: &mut Ledger, view: &RecurringView, due: &Due, refusal: &Refus
     let asked = view.charge.operation(true);
     let (actor, at, id) = (ledger.actor.clone(), ledger.now(), view.charge.id);
     write(&mut ledger.db, "recurring suspends", |db| {
-        let located = snapshot::lock(db, id.account)?;
-        let located = located.ok_or_else(|| DbError::Integrity(format!("account {} has disappeared", id.account)))?;
+        let located = snapshot::locked(db, id.account)?;
         moved(recurring_move(db, id, due, (Some(&due.afresh()), false))?, &view.charge)?;
         let balance = located.state.figures.balance;
         let is_short = balance < view.charge.amount.minor() && located.account.suspension.is_none();

@@ -1,7 +1,7 @@
 //! Writes a page. Texts and attributes are escaped here and nowhere else; only texts of the program itself go in as
 //! they are.
 
-use crate::render::terminal::escape;
+use crate::domain::text::escape;
 
 /// A page as it grows.
 #[derive(Debug, Default)]
