@@ -47,7 +47,13 @@ pub enum AccountCommand {
 pub struct CreateArgs {
     #[command(flatten)]
     user: UserArg,
-    /// Below this the balance counts as low
+    #[command(flatten)]
+    threshold: ThresholdArg,
+}
+
+#[derive(Debug, Args)]
+struct ThresholdArg {
+    /// Below this the balance of a new account counts as low
     #[arg(
         long,
         env = "LEDGER_LOW_BALANCE_THRESHOLD",
@@ -89,6 +95,8 @@ pub struct ListArgs {
 pub struct ImportArgs {
     /// Columns or fields: user_id, and as wished currency and low_balance_threshold; - is standard input
     file: PathBuf,
+    #[command(flatten)]
+    threshold: ThresholdArg,
 }
 
 #[derive(Debug, Args)]
@@ -140,7 +148,7 @@ fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<Exit> {
     let user_id = args.user.parse()?;
     let (view, created) = context.with_ledger(|ledger| {
         let currency = context.currency(ledger)?;
-        let given = args.low_balance_threshold.as_deref();
+        let given = args.threshold.low_balance_threshold.as_deref();
         let request = Create {
             user_id,
             low_balance_threshold: given.map(|text| threshold(text, &currency)).transpose()?,
@@ -254,7 +262,11 @@ fn import_file(context: &Context<'_>, args: &ImportArgs) -> anyhow::Result<Exit>
         let default = context.currency_code()?;
         let mut requests = Vec::with_capacity(lines.len());
         for (number, line) in lines {
-            let read = line.map_err(invalid).and_then(|line| request(ledger, &line, &default));
+            let read = line.map_err(invalid).and_then(|mut line| {
+                let otherwise = &args.threshold.low_balance_threshold;
+                line.low_balance_threshold = line.low_balance_threshold.or_else(|| otherwise.clone());
+                request(ledger, &line, &default)
+            });
             match read {
                 Ok(request) => requests.push(request),
                 Err(LedgerError::Invalid { message, .. }) => refused.push((number, message)),

@@ -73,7 +73,11 @@ impl<'de> Deserialize<'de> for Fields {
 
 impl Fields {
     pub fn from_json(line: &[u8]) -> Result<Self, Wrong> {
-        serde_json::from_slice(line).map_err(|error| wrong(format!("not a JSON object of fields: {error}")))
+        serde_json::from_slice(line).map_err(|error| {
+            // The line is the file's, which is told beside.
+            let why = error.to_string().replace(" at line 1 column ", " at column ");
+            wrong(format!("not a JSON object of fields: {why}"))
+        })
     }
 
     /// Empty cells say nothing.

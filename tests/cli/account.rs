@@ -26,6 +26,15 @@ on_both_engines! {
         assert_eq!(refused.expect_code(3).error_code(), "schema");
     }
 
+    fn imported_accounts_have_the_threshold_of_their_line_or_the_one_that_is_set(db: TestDatabase) {
+        let users = "user_id,low_balance_threshold\n5,\n6,7\n";
+        let ledger = db.ledger().env("LEDGER_LOW_BALANCE_THRESHOLD", "100");
+        ledger.run_with_stdin(&["account", "import", "-"], users).expect_code(0);
+        assert_eq!(db.sql("SELECT user_id, low_balance_threshold FROM accounts ORDER BY id"), "5|10000\n6|700");
+        let wrong = ledger.env("LEDGER_LOW_BALANCE_THRESHOLD", "0.001").run_with_stdin(&["account", "import", "-"], "user_id\n8\n");
+        assert!(wrong.expect_code(7).stdout.contains("line 2"));
+    }
+
     fn somebody_may_be_ready_to_wait_for_years(db: TestDatabase) {
         db.ledger().run_words("account create --user-id 5 --lock-timeout 3650d").expect_code(0);
     }
