@@ -90,7 +90,7 @@ impl Deltas {
         }
     }
 
-    /// The same of what is told to people: a debt that is made takes as much as if it had been paid.
+    /// As [`Self::principal`], but what is taken into debt is taken as much as what is paid.
     pub fn worth(&self) -> i128 {
         let principal = i128::from(self.principal().get());
         match (self.debt.is_positive(), self.held.is_zero()) {

@@ -306,12 +306,9 @@ impl Cycles {
                 });
                 return;
             }
-            // Of what is spent already, a debt.
-            EntryKind::Clawback => {
-                let taken = i128::from(seen.deltas.debt.get()) - i128::from(seen.deltas.balance.get());
-                u64::try_from(taken).unwrap_or(0)
+            EntryKind::Clawback | EntryKind::Refund => {
+                u64::try_from(seen.deltas.worth().unsigned_abs()).unwrap_or(u64::MAX)
             }
-            EntryKind::Refund => seen.deltas.principal().magnitude(),
             _ => return,
         };
         // What takes back something else counts for the last recharge.

@@ -1,7 +1,7 @@
 //! Access that charges have paid for: has somebody got it, and who has got what.
 
 use super::Ledger;
-use super::account::{chosen, with_owners};
+use super::account::{chosen, owned};
 use super::error::LedgerError;
 use crate::db::access::{self, GrantFilter};
 use crate::db::accounts;
@@ -95,7 +95,6 @@ pub fn list(ledger: &mut Ledger, query: &GrantQuery) -> Result<Vec<GrantView>, L
         limit: query.limit,
     };
     let found = access::grants_list(&mut ledger.db, &filter)?;
-    let found = with_owners(ledger, found, |grant| grant.id.account)?.into_iter();
-    let with_status = |(account, grant): (Option<Account>, _)| Some(view(account?, grant, now));
-    Ok(found.filter_map(with_status).collect())
+    let found = owned(ledger, found, |grant| grant.id.account)?;
+    Ok(found.map(|(account, grant)| view(account, grant, now)).collect())
 }

@@ -93,7 +93,8 @@ pub fn show(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) -> R
     view(look_up(&mut ledger.db, user_id, currency)?)
 }
 
-fn look_up(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Listed, LedgerError> {
+/// As the database has it.
+pub(super) fn look_up(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Listed, LedgerError> {
     let found = accounts::accounts_of_user(db, user_id, Some(currency))?;
     found.into_iter().next().ok_or_else(|| {
         LedgerError::NotFound(format!(
@@ -143,6 +144,16 @@ pub(super) fn with_owners<T>(
 pub fn owner_of(ledger: &mut Ledger, id: AccountId) -> Result<Option<(UserId, Currency)>, LedgerError> {
     let listed = accounts::account_by_id(&mut ledger.db, id)?;
     Ok(listed.map(|listed| (listed.account.user_id, listed.account.currency)))
+}
+
+/// The same without what belongs to no account any more.
+pub(super) fn owned<T>(
+    ledger: &mut Ledger,
+    found: Vec<T>,
+    owner: impl Fn(&T) -> AccountId,
+) -> Result<impl Iterator<Item = (Account, T)>, LedgerError> {
+    let found = with_owners(ledger, found, owner)?.into_iter();
+    Ok(found.filter_map(|(account, one)| Some((account?, one))))
 }
 
 /// Without a balance row nobody can tell what there is: that it was nothing would be a lie.

@@ -233,8 +233,8 @@ fn one_by_one(ledger: &mut Ledger, items: &[Item<'_>]) -> Vec<Done> {
     let mut busy: HashSet<Option<AccountId>> = HashSet::new();
     let each = items.iter().map(|item| {
         if busy.contains(&item.account) || busy.len() >= MOST_BUSY {
-            let nobody_waited = "the account was busy before; send it again".to_owned();
-            return Err(LedgerError::Busy(nobody_waited));
+            let not_waited = "others before it were, and were waited for in vain; send it again";
+            return Err(LedgerError::Busy(not_waited.to_owned()));
         }
         let done = alone(ledger, item);
         if done.as_ref().is_err_and(LedgerError::is_busy) {

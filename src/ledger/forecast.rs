@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::account::show;
+use super::account::look_up;
 use super::error::LedgerError;
 use super::progress::Progress;
 use super::{Ledger, interrupt};
@@ -95,9 +95,8 @@ pub fn forecast(ledger: &mut Ledger, query: &Query, progress: &dyn Progress) -> 
         list: Vec::new(),
     };
     if let Some((user_id, currency)) = &query.account {
-        let shown = show(ledger, user_id, currency)?;
-        let listed = accounts::account_by_id(&mut ledger.db, shown.account.id)?;
-        look(ledger, query, listed.into_iter().collect(), &mut report)?;
+        let listed = look_up(&mut ledger.db, user_id, currency)?;
+        look(ledger, query, vec![listed], &mut report)?;
         return Ok(report);
     }
     progress.begin(accounts::accounts_count(&mut ledger.db)?.unsigned_abs());
@@ -141,7 +140,11 @@ fn look(ledger: &mut Ledger, query: &Query, page: Vec<Listed>, report: &mut Repo
             continue;
         }
         let Some(state) = listed.stored else {
-            log::warn!("{}", without_row(&listed.account));
+            let missing = without_row(&listed.account);
+            if query.account.is_some() {
+                return Err(missing.into());
+            }
+            log::warn!("{missing}");
             continue;
         };
         let forecast = of_account(

@@ -1,7 +1,7 @@
 //! Holds by their id: whose they are, expiring, listing.
 
 use super::Ledger;
-use super::account::{by_id, chosen, with_owners};
+use super::account::{by_id, chosen, owned};
 use super::error::LedgerError;
 use super::post::{Answer, Request, post};
 use crate::db::holds::{self, HoldFilter};
@@ -66,12 +66,6 @@ pub fn list(ledger: &mut Ledger, query: &HoldQuery) -> Result<Vec<HoldView>, Led
         limit: query.limit,
     };
     let found = holds::holds_list(&mut ledger.db, &filter)?;
-    let found = with_owners(ledger, found, |hold| hold.id.account)?.into_iter();
-    let view = |(account, hold): (Option<Account>, _)| {
-        Some(HoldView {
-            account: account?,
-            hold,
-        })
-    };
-    Ok(found.filter_map(view).collect())
+    let found = owned(ledger, found, |hold| hold.id.account)?;
+    Ok(found.map(|(account, hold)| HoldView { account, hold }).collect())
 }

@@ -1,7 +1,7 @@
 //! Purchases and gifts by their id: taking them back, listing them.
 
 use super::Ledger;
-use super::account::{by_id, chosen, with_owners};
+use super::account::{by_id, chosen, owned};
 use super::error::LedgerError;
 use super::post::{Answer, Request, post};
 use crate::db::gifts;
@@ -66,14 +66,10 @@ pub fn purchases(ledger: &mut Ledger, query: &PurchaseQuery) -> Result<Vec<Purch
 }
 
 pub(super) fn with_accounts(ledger: &mut Ledger, found: Vec<Purchase>) -> Result<Vec<PurchaseView>, LedgerError> {
-    let found = with_owners(ledger, found, |purchase| purchase.id.account)?.into_iter();
-    let view = |(account, purchase): (Option<Account>, _)| {
-        Some(PurchaseView {
-            account: account?,
-            purchase,
-        })
-    };
-    Ok(found.filter_map(view).collect())
+    let found = owned(ledger, found, |purchase| purchase.id.account)?;
+    Ok(found
+        .map(|(account, purchase)| PurchaseView { account, purchase })
+        .collect())
 }
 
 /// Newest first.
@@ -84,12 +80,6 @@ pub fn gifts(
 ) -> Result<Vec<GiftView>, LedgerError> {
     let account = chosen(ledger, account)?;
     let found = gifts::gifts_list(&mut ledger.db, account, limit)?;
-    let found = with_owners(ledger, found, |gift| gift.id.account)?.into_iter();
-    let view = |(account, gift): (Option<Account>, _)| {
-        Some(GiftView {
-            account: account?,
-            gift,
-        })
-    };
-    Ok(found.filter_map(view).collect())
+    let found = owned(ledger, found, |gift| gift.id.account)?;
+    Ok(found.map(|(account, gift)| GiftView { account, gift }).collect())
 }

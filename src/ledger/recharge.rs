@@ -1,7 +1,7 @@
 //! Recharges by their id: moving one on, as a gateway's callback says or by hand, and listing them.
 
 use super::Ledger;
-use super::account::{by_id, chosen, with_owners};
+use super::account::{by_id, chosen, owned};
 use super::error::LedgerError;
 use super::post::{Answer, Outcome, Request, made_up_key, post};
 use crate::db::recharges::{self, RechargeFilter};
@@ -123,12 +123,8 @@ pub fn list(ledger: &mut Ledger, query: &RechargeQuery) -> Result<Vec<RechargeVi
         limit: query.limit,
     };
     let found = recharges::recharges_list(&mut ledger.db, &filter)?;
-    let found = with_owners(ledger, found, |recharge| recharge.id.account)?.into_iter();
-    let view = |(account, recharge): (Option<Account>, _)| {
-        Some(RechargeView {
-            account: account?,
-            recharge,
-        })
-    };
-    Ok(found.filter_map(view).collect())
+    let found = owned(ledger, found, |recharge| recharge.id.account)?;
+    Ok(found
+        .map(|(account, recharge)| RechargeView { account, recharge })
+        .collect())
 }

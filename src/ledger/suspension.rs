@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Ledger;
-use super::account::{chosen, find, with_owners};
+use super::account::{chosen, find, owned};
 use super::clock::unique_name;
 use super::error::LedgerError;
 use super::outbox;
@@ -214,12 +214,8 @@ pub fn list(ledger: &mut Ledger, query: &SuspensionQuery) -> Result<Vec<Suspensi
         limit: query.limit,
     };
     let found = suspensions::suspensions_list(&mut ledger.db, &filter)?;
-    let found = with_owners(ledger, found, |suspension| suspension.account)?.into_iter();
-    let view = |(account, suspension): (Option<Account>, _)| {
-        Some(SuspensionView {
-            account: account?,
-            suspension,
-        })
-    };
-    Ok(found.filter_map(view).collect())
+    let found = owned(ledger, found, |suspension| suspension.account)?;
+    Ok(found
+        .map(|(account, suspension)| SuspensionView { account, suspension })
+        .collect())
 }

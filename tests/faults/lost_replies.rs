@@ -2,7 +2,9 @@
 //! finds out what became of the commit, and everybody else is told that the server is gone.
 
 use super::relay::{Cut, Relay};
-use super::scene::{Act, LATER, ONE_OF_EVERY_SECOND, assert_same, disturb, essence, job, prove, scene};
+use super::scene::{
+    Act, GOOD_LINES, LATER, ONE_OF_EVERY_SECOND, act, assert_same, disturb, essence, job, prove, scene,
+};
 use crate::common::effort::{Effort, Tally, smoke_seed};
 use crate::common::layout::shared_server;
 use crate::common::{Engine, Ledger, TestDatabase};
@@ -88,6 +90,42 @@ fn a_file_without_keys_that_is_applied_together_is_applied_once_or_not() {
         };
         assert_same(&essence(&stage), expected, &said);
         stage.discard();
+    }
+}
+
+/// Whoever delivers on "applied" would deliver twice.
+#[test]
+fn what_was_applied_before_is_told_so_whatever_is_lost() {
+    let scene = scene(Engine::Postgres);
+    for act in [
+        act("charge --user-id 5 --amount 7 --service vps --idempotency-key k --format ndjson"),
+        Act {
+            input: GOOD_LINES,
+            ..job("apply - --atomic --format ndjson")
+        },
+    ] {
+        act.run(&scene.ledger().at(LATER)).expect_code(0);
+        let (_, _, messages) = learn(&act, &scene);
+        for point in (1..=messages).flat_map(|at| [(Cut::Request, at), (Cut::Reply, at)]) {
+            let stage = act.stage(&scene);
+            let relay = Relay::before(shared_server().directory(), point.0, point.1);
+            let output = act.run(&behind(&relay, &stage));
+            let said = format!(
+                "{} with its {:?} {} lost: {}",
+                act.line,
+                point.0,
+                point.1,
+                output.transcript()
+            );
+            assert!(output.code == 0 || output.code == NOT_REACHABLE, "{said}");
+            assert!(!output.stdout.contains("\"applied\""), "{said}");
+            assert_eq!(
+                output.stdout.contains("\"already_applied\""),
+                output.code == 0,
+                "{said}"
+            );
+            stage.discard();
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Act {
     pub in_steps: bool,
 }
 
-const fn act(line: &'static str) -> Act {
+pub const fn act(line: &'static str) -> Act {
     Act {
         line,
         input: "",
@@ -55,7 +55,7 @@ const LINES: &str = concat!(
     "\n",
 );
 
-const GOOD_LINES: &str = concat!(
+pub const GOOD_LINES: &str = concat!(
     r#"{"op":"charge","user_id":"5","amount":"3","service":"vps","idempotency_key":"a1"}"#,
     "\n",
     r#"{"op":"recharge","user_id":"6","amount":"4","method":"momo","idempotency_key":"a3"}"#,

@@ -115,11 +115,11 @@ pub(super) fn in_one_transaction(
     let mut keys = Keys::TakenForNew;
     loop {
         let ours: Vec<bool> = items.iter().map(|item| item.is_ours).collect();
+        let mut is_committed = false;
         let done = write(&mut ledger.db, "batch", |db| {
             // What a try has recorded that was rolled back is nobody's.
-            for (item, is_ours) in items.iter_mut().zip(&ours) {
-                item.is_ours = *is_ours;
-            }
+            restore(items, &ours);
+            is_committed = false;
             if keys != Keys::TakenForNew {
                 let recorded = record(db, items, &actor, now)?;
                 learn(items, recorded);
@@ -130,18 +130,23 @@ pub(super) fn in_one_transaction(
             if keep == Keep::Nothing || outcomes.iter().any(refused) {
                 return Err(Stopped::RolledBack(outcomes));
             }
+            is_committed = true;
             Ok(outcomes)
         });
         match done {
             Ok(outcomes) => return Ok((outcomes, true)),
             Err(Stopped::RolledBack(outcomes)) => return Ok((outcomes, false)),
             Err(Stopped::KeyKnown) => keys = Keys::Recorded { lost: keys.lost() },
-            // The commit may have happened: the keys tell.
+            // The commit may have happened, if it had come to that: the keys tell.
             Err(Stopped::Broken(LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))))
                 if keys.lost() < RECONNECTS && ledger.db.reconnect().is_ok() =>
             {
-                for item in items.iter_mut().filter(|_| keys == Keys::TakenForNew) {
-                    item.is_ours = item.comes_first;
+                if !is_committed {
+                    restore(items, &ours);
+                } else if keys == Keys::TakenForNew {
+                    for item in items.iter_mut() {
+                        item.is_ours = item.comes_first;
+                    }
                 }
                 keys = Keys::Recorded { lost: keys.lost() + 1 };
             }
@@ -150,6 +155,12 @@ pub(super) fn in_one_transaction(
             }
             Err(Stopped::Broken(error)) => return Err(error),
         }
+    }
+}
+
+fn restore(items: &mut [Item<'_>], ours: &[bool]) {
+    for (item, is_ours) in items.iter_mut().zip(ours) {
+        item.is_ours = *is_ours;
     }
 }
 
