@@ -20,6 +20,7 @@ mod currency;
 mod demo;
 mod discreet_log;
 mod doctor;
+mod dotenv;
 mod explain;
 mod export;
 mod forecast;
@@ -156,7 +157,7 @@ enum Command {
 pub fn main() -> ExitCode {
     // Options and the environment come before it: existing variables are not replaced.
     let inherited = config::variables_set();
-    let settings = config::read_dotenv();
+    let settings = dotenv::read();
     // To put every command's help in order takes longer than to parse: only where somebody may read it.
     let parsed = Cli::command()
         .try_get_matches()

@@ -3,10 +3,11 @@
 use diesel::deserialize;
 
 use super::connection::Db;
+use super::deactivation::{bind_deactivation, read_deactivation};
 use super::error::DbError;
 use super::intents;
-use super::purchases::{bind_deactivation, read_deactivation};
-use super::statement::{Columns, FromRow, sql};
+use super::rows::{Columns, FromRow};
+use super::statement::sql;
 use crate::domain::access::{AccessGrant, GrantId};
 use crate::domain::account::AccountId;
 use crate::domain::intent::Intent;

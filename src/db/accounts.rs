@@ -5,8 +5,9 @@ use diesel::deserialize;
 use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
+use super::rows::{Columns, FromRow};
 use super::snapshot::{self, ACCOUNT_COLUMNS, STATE_COLUMNS};
-use super::statement::{Column, Columns, FromRow, Statement, known, known_statement, sql};
+use super::statement::{Column, Statement, known, known_statement, sql};
 use crate::domain::account::{Account, AccountId, Limits};
 use crate::domain::balance::State;
 use crate::domain::chain::ChainHash;
@@ -29,10 +30,7 @@ pub struct NewAccount {
 ///
 /// The id is the next number; who loses the race for it fails with [`DbError::Taken`] and may try again.
 pub fn account_insert(db: &mut Db, new: &NewAccount) -> Result<Option<AccountId>, DbError> {
-    let exists = sql("SELECT id FROM accounts WHERE user_id = ? AND currency = ?")
-        .bind(new.user_id.as_str())
-        .bind(new.currency.code().as_str());
-    if db.row::<i64>(&exists)?.is_some() {
+    if account_named(db, &new.user_id, new.currency.code())?.is_some() {
         return Ok(None);
     }
     let id: i64 = db
@@ -107,6 +105,16 @@ fn listed<'a>(condition: &str) -> Statement<'a> {
     ))
 }
 
+/// Which account that user has in that currency, if any.
+pub(super) fn account_named(
+    db: &mut Db,
+    user_id: &UserId,
+    currency: &CurrencyCode,
+) -> Result<Option<AccountId>, DbError> {
+    known_statement!(Named, "SELECT id FROM accounts WHERE user_id = ? AND currency = ?");
+    db.row(&known::<Named>().bind(user_id.as_str()).bind(currency.as_str()))
+}
+
 /// Which accounts there are of these users and currencies.
 pub fn accounts_named(
     db: &mut Db,
@@ -117,12 +125,10 @@ pub fn accounts_named(
     }
     match db.engine() {
         Engine::Sqlite => {
-            known_statement!(Named, "SELECT id FROM accounts WHERE user_id = ? AND currency = ?");
             let mut found = Vec::with_capacity(names.len());
             for (user_id, currency) in names {
-                let select = known::<Named>().bind(user_id.as_str()).bind(currency.as_str());
-                if let Some(id) = db.row::<i64>(&select)? {
-                    found.push(((*user_id).clone(), (*currency).clone(), AccountId::new(id)));
+                if let Some(id) = account_named(db, user_id, currency)? {
+                    found.push(((*user_id).clone(), (*currency).clone(), id));
                 }
             }
             Ok(found)

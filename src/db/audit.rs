@@ -4,7 +4,8 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql};
+use super::rows::{Columns, FromRow};
+use super::statement::sql;
 use crate::domain::account::AccountId;
 use crate::domain::close::Seen;
 use crate::domain::entry::{Deltas, EntryKind};

@@ -15,7 +15,8 @@ use tempfile::NamedTempFile;
 use super::copy::{Rows, Target, copy};
 use super::error::DbError;
 use super::postgres;
-use super::statement::{FromRow, Kind, Loaded, Statement, sql};
+use super::rows::{FromRow, Loaded};
+use super::statement::{Kind, Statement, sql};
 use super::url::DatabaseUrl;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,28 +26,17 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Joins the entry `l` that the balance row `b` says is the last.
+    /// Joins the entry `l` at which another row stands, given by that row's columns for account and sequence number.
     ///
     /// PostgreSQL's planner, without statistics, looks a plain join up by the sequence number alone and reads an entry
     /// of every account; the limit makes it use the whole key.
-    pub const fn join_last_entry(self) -> &'static str {
+    pub fn join_entry(self, account: &str, seq: &str) -> String {
         match self {
-            Self::Sqlite => "LEFT JOIN entries l ON l.account_id = b.account_id AND l.seq = b.last_seq",
-            Self::Postgres => {
+            Self::Sqlite => format!("LEFT JOIN entries l ON l.account_id = {account} AND l.seq = {seq}"),
+            Self::Postgres => format!(
                 "LEFT JOIN LATERAL (SELECT e.hash, e.balance_after, e.held_after, e.debt_after FROM entries e \
-                 WHERE e.account_id = b.account_id AND e.seq = b.last_seq LIMIT 1) l ON TRUE"
-            }
-        }
-    }
-
-    /// Joins the entry `l` at which the proof `p` was made; see [`Engine::join_last_entry`].
-    pub const fn join_proven_entry(self) -> &'static str {
-        match self {
-            Self::Sqlite => "LEFT JOIN entries l ON l.account_id = p.account_id AND l.seq = p.seq",
-            Self::Postgres => {
-                "LEFT JOIN LATERAL (SELECT e.hash, e.balance_after, e.held_after, e.debt_after FROM entries e \
-                 WHERE e.account_id = p.account_id AND e.seq = p.seq LIMIT 1) l ON TRUE"
-            }
+                 WHERE e.account_id = {account} AND e.seq = {seq} LIMIT 1) l ON TRUE"
+            ),
         }
     }
 }

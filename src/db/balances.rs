@@ -4,8 +4,9 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
+use super::rows::{Columns, FromRow};
 use super::snapshot::{ACCOUNT_COLUMNS, STATE_COLUMNS, read_state};
-use super::statement::{Columns, FromRow, Statement, known, known_statement, sql, sql_of_accounts};
+use super::statement::{Statement, known, known_statement, sql, sql_of_accounts};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::State;
 

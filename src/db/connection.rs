@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::backend::{Connection, Copied, Engine};
 use super::error::DbError;
 use super::migrate;
-use super::statement::{FromRow, Kind, Statement};
+use super::rows::FromRow;
+use super::statement::{Kind, Statement};
 use super::unit_of_work;
 use super::url::DatabaseUrl;
 

@@ -4,6 +4,7 @@ use diesel::pg::CopyFormat;
 use diesel::{ExecuteCopyFromDsl, PgConnection, QueryResult};
 
 use super::statement::Binds;
+use crate::domain::hex;
 
 /// The columns that are copied, in the order in which [`Rows`] get them; what is left out has its default.
 mod tables {
@@ -134,14 +135,8 @@ impl<'a> Binds<'a> for &mut Rows {
     }
 
     fn bytes(self, value: &'a [u8; 32]) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut digits = [0; 64];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(value) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
         self.0.push_str("\\\\x");
-        self.0.push_str(std::str::from_utf8(&digits).unwrap_or_default());
+        hex::push(&mut self.0, value);
         self.0.push('\t');
         self
     }

@@ -12,7 +12,8 @@ use crate::domain::time::Timestamp;
 /// Purchases whose credits are due and have not come, in order of account and number, after `after`.
 pub fn credits_due(db: &mut Db, now: Timestamp, after: (i64, i64), limit: i64) -> Result<Vec<Purchase>, DbError> {
     let select = format!(
-        "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE {DUE} AND (c.account_id, c.number) > (?, ?) ORDER BY c.account_id, c.number LIMIT ?"
+        "SELECT {PURCHASE_COLUMNS} FROM {PURCHASE_TABLES} WHERE {DUE} AND (c.account_id, c.number) > (?, ?) \
+         ORDER BY c.account_id, c.number LIMIT ?"
     );
     let select = sql(select).bind(now.micros()).bind(after.0).bind(after.1).bind(limit);
     db.rows(&select)
@@ -82,7 +83,7 @@ pub fn credits_due_between(
 
 /// How many credits are due and have not come.
 pub fn credits_due_count(db: &mut Db, now: Timestamp) -> Result<i64, DbError> {
-    let count = sql("SELECT COUNT(*) FROM pending_credits WHERE state = 'pending' AND due_at <= ?");
+    let count = sql(format!("SELECT COUNT(*) FROM pending_credits c WHERE {DUE}"));
     Ok(db.row(&count.bind(now.micros()))?.unwrap_or(0))
 }
 

@@ -4,7 +4,8 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, Numbered, Statement, sql};
+use super::rows::{Columns, FromRow, Numbered};
+use super::statement::{Statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::delivery::{Delivery, DeliveryState, WrittenEvent};

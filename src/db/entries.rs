@@ -4,7 +4,8 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Binds, Columns, FromRow, known, known_statement, sql, sql_of_accounts};
+use super::rows::{Columns, FromRow};
+use super::statement::{Binds, known, known_statement, sql, sql_of_accounts};
 use crate::domain::account::AccountId;
 use crate::domain::balance::Figures;
 use crate::domain::chain::ChainHash;

@@ -3,10 +3,12 @@
 use diesel::deserialize;
 
 use super::connection::Db;
+use super::deactivation::{bind_deactivation, read_deactivation};
 use super::entries::{bind_note, read_note};
 use super::error::DbError;
-use super::purchases::{bind_deactivation, bind_paid, read_deactivation, read_paid};
-use super::statement::{Columns, FromRow, sql};
+use super::purchases::{bind_paid, read_paid};
+use super::rows::{Columns, FromRow};
+use super::statement::sql;
 use crate::domain::account::AccountId;
 use crate::domain::money::{Amount, Minor};
 use crate::domain::purchase::{Deactivation, Gift, GiftId};

@@ -5,7 +5,8 @@ use diesel::deserialize;
 use super::connection::Db;
 use super::entries::{bind_note, read_note};
 use super::error::DbError;
-use super::statement::{Binds, Columns, FromRow, known, known_statement, sql};
+use super::rows::{Columns, FromRow};
+use super::statement::{Binds, known, known_statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::hold::{Hold, HoldId, HoldStatus};
 use crate::domain::money::{Amount, Minor};
@@ -132,10 +133,9 @@ pub fn accounts_overdue(db: &mut Db, now: Timestamp) -> Result<Vec<AccountId>, D
 pub fn holds_overdue(db: &mut Db, now: Timestamp, after: (i64, i64), limit: i64) -> Result<Vec<HoldId>, DbError> {
     let select = sql(
         "SELECT account_id, number FROM holds WHERE status = 'open' AND expires_at <= ? \
-         AND (account_id > ? OR (account_id = ? AND number > ?)) ORDER BY account_id, number LIMIT ?",
+         AND (account_id, number) > (?, ?) ORDER BY account_id, number LIMIT ?",
     )
     .bind(now.micros())
-    .bind(after.0)
     .bind(after.0)
     .bind(after.1)
     .bind(limit);

@@ -6,7 +6,8 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, known, known_statement, sql};
+use super::rows::{Columns, FromRow};
+use super::statement::{known, known_statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::intent::{APPLIED_BEFORE, Intent, IntentState, Payload};
 use crate::domain::text::{Actor, IdempotencyKey};

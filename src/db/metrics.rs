@@ -4,9 +4,11 @@
 use diesel::deserialize;
 
 use super::connection::Db;
+use super::credits::credits_due_count;
 use super::entries::{read_wide, sum, wide_sum};
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql};
+use super::rows::{Columns, FromRow};
+use super::statement::sql;
 use crate::domain::alert::Severity;
 use crate::domain::currency::Currency;
 use crate::domain::time::Timestamp;
@@ -66,12 +68,11 @@ pub fn waiting(db: &mut Db, now: Timestamp) -> Result<Waiting, DbError> {
     let count = |db: &mut Db, of: &'static str| -> Result<i64, DbError> {
         Ok(db.row(&sql(format!("SELECT COUNT(*) FROM {of}")))?.unwrap_or(0))
     };
-    let due = sql("SELECT COUNT(*) FROM pending_credits WHERE state = 'pending' AND due_at <= ?");
     Ok(Waiting {
         open_holds: count(db, "holds WHERE status = 'open'")?,
         pending_recharges: count(db, "recharges WHERE status IN ('pending', 'processing')")?,
         pending_credits: count(db, "pending_credits WHERE state = 'pending'")?,
-        due_credits: db.row(&due.bind(now.micros()))?.unwrap_or(0),
+        due_credits: credits_due_count(db, now)?,
     })
 }
 

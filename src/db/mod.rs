@@ -9,6 +9,7 @@ mod error;
 pub mod metrics;
 pub mod migrate;
 mod postgres;
+mod rows;
 mod statement;
 mod url;
 
@@ -23,6 +24,7 @@ pub mod closes;
 pub mod connection;
 mod copy;
 pub mod credits;
+mod deactivation;
 pub mod deliveries;
 pub mod entries;
 pub mod evidence;
@@ -54,5 +56,5 @@ pub mod unit_of_work;
 
 pub use connection::{Db, Schema};
 pub use error::DbError;
-pub use statement::{Numbered, Unreadable};
+pub use rows::{Numbered, Unreadable};
 pub use url::{DatabaseUrl, InvalidUrl};

@@ -4,7 +4,8 @@ use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Column, Columns, FromRow, sql};
+use super::rows::{Columns, FromRow};
+use super::statement::{Column, sql};
 use crate::domain::access::GrantId;
 use crate::domain::account::AccountId;
 use crate::domain::event::EventId;

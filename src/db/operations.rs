@@ -1,51 +1,39 @@
-//! The `operations` table: administrative acts and repairs, with what they found and left.
+//! The `operations` table: the log of acts.
 
 use diesel::deserialize;
 
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql, sql_of_accounts};
+use super::rows::{Columns, FromRow};
+use super::statement::{sql, sql_of_accounts};
 use crate::domain::account::AccountId;
 use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
 
-/// An act to be remembered. `before` and `after` are JSON.
-#[derive(Clone, Debug)]
-pub struct NewOperation<'a> {
-    pub account: AccountId,
-    pub id: &'a str,
-    pub run_id: Option<&'a str>,
-    pub command: &'a str,
-    pub actor: &'a Actor,
-    pub at: Timestamp,
-    pub before: Option<&'a str>,
-    pub after: Option<&'a str>,
-}
-
 /// Records an act, and from where the ledger was opened for it.
-pub fn operation_insert(db: &mut Db, new: &NewOperation<'_>) -> Result<(), DbError> {
+pub fn operation_insert(db: &mut Db, act: Act) -> Result<(), DbError> {
     let origin = db.origin().map(str::to_owned);
-    operation_restore(db, new, origin.as_deref())
+    operation_restore(db, &Act { origin, ..act })
 }
 
 /// As [`operation_insert`], of an act that was done elsewhere.
-pub(super) fn operation_restore(db: &mut Db, new: &NewOperation<'_>, origin: Option<&str>) -> Result<(), DbError> {
+pub(super) fn operation_restore(db: &mut Db, act: &Act) -> Result<(), DbError> {
     let insert = sql(format!(
         "INSERT INTO operations ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
     ))
-    .bind(new.account.get())
-    .bind(new.id)
-    .bind(new.run_id)
-    .bind(new.command)
-    .bind(new.actor.as_str())
-    .bind(new.at.micros())
-    .bind(new.before)
-    .bind(new.after)
-    .bind(origin);
+    .bind(act.account.get())
+    .bind(act.id.as_str())
+    .bind(act.run_id.as_deref())
+    .bind(act.command.as_str())
+    .bind(act.actor.as_str())
+    .bind(act.at.micros())
+    .bind(act.before.as_deref())
+    .bind(act.after.as_deref())
+    .bind(act.origin.as_deref());
     db.execute(&insert).map(|_| ())
 }
 
-/// An act that was recorded.
+/// An administrative act or a repair, with what it found and left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Act {
     /// 0 for the ledger as a whole.

@@ -7,7 +7,8 @@ use diesel::{Connection as _, ConnectionError, PgConnection, RunQueryDsl, deseri
 
 use super::backend::{Connection, Session};
 use super::error::DbError;
-use super::statement::{Columns, FromRow, Loaded, sql};
+use super::rows::{Columns, FromRow, Loaded};
+use super::statement::sql;
 use super::url::{DatabaseUrl, with_server_setting};
 
 /// The setting by which a connection finds out whether the server's session is its own.

@@ -9,8 +9,9 @@ use super::balances::bind_state;
 use super::connection::Db;
 use super::entries::{read_figures, sum, sum_where, summed_figures};
 use super::error::DbError;
+use super::rows::{Columns, FromRow};
 use super::snapshot::{STATE_COLUMNS, read_state};
-use super::statement::{Column, Columns, FromRow, sql, sql_of_accounts};
+use super::statement::{Column, sql, sql_of_accounts};
 use crate::domain::account::AccountId;
 use crate::domain::balance::State;
 use crate::domain::chain::ChainHash;
@@ -42,7 +43,7 @@ pub fn proofs_held(db: &mut Db, first: i64, last: i64) -> Result<Vec<Held>, DbEr
         "SELECT p.account_id, p.balance, p.held, p.debt, p.total_recharged, p.total_spent, p.seq, p.chain_head, \
          l.hash, l.balance_after, l.held_after, l.debt_after FROM proofs p {} \
          WHERE p.account_id BETWEEN ? AND ? ORDER BY p.account_id",
-        db.engine().join_proven_entry()
+        db.engine().join_entry("p.account_id", "p.seq")
     );
     db.rows(&sql_of_accounts(&select, (first, last)))
 }

@@ -3,14 +3,16 @@
 use diesel::deserialize;
 
 use super::connection::Db;
+use super::deactivation::{bind_deactivation, read_deactivation};
 use super::entries::{bind_note, read_note};
 use super::error::DbError;
-use super::statement::{Columns, FromRow, Statement, sql};
+use super::rows::{Columns, FromRow};
+use super::statement::{Statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::money::{Amount, Minor};
 use crate::domain::purchase::{CreditState, Deactivation, Paid, PendingCredit, Purchase, PurchaseId};
-use crate::domain::text::{Actor, Description};
+use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
 
 pub(super) const PURCHASE_COLUMNS: &str = "p.account_id, p.number, p.paid, p.paid_currency, p.paid_exponent, p.credits, p.created_at, \
@@ -42,24 +44,6 @@ pub(super) fn bind_paid<'a>(statement: Statement<'a>, paid: Option<&'a Paid>) ->
         .bind(paid.map(|paid| paid.amount.minor().get()))
         .bind(paid.map(|paid| paid.currency.code().as_str()))
         .bind(paid.map(|paid| i64::from(paid.currency.exponent())))
-}
-
-pub(super) fn read_deactivation(columns: &mut impl Columns) -> deserialize::Result<Option<Deactivation>> {
-    let at = columns.optional_int()?.map(Timestamp::from_micros);
-    let by = columns.optional_text()?.map(|text| Actor::parse(&text)).transpose()?;
-    let why = columns
-        .optional_text()?
-        .map(|text| Description::parse(&text))
-        .transpose()?;
-    Ok(at.zip(by).map(|(at, by)| Deactivation { at, by, why }))
-}
-
-/// When, by whom and why, where it has happened.
-pub(super) fn bind_deactivation<'a>(statement: Statement<'a>, how: Option<&'a Deactivation>) -> Statement<'a> {
-    statement
-        .bind(how.map(|how| how.at.micros()))
-        .bind(how.map(|how| how.by.as_str()))
-        .bind(how.and_then(|how| how.why.as_ref()).map(Description::as_str))
 }
 
 fn read_pending(columns: &mut impl Columns) -> deserialize::Result<Option<PendingCredit>> {

@@ -5,7 +5,8 @@ use diesel::deserialize;
 use super::connection::Db;
 use super::entries::{bind_note, read_note};
 use super::error::DbError;
-use super::statement::{Binds, Columns, FromRow, known, known_statement, sql};
+use super::rows::{Columns, FromRow};
+use super::statement::{Binds, known, known_statement, sql};
 use crate::domain::account::AccountId;
 use crate::domain::money::{Amount, Minor};
 use crate::domain::recharge::{Recharge, RechargeId, RechargeStatus};
@@ -114,10 +115,9 @@ pub fn recharges_overdue(
 ) -> Result<Vec<RechargeId>, DbError> {
     let select = sql(
         "SELECT account_id, number FROM recharges WHERE status = 'pending' AND expires_at <= ? \
-         AND (account_id > ? OR (account_id = ? AND number > ?)) ORDER BY account_id, number LIMIT ?",
+         AND (account_id, number) > (?, ?) ORDER BY account_id, number LIMIT ?",
     )
     .bind(now.micros())
-    .bind(after.0)
     .bind(after.0)
     .bind(after.1)
     .bind(limit);

@@ -4,11 +4,12 @@ use chrono::NaiveDate;
 use diesel::deserialize;
 
 use super::connection::Db;
+use super::deactivation::{bind_deactivation, read_deactivation};
 use super::entries::{bind_note, read_note};
 use super::error::DbError;
-use super::purchases::{bind_deactivation, read_deactivation};
+use super::rows::{Columns, FromRow, Numbered};
 use super::snapshot::ACCOUNT_COLUMNS;
-use super::statement::{Columns, FromRow, Numbered, in_accounts, sql, sql_of_accounts};
+use super::statement::{in_accounts, sql, sql_of_accounts};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::calendar::{Every, Schedule};
 use crate::domain::intent::IntentState;
@@ -231,11 +232,10 @@ pub fn recurring_due(
 ) -> Result<Vec<Numbered<RecurringView>>, DbError> {
     let select = sql(format!(
         "SELECT r.account_id, r.number, {COLUMNS}, {ACCOUNT_COLUMNS} {WITH_ACCOUNT} \
-         WHERE r.try_at <= ? AND (r.account_id > ? OR (r.account_id = ? AND r.number > ?)) \
+         WHERE r.try_at <= ? AND (r.account_id, r.number) > (?, ?) \
          ORDER BY r.account_id, r.number LIMIT ?"
     ))
     .bind(now.micros())
-    .bind(after.0)
     .bind(after.0)
     .bind(after.1)
     .bind(limit);

@@ -12,7 +12,7 @@ use super::export::Beside;
 use super::gifts::gift_insert;
 use super::holds::hold_insert;
 use super::intents_bulk::ENDED;
-use super::operations::{NewOperation, operation_restore};
+use super::operations::operation_restore;
 use super::purchases::purchase_insert;
 use super::recharges::recharge_insert;
 use super::recurring::recurring_insert;
@@ -117,19 +117,7 @@ pub fn beside_restore(db: &mut Db, beside: &Beside) -> Result<(), DbError> {
         Beside::Grant(grant) => grant_insert(db, grant),
         Beside::Suspension(suspension) => suspension_insert(db, suspension),
         Beside::Recurring(charge) => recurring_insert(db, charge),
-        Beside::Act(act) => {
-            let new = NewOperation {
-                account: act.account,
-                id: &act.id,
-                run_id: act.run_id.as_deref(),
-                command: &act.command,
-                actor: &act.actor,
-                at: act.at,
-                before: act.before.as_deref(),
-                after: act.after.as_deref(),
-            };
-            operation_restore(db, &new, act.origin.as_deref())
-        }
+        Beside::Act(act) => operation_restore(db, act),
         Beside::Intent(intent) => intents_restore(db, std::slice::from_ref(intent)),
     }
 }

@@ -5,7 +5,8 @@ use diesel::deserialize;
 use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql};
+use super::rows::{Columns, FromRow};
+use super::statement::sql;
 use crate::domain::time::Timestamp;
 
 /// `SQLite 3.51.3`, `PostgreSQL 15.8`, `PostgreSQL 15.8, through a pooler`, `PostgreSQL 15.8, with ledger.sharded = on`,

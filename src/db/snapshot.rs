@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use diesel::deserialize;
 
+use super::accounts::account_named;
 use super::backend::Engine;
 use super::connection::Db;
 use super::error::DbError;
-use super::statement::{Columns, FromRow, known, known_statement};
+use super::rows::{Columns, FromRow};
+use super::statement::{known, known_statement};
 use crate::domain::account::{Account, AccountId, Limits};
 use crate::domain::balance::{Figures, State};
 use crate::domain::chain::ChainHash;
@@ -55,7 +57,7 @@ pub(super) const COLUMNS: &str = concat!(
 pub(super) fn joins(engine: Engine) -> String {
     format!(
         "accounts a LEFT JOIN balances b ON b.account_id = a.id {}",
-        engine.join_last_entry()
+        engine.join_entry("b.account_id", "b.last_seq")
     )
 }
 
@@ -87,12 +89,11 @@ pub fn find(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Op
 pub(super) fn find_row(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) -> Result<Option<SnapshotRow>, DbError> {
     known_statement!(Sqlite, by_name(Engine::Sqlite));
     known_statement!(Postgres, by_name(Engine::Postgres));
-    known_statement!(Id, "SELECT id FROM accounts WHERE user_id = ? AND currency = ?");
-    let (user_id, currency) = (user_id.as_str(), currency.as_str());
     if db.connection.is_sharded() {
-        let id: Option<i64> = db.row(&known::<Id>().bind(user_id).bind(currency))?;
-        return id.map_or(Ok(None), |id| look_at_row(db, AccountId::new(id)));
+        let id = account_named(db, user_id, currency)?;
+        return id.map_or(Ok(None), |id| look_at_row(db, id));
     }
+    let (user_id, currency) = (user_id.as_str(), currency.as_str());
     match db.engine() {
         Engine::Sqlite => db.row(&known::<Sqlite>().bind(user_id).bind(currency)),
         Engine::Postgres => db.row(&known::<Postgres>().bind(user_id).bind(currency)),

@@ -5,7 +5,8 @@ use diesel::deserialize;
 use super::connection::Db;
 use super::entries::{read_wide, wide_sum};
 use super::error::DbError;
-use super::statement::{Columns, FromRow, sql};
+use super::rows::{Columns, FromRow};
+use super::statement::sql;
 use crate::domain::currency::Currency;
 use crate::domain::time::Timestamp;
 

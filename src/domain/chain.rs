@@ -13,6 +13,7 @@ use sha2::digest::Update;
 use sha2::{Digest, Sha256};
 
 use super::entry::{Movement, Stamp, Standing};
+use super::hex;
 
 /// A link of an account's chain.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -28,17 +29,10 @@ impl ChainHash {
 
     /// From 64 hexadecimal digits, small ones, as it is shown.
     pub fn parse(text: &str) -> Option<Self> {
-        let digit = |byte: u8| match byte {
-            b'0'..=b'9' => Some(byte - b'0'),
-            b'a'..=b'f' => Some(byte - b'a' + 10),
-            _ => None,
-        };
-        let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return None;
         }
-        Some(Self(bytes))
+        hex::parse(text).map(Self)
     }
 
     pub const fn as_bytes(&self) -> &[u8; 32] {
@@ -48,13 +42,7 @@ impl ChainHash {
 
 impl fmt::Display for ChainHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-        let mut text = String::with_capacity(64);
-        for byte in self.0 {
-            text.push(digit(byte >> 4));
-            text.push(digit(byte & 15));
-        }
-        f.write_str(&text)
+        f.write_str(&hex::of(&self.0))
     }
 }
 

@@ -1,8 +1,8 @@
 //! A checksum over lines of text: what the last line of an export says of those before it.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
+
+use super::hex;
 
 /// SHA-256 over lines, each with its line feed.
 #[derive(Clone, Debug, Default)]
@@ -17,12 +17,8 @@ impl LinesChecksum {
 
     /// 64 hexadecimal digits, of the lines so far.
     pub fn hex(&self) -> String {
-        let sum = self.0.clone().finalize();
-        let mut hex = String::with_capacity(64);
-        for byte in sum {
-            let _ = write!(hex, "{byte:02x}");
-        }
-        hex
+        let sum: [u8; 32] = self.0.clone().finalize().into();
+        hex::of(&sum)
     }
 }
 

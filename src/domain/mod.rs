@@ -25,6 +25,7 @@ pub mod entry;
 pub mod event;
 pub mod evidence;
 pub mod forecast;
+pub mod hex;
 pub mod histogram;
 pub mod hold;
 pub mod intent;

@@ -44,6 +44,11 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     }))
 }
 
+/// In single quotes, within which a POSIX shell takes everything but the quote itself as it is.
+pub fn shell_quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// Scheme and server of an address, without user, password, path and query: in any of them there may be a secret.
 pub fn server_of(address: &str) -> String {
     let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
@@ -247,6 +252,19 @@ mod tests {
             assert!(matches!(UserId::parse(bad), Err(TextError::Control { .. })), "{bad:?}");
         }
         assert!(matches!(UserId::parse(" 5"), Err(TextError::Untrimmed { .. })));
+    }
+
+    #[test]
+    fn a_quoted_word_has_its_own_quotes_outside_of_quotes() {
+        for (word, quoted) in [
+            ("", "''"),
+            ("plain", "'plain'"),
+            (r#"$(x) `y` \ "z""#, r#"'$(x) `y` \ "z"'"#),
+            ("it's", r"'it'\''s'"),
+            ("'", r"''\'''"),
+        ] {
+            assert_eq!(shell_quoted(word), quoted);
+        }
     }
 
     #[test]

@@ -6,11 +6,10 @@ use std::collections::hash_map::Entry;
 use serde_json::{Value, json};
 
 use super::Ledger;
-use super::clock::unique_name;
+use super::act::act;
 use super::error::LedgerError;
 pub use crate::db::accounts::Listed;
 use crate::db::accounts::{self, NewAccount};
-use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
 use crate::db::{Db, DbError, snapshot};
 use crate::domain::account::{Account, AccountId, Limits};
@@ -69,17 +68,7 @@ pub(super) fn insert(db: &mut Db, new: &NewAccount, (command, actor): (&str, &Ac
         "charges_per_minute": new.limits.charges_per_minute,
         "spend_per_day": new.limits.spend_per_day.map(|amount| amount.minor().get()),
     });
-    let operation = NewOperation {
-        account: id,
-        id: &unique_name(),
-        run_id: None,
-        command,
-        actor,
-        at: new.created_at,
-        before: None,
-        after: Some(&after.to_string()),
-    };
-    operation_insert(db, &operation)?;
+    act(id, command, (actor, new.created_at)).after(after).record(db)?;
     Ok(true)
 }
 
@@ -268,19 +257,10 @@ pub fn change(
             return Ok(Changed::Already(seen(after)));
         }
         accounts::settings_update(db, &after)?;
-        operation_insert(
-            db,
-            &NewOperation {
-                account: id,
-                id: &unique_name(),
-                run_id: None,
-                command: change.command(),
-                actor: &actor,
-                at,
-                before: Some(&settings_of(&before, None).to_string()),
-                after: Some(&settings_of(&after, reason).to_string()),
-            },
-        )?;
+        act(id, change.command(), (&actor, at))
+            .before(settings_of(&before, None))
+            .after(settings_of(&after, reason))
+            .record(db)?;
         Ok(Changed::Done(seen(after)))
     })
 }

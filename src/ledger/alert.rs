@@ -5,12 +5,12 @@ use std::collections::HashSet;
 
 use super::Ledger;
 use super::account::chosen;
+use super::act::act;
 use super::clock::unique_name;
 use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::outbox;
 use crate::db::alerts::AlertFilter;
-use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
 use crate::db::{Db, DbError, alerts};
 use crate::domain::account::AccountId;
@@ -34,7 +34,14 @@ pub struct Cause {
 /// Opens an alert for each cause that is new, and closes those whose name begins with `family` and that are not
 /// among `causes` any more. Returns what it closed.
 pub(super) fn reconcile(ledger: &mut Ledger, family: &str, causes: &[Cause]) -> Result<Vec<Alert>, LedgerError> {
-    reconcile_where(ledger, family, causes, |_, _| Ok(true))
+    reconcile_where(ledger, family, causes, ByHand::No, |_, _| Ok(true))
+}
+
+/// Whether alerts are closed because somebody asked for it, which is an act, or because their cause is gone.
+#[derive(Clone, Copy)]
+pub(super) enum ByHand<'a> {
+    No,
+    Act { command: &'a str, run_id: &'a str },
 }
 
 /// As [`reconcile`], but closes an alert only where `is_gone` agrees: not seeing a cause is no proof for every check.
@@ -42,9 +49,10 @@ pub(super) fn reconcile_where(
     ledger: &mut Ledger,
     family: &str,
     causes: &[Cause],
+    by_hand: ByHand<'_>,
     mut is_gone: impl FnMut(&mut Ledger, &Alert) -> Result<bool, LedgerError>,
 ) -> Result<Vec<Alert>, LedgerError> {
-    let now = ledger.now();
+    let (actor, now) = (ledger.actor.clone(), ledger.now());
     for some in causes.chunks(AT_ONCE) {
         write(&mut ledger.db, "alerts", |db| {
             some.iter().try_for_each(|cause| raise(db, cause, now))
@@ -61,7 +69,17 @@ pub(super) fn reconcile_where(
     }
     for some in gone.chunks(AT_ONCE) {
         write(&mut ledger.db, "alerts closed", |db| -> Result<(), LedgerError> {
-            some.iter().try_for_each(|open| Ok(alerts::alert_close(db, open, now)?))
+            for open in some {
+                alerts::alert_close(db, open, now)?;
+                if let ByHand::Act { command, run_id } = by_hand {
+                    act(key(open.account), command, (&actor, now))
+                        .in_run(run_id)
+                        .before(json!({"alert": open.id, "cause": open.cause, "message": open.message}))
+                        .after(json!({"closed_at": now.to_string()}))
+                        .record(db)?;
+                }
+            }
+            Ok(())
         })?;
     }
     Ok(gone)
@@ -129,20 +147,11 @@ pub fn acknowledge(ledger: &mut Ledger, id: &str) -> Result<(Alert, bool), Ledge
             return Ok((alert, false));
         }
         alerts::alert_acknowledge(db, &alert, &actor, at)?;
-        let state = |acknowledged: bool| {
-            json!({"alert": alert.id, "cause": alert.cause, "acknowledged": acknowledged}).to_string()
-        };
-        let operation = NewOperation {
-            account: alert.account.unwrap_or(NO_ACCOUNT),
-            id: &unique_name(),
-            run_id: None,
-            command: "alerts ack",
-            actor: &actor,
-            at,
-            before: Some(&state(false)),
-            after: Some(&state(true)),
-        };
-        operation_insert(db, &operation)?;
+        let state = |acknowledged: bool| json!({"alert": alert.id, "cause": alert.cause, "acknowledged": acknowledged});
+        act(alert.account.unwrap_or(NO_ACCOUNT), "alerts ack", (&actor, at))
+            .before(state(false))
+            .after(state(true))
+            .record(db)?;
         let acknowledged = Alert {
             acknowledged_at: Some(at),
             acknowledged_by: Some(actor.clone()),

@@ -13,8 +13,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
-use super::alert::{Cause, reconcile_where};
-use super::clock::unique_name;
+use super::alert::{ByHand, Cause, reconcile_where};
 use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
@@ -23,7 +22,6 @@ use super::verify_alerts::Pass;
 use super::{Ledger, health, verify, verify_alerts};
 use crate::db::audit::has_failed;
 use crate::db::closes::{self, Close, closes_last};
-use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
 use crate::domain::alert::{Alert, Severity};
 use crate::domain::chain::ChainHash;
@@ -319,42 +317,28 @@ fn tell(ledger: &mut Ledger, run_id: &str, report: &Report) -> Result<u64, Ledge
     let all_known = report.findings.omitted == 0;
     let noticed = |alert: &Alert| report.repair || alert.acknowledged_at.is_some();
     let lasting = causes(&[Alerted::WhileItLasts, Alerted::UntilMadeAgain]);
-    let mut closed = reconcile_where(ledger, "audit:", &lasting, |ledger, alert| {
+    let by_hand = if report.repair {
+        ByHand::Act {
+            command: REPAIR,
+            run_id,
+        }
+    } else {
+        ByHand::No
+    };
+    let lasted = reconcile_where(ledger, "audit:", &lasting, by_hand, |ledger, alert| {
         // An audit counts what failed in its own period.
         let waits = alert.cause == FAILED && !noticed(alert);
         Ok(all_known && !(waits && has_failed(&mut ledger.db, alert.account.unwrap_or(NO_ACCOUNT))?))
     })?;
-    let events = reconcile_where(ledger, "event:", &causes(&[Alerted::UntilNoticed]), |_, alert| {
+    let happened = causes(&[Alerted::UntilNoticed]);
+    let happened = reconcile_where(ledger, "event:", &happened, by_hand, |_, alert| {
         Ok(all_known && noticed(alert))
     })?;
-    closed.extend(events);
-    if !report.repair {
-        return Ok(0);
-    }
-    remember(ledger, run_id, &closed)?;
-    Ok(closed.len() as u64)
-}
-
-fn remember(ledger: &mut Ledger, run_id: &str, closed: &[Alert]) -> Result<(), LedgerError> {
-    let (actor, at) = (ledger.actor.clone(), ledger.now());
-    for alert in closed {
-        let before = json!({"alert": alert.id, "cause": alert.cause, "message": alert.message}).to_string();
-        let after = json!({"closed_at": at.to_string()}).to_string();
-        write(&mut ledger.db, "alert closed", |db| -> Result<(), LedgerError> {
-            let operation = NewOperation {
-                account: alert.account.unwrap_or(NO_ACCOUNT),
-                id: &unique_name(),
-                run_id: Some(run_id),
-                command: REPAIR,
-                actor: &actor,
-                at,
-                before: Some(&before),
-                after: Some(&after),
-            };
-            Ok(operation_insert(db, &operation)?)
-        })?;
-    }
-    Ok(())
+    Ok(if report.repair {
+        (lasted.len() + happened.len()) as u64
+    } else {
+        0
+    })
 }
 
 /// What is known of the volume: whether it is unusual, and what is usual.

@@ -1,10 +1,9 @@
 //! Currencies: looking one up, adding one.
 
 use super::Ledger;
-use super::clock::unique_name;
+use super::act::act;
 use super::error::LedgerError;
 use crate::db::accounts;
-use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
 use crate::domain::account::AccountId;
 use crate::domain::code::Code;
@@ -48,20 +47,9 @@ pub fn add(ledger: &mut Ledger, code: &CurrencyCode, exponent: u8) -> Result<(Cu
             }
             None => accounts::currency_insert(db, &currency)?,
         }
-        let after = serde_json::json!({"code": code.as_str(), "exponent": exponent}).to_string();
-        operation_insert(
-            db,
-            &NewOperation {
-                account: NO_ACCOUNT,
-                id: &unique_name(),
-                run_id: None,
-                command: "currency add",
-                actor: &actor,
-                at,
-                before: None,
-                after: Some(&after),
-            },
-        )?;
+        act(NO_ACCOUNT, "currency add", (&actor, at))
+            .after(serde_json::json!({"code": code.as_str(), "exponent": exponent}))
+            .record(db)?;
         Ok(true)
     })?;
     Ok((currency, added))

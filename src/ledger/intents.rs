@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::json;
 
 use super::account::{chosen, find, with_owners};
-use super::clock::unique_name;
+use super::act::act;
 use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::payload;
@@ -19,7 +19,6 @@ pub use crate::db::intents_list::Recorded;
 use crate::db::intents_list::{
     IntentFilter, Left, Settlement, entries_of_key, intent_settle_pending, intents_left, intents_list, intents_of_key,
 };
-use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::snapshot::{self, gone};
 use crate::db::unit_of_work::{read, write};
 use crate::domain::account::{Account, AccountId};
@@ -251,19 +250,10 @@ fn settle(ledger: &mut Ledger, account: &Account, left: &Intent) -> Result<Optio
             "first_entry": settled.entries.map(|(first, _)| first),
             "last_entry": settled.entries.map(|(_, last)| last),
         });
-        operation_insert(
-            db,
-            &NewOperation {
-                account: account.id,
-                id: &unique_name(),
-                run_id: None,
-                command: "intents resolve",
-                actor: &actor,
-                at,
-                before: Some(&before.to_string()),
-                after: Some(&after.to_string()),
-            },
-        )?;
+        act(account.id, "intents resolve", (&actor, at))
+            .before(before)
+            .after(after)
+            .record(db)?;
         Ok(Some(settled))
     })
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::clock::{Clock, unique_name};
+use super::act::act;
+use super::clock::Clock;
 use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::origin;
 use crate::db::migrate::{self, MigrationStatus};
-use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
 use crate::db::{DatabaseUrl, Db, Schema};
 use crate::domain::text::Actor;
@@ -41,22 +41,12 @@ pub fn up(url: &DatabaseUrl, lock_timeout: Duration, (actor, clock): (&Actor, Cl
 }
 
 /// Notes who has brought the schema up to date, if it was not.
-pub(super) fn record(db: &mut Db, applied: &[String], (actor, at): (&Actor, Timestamp)) -> Result<(), LedgerError> {
+pub(super) fn record(db: &mut Db, applied: &[String], by: (&Actor, Timestamp)) -> Result<(), LedgerError> {
     if applied.is_empty() {
         return Ok(());
     }
-    let after = json!({"applied": applied}).to_string();
     write(db, "migrate recorded", |db| {
-        let operation = NewOperation {
-            account: NO_ACCOUNT,
-            id: &unique_name(),
-            run_id: None,
-            command: "migrate up",
-            actor,
-            at,
-            before: None,
-            after: Some(&after),
-        };
-        Ok(operation_insert(db, &operation)?)
+        let after = json!({"applied": applied});
+        act(NO_ACCOUNT, "migrate up", by).after(after).record(db)
     })
 }

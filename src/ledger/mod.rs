@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod account;
+mod act;
 pub mod alert;
 pub mod anchor;
 pub mod audit;
@@ -33,6 +34,7 @@ pub mod notify;
 pub mod operations;
 mod origin;
 mod outbox;
+mod pages;
 pub mod post;
 pub mod progress;
 pub mod purchase;

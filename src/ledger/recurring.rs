@@ -9,11 +9,10 @@ use serde_json::{Value, json};
 
 use super::Ledger;
 use super::account::{chosen, find};
-use super::clock::unique_name;
+use super::act::act;
 use super::error::LedgerError;
 use super::job;
 use crate::db::numbers::{Numbered, next_number};
-use crate::db::operations::{NewOperation, operation_insert};
 pub use crate::db::recurring::RecurringView;
 use crate::db::recurring::{self, RecurringFilter};
 use crate::db::unit_of_work::write;
@@ -211,28 +210,16 @@ fn record(
     db: &mut Db,
     command: &str,
     (charge, account): (&RecurringCharge, &Account),
-    (actor, at): (&Actor, Timestamp),
+    by: (&Actor, Timestamp),
 ) -> Result<(), LedgerError> {
     let mut after = terms(charge, &account.currency);
     let why = charge.cancelled.as_ref().and_then(|how| how.why.as_ref());
     after.insert("state".into(), charge.state().name().into());
     after.insert("reason".into(), why.map(Description::as_str).into());
-    let after = Value::Object(after).to_string();
-    let before = charge
-        .cancelled
-        .is_some()
-        .then(|| json!({"state": "active"}).to_string());
-    let operation = NewOperation {
-        account: charge.id.account,
-        id: &unique_name(),
-        run_id: None,
-        command,
-        actor,
-        at,
-        before: before.as_deref(),
-        after: Some(&after),
-    };
-    Ok(operation_insert(db, &operation)?)
+    act(charge.id.account, command, by)
+        .before(charge.cancelled.is_some().then(|| json!({"state": "active"})))
+        .after(Value::Object(after))
+        .record(db)
 }
 
 /// Which recurring charges a list shows.

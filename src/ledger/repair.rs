@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 
 use super::Ledger;
-use super::clock::unique_name;
+use super::act::act;
 use super::error::LedgerError;
 use crate::db::balances::{self, StoredBalance, StoredRow};
-use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::proofs::proof_held;
 use crate::db::unit_of_work::write;
 use crate::db::{Db, DbError, entries};
@@ -106,27 +105,17 @@ pub fn repair(ledger: &mut Ledger, id: AccountId, command: &str, run_id: &str) -
             Some((account, state)) => balances::balance_put(db, account, state)?,
             None => balances::balance_delete(db, id)?,
         }
-        let before = stored.row.map(|row| describe(&row).to_string());
         let after = after.map(|(account, state)| {
             describe(&StoredRow {
                 state,
                 settings_revision: account.revision,
             })
-            .to_string()
         });
-        operation_insert(
-            db,
-            &NewOperation {
-                account: id,
-                id: &unique_name(),
-                run_id: Some(run_id),
-                command,
-                actor: &actor,
-                at,
-                before: before.as_deref(),
-                after: after.as_deref(),
-            },
-        )?;
+        act(id, command, (&actor, at))
+            .in_run(run_id)
+            .before(stored.row.map(|row| describe(&row)))
+            .after(after)
+            .record(db)?;
         Ok(Repair::Done(drifts))
     })
 }

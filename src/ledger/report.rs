@@ -8,12 +8,10 @@ pub mod daily;
 
 use std::collections::BTreeMap;
 
+use super::Ledger;
 use super::error::LedgerError;
+use super::pages::each_page;
 use super::progress::Progress;
-use super::{Ledger, interrupt};
-use crate::db::Db;
-use crate::db::accounts::accounts_count;
-use crate::db::balances::page_end;
 pub use crate::db::reports::Sums;
 use crate::db::reports::{Selection, moved_by_account, moved_by_day, stops};
 use crate::db::unit_of_work::read;
@@ -69,27 +67,6 @@ type Key = (usize, String, u8, String);
 fn key(period: usize, currency: &Currency, name: &str) -> Key {
     let (code, exponent) = (currency.code().to_string(), currency.exponent());
     (period, code, exponent, name.to_owned())
-}
-
-/// Accounts per snapshot.
-const PAGE: i64 = 20_000;
-
-/// Hands over the ids of all accounts, page by page.
-fn in_pages(
-    ledger: &mut Ledger,
-    progress: &dyn Progress,
-    mut each: impl FnMut(&mut Db, (i64, i64)) -> Result<(), LedgerError>,
-) -> Result<(), LedgerError> {
-    progress.begin(accounts_count(&mut ledger.db)?.unsigned_abs());
-    let mut after = 0;
-    while let Some(end) = page_end(&mut ledger.db, after, PAGE)? {
-        interrupt::check()?;
-        read(&mut ledger.db, |db| each(db, (after + 1, end)))?;
-        progress.advance((end - after).unsigned_abs());
-        after = end;
-    }
-    progress.finish();
-    Ok(())
 }
 
 /// Money that came in by one method.
@@ -163,7 +140,7 @@ fn by_counter_account<Line: ByCounterAccount>(
 ) -> Result<Report<Line>, LedgerError> {
     let periods = query.periods(ledger)?;
     let (mut lines, mut totals) = (BTreeMap::new(), BTreeMap::new());
-    in_pages(ledger, progress, |db, page| {
+    each_page(ledger, progress, |db, page| {
         for moved in moved_by_day(db, page, selection(&periods, kinds, query))? {
             let counted = Line::name(&moved.counter_account).zip(periods.index_of(moved.day));
             let Some((name, period)) = counted else { continue };
@@ -334,7 +311,7 @@ pub fn topups(ledger: &mut Ledger, query: &Query, progress: &dyn Progress) -> Re
     let periods = query.periods(ledger)?;
     let kinds = [EntryKind::Recharge];
     let mut by_currency: BTreeMap<Key, Trend<Topups>> = BTreeMap::new();
-    in_pages(ledger, progress, |db, page| {
+    each_page(ledger, progress, |db, page| {
         moved_by_account(
             db,
             page,

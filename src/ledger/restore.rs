@@ -3,7 +3,7 @@
 //! Every entry has to follow from the one before and every balance row from its entries, as it does in a ledger that
 //! was never moved.
 
-use super::clock::unique_name;
+use super::act::act;
 use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::export::{Beside, Exported};
@@ -11,7 +11,6 @@ use super::progress::Progress;
 use super::{Ledger, interrupt};
 use crate::db::accounts::{accounts_count, currency_find, currency_insert};
 use crate::db::balances::balance_put;
-use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::restore::{account_restore, accounts_lock, beside_restore, entries_restore, intents_restore};
 use crate::db::unit_of_work::write;
 use crate::db::{Db, DbError};
@@ -63,19 +62,9 @@ pub fn restore(ledger: &mut Ledger, parts: Parts<'_>, progress: &dyn Progress) -
             "entries": restored.entries,
             "digest": restored.digest.to_string(),
         });
-        operation_insert(
-            db,
-            &NewOperation {
-                account: NO_ACCOUNT,
-                id: &unique_name(),
-                run_id: None,
-                command: "apply --import",
-                actor: &actor,
-                at,
-                before: None,
-                after: Some(&after.to_string()),
-            },
-        )?;
+        act(NO_ACCOUNT, "apply --import", (&actor, at))
+            .after(after)
+            .record(db)?;
         Ok(restored)
     })
 }

@@ -1,13 +1,15 @@
 //! Signatures of callbacks and webhooks: HMAC-SHA256 under a secret that both sides know.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::domain::hex;
+
 /// Whether `signature`, in hexadecimal digits, is that of `body`; compared in constant time.
 pub fn matches(secret: &[u8], body: &[u8], signature: &str) -> bool {
-    let Some(bytes) = from_hex(signature) else { return false };
+    let Some(bytes) = hex::parse::<32>(signature) else {
+        return false;
+    };
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
         return false;
     };
@@ -22,17 +24,8 @@ pub fn of(secret: &[u8], body: &[u8]) -> String {
         return String::new();
     };
     mac.update(body);
-    let bytes = mac.finalize().into_bytes();
-    bytes.iter().fold(String::with_capacity(64), |mut digits, byte| {
-        let _ = write!(digits, "{byte:02x}");
-        digits
-    })
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16)?.try_into().ok()).collect();
-    let digits = digits.filter(|digits| digits.len() == 64)?;
-    Some(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    let bytes: [u8; 32] = mac.finalize().into_bytes().into();
+    hex::of(&bytes)
 }
 
 #[cfg(test)]

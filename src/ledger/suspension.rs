@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 
 use super::Ledger;
 use super::account::{chosen, find, owned};
-use super::clock::unique_name;
+use super::act::act;
 use super::error::LedgerError;
 use super::outbox;
 use crate::db::numbers::{Numbered, next_number};
-use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::suspensions::{self, SuspensionFilter};
 use crate::db::unit_of_work::write;
 use crate::db::{Db, DbError, accounts, snapshot};
@@ -174,27 +173,15 @@ pub fn resume(ledger: &mut Ledger, user_id: &UserId, currency: &CurrencyCode) ->
     })
 }
 
-fn record(
-    db: &mut Db,
-    command: &str,
-    suspension: &Suspension,
-    (actor, at): (&Actor, Timestamp),
-) -> Result<(), LedgerError> {
+fn record(db: &mut Db, command: &str, suspension: &Suspension, by: (&Actor, Timestamp)) -> Result<(), LedgerError> {
     let state = |suspended: bool| -> Value {
         json!({"suspended": suspended, "suspension": suspension.number, "reason": suspension.reason.as_str()})
     };
     let suspended = suspension.resumed_at.is_none();
-    let operation = NewOperation {
-        account: suspension.account,
-        id: &unique_name(),
-        run_id: None,
-        command,
-        actor,
-        at,
-        before: Some(&state(!suspended).to_string()),
-        after: Some(&state(suspended).to_string()),
-    };
-    Ok(operation_insert(db, &operation)?)
+    act(suspension.account, command, by)
+        .before(state(!suspended))
+        .after(state(suspended))
+        .record(db)
 }
 
 /// Which suspensions a list shows.

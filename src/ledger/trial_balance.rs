@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::Ledger;
 use super::error::LedgerError;
+use super::pages::each_page;
 use super::progress::Progress;
-use super::{Ledger, interrupt};
-use crate::db::accounts::accounts_count;
-use crate::db::balances::page_end;
 pub use crate::db::trial_balance::Sides;
 use crate::db::trial_balance::{Stored, Turnover, stored_sums, turnovers};
-use crate::db::unit_of_work::read;
 use crate::domain::book::{Class, Figure, place};
 use crate::domain::code::Exit;
 use crate::domain::currency::Currency;
@@ -67,35 +65,23 @@ impl TrialBalance {
     }
 }
 
-/// Accounts per snapshot.
-const PAGE: i64 = 20_000;
-
 pub fn trial_balance(
     ledger: &mut Ledger,
     at: Option<Timestamp>,
     progress: &dyn Progress,
 ) -> Result<TrialBalance, LedgerError> {
     let mut book = Book::default();
-    progress.begin(accounts_count(&mut ledger.db)?.unsigned_abs());
-    let mut after = 0;
-    while let Some(end) = page_end(&mut ledger.db, after, PAGE)? {
-        interrupt::check()?;
-        let page = (after + 1, end);
-        read(&mut ledger.db, |db| -> Result<(), LedgerError> {
-            for turnover in turnovers(db, page, at)? {
-                book.turn(turnover);
+    each_page(ledger, progress, |db, page| {
+        for turnover in turnovers(db, page, at)? {
+            book.turn(turnover);
+        }
+        if at.is_none() {
+            for stored in stored_sums(db, page)? {
+                book.store(&stored);
             }
-            if at.is_none() {
-                for stored in stored_sums(db, page)? {
-                    book.store(&stored);
-                }
-            }
-            Ok(())
-        })?;
-        progress.advance((end - after).unsigned_abs());
-        after = end;
-    }
-    progress.finish();
+        }
+        Ok(())
+    })?;
     Ok(book.closed(at))
 }
 

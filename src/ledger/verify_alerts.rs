@@ -1,7 +1,7 @@
 //! What `verify-sync` and `rebuild` leave for a person: alerts of each account that is not as it should be.
 
 use super::Ledger;
-use super::alert::{Cause, reconcile_where};
+use super::alert::{ByHand, Cause, reconcile_where};
 use super::anchor::ANCHOR;
 use super::currency::NO_ACCOUNT;
 use super::deep::Issue;
@@ -75,7 +75,7 @@ pub(super) fn tell(ledger: &mut Ledger, pass: &Pass<'_>, findings: &[Finding]) -
             found.into_iter().map(|listed| listed.account.id).collect()
         }
     };
-    reconcile_where(ledger, FAMILY, &causes, |ledger, alert| {
+    reconcile_where(ledger, FAMILY, &causes, ByHand::No, |ledger, alert| {
         pass.proves_gone(ledger, alert, &of_user)
     })?;
     Ok(())

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::document::{Block, Document};
 use crate::domain::schedule::Job;
+use crate::domain::text::shell_quoted;
 
 /// How the jobs are run.
 #[derive(Clone, Debug)]
@@ -74,7 +75,7 @@ fn shell_word(word: &str) -> String {
     if !word.is_empty() && word.bytes().all(is_plain) {
         return word.to_owned();
     }
-    format!("'{}'", word.replace('\'', "'\\''").replace('%', "'\\%'"))
+    shell_quoted(word).replace('%', "'\\%'")
 }
 
 /// A service and a timer for each job.

@@ -7,7 +7,7 @@ use crate::domain::close::{TiedToClose, Totals};
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::intent::Intent;
 use crate::domain::pattern::{Pattern, UnusualVolume};
-use crate::domain::text::UserId;
+use crate::domain::text::{UserId, shell_quoted};
 use crate::domain::time::Timestamp;
 use crate::ledger::alert::Cause;
 use crate::ledger::health::{self, HealthReport};
@@ -94,7 +94,7 @@ fn quoted(text: &str) -> String {
     if text.chars().all(plain) {
         text.to_owned()
     } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
+        shell_quoted(text)
     }
 }
 

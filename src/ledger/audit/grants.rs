@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::REPAIR;
 use super::scan::{Orphan, Scan};
-use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
 use crate::db::{Db, access, entries, snapshot};
 use crate::domain::access::{AccessGrant, GrantId};
@@ -16,7 +15,7 @@ use crate::domain::purchase::Deactivation;
 use crate::domain::snapshot::Reversible;
 use crate::domain::text::{Actor, Description, Resource};
 use crate::domain::time::Timestamp;
-use crate::ledger::clock::unique_name;
+use crate::ledger::act::act;
 use crate::ledger::job::Run;
 use crate::ledger::{Ledger, LedgerError, interrupt};
 
@@ -58,18 +57,11 @@ fn mend_one(ledger: &mut Ledger, run_id: &str, orphan: &Orphan) -> Result<bool, 
                 Supplied::Impossible => return Ok(false),
             },
         };
-        let (before, after) = (before.map(|value| value.to_string()), after.to_string());
-        let operation = NewOperation {
-            account,
-            id: &unique_name(),
-            run_id: Some(run_id),
-            command: REPAIR,
-            actor: &actor,
-            at,
-            before: before.as_deref(),
-            after: Some(&after),
-        };
-        operation_insert(db, &operation)?;
+        act(account, REPAIR, (&actor, at))
+            .in_run(run_id)
+            .before(before)
+            .after(after)
+            .record(db)?;
         Ok(true)
     })
 }

@@ -4,14 +4,13 @@ use serde_json::json;
 
 pub use crate::db::deliveries::Listed;
 use crate::db::deliveries::{self, Again, DeliveryFilter};
-use crate::db::operations::{NewOperation, operation_insert};
 use crate::db::unit_of_work::write;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::event::EventId;
 use crate::domain::text::UserId;
 use crate::ledger::account::chosen;
-use crate::ledger::clock::unique_name;
+use crate::ledger::act::act;
 use crate::ledger::currency::NO_ACCOUNT;
 use crate::ledger::{Ledger, LedgerError};
 
@@ -47,19 +46,10 @@ pub fn resend(ledger: &mut Ledger, id: EventId) -> Result<u64, LedgerError> {
         let states = |delivery: &Delivery| json!({"channel": delivery.channel, "state": delivery.state.name()});
         let states: Vec<_> = before.iter().map(states).collect();
         let resent = deliveries::deliveries_again(db, Again::Of(id), at)?;
-        operation_insert(
-            db,
-            &NewOperation {
-                account: id.account,
-                id: &unique_name(),
-                run_id: None,
-                command: "notify resend",
-                actor: &actor,
-                at,
-                before: Some(&json!({"event": id.to_string(), "deliveries": states}).to_string()),
-                after: Some(&json!({"event": id.to_string(), "pending": resent}).to_string()),
-            },
-        )?;
+        act(id.account, "notify resend", (&actor, at))
+            .before(json!({"event": id.to_string(), "deliveries": states}))
+            .after(json!({"event": id.to_string(), "pending": resent}))
+            .record(db)?;
         Ok(resent as u64)
     })
 }
@@ -70,19 +60,10 @@ pub fn resend_dead(ledger: &mut Ledger) -> Result<u64, LedgerError> {
     write(&mut ledger.db, "notify resend", |db| {
         let resent = deliveries::deliveries_again(db, Again::Dead, at)?;
         if resent > 0 {
-            operation_insert(
-                db,
-                &NewOperation {
-                    account: NO_ACCOUNT,
-                    id: &unique_name(),
-                    run_id: None,
-                    command: "notify resend --dead",
-                    actor: &actor,
-                    at,
-                    before: Some(&json!({"dead": resent}).to_string()),
-                    after: Some(&json!({"pending": resent}).to_string()),
-                },
-            )?;
+            act(NO_ACCOUNT, "notify resend --dead", (&actor, at))
+                .before(json!({"dead": resent}))
+                .after(json!({"pending": resent}))
+                .record(db)?;
         }
         Ok(resent as u64)
     })

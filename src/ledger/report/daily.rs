@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use chrono::{Days, NaiveDate, TimeDelta};
 
-use super::{Query, Revenue, Usage, in_pages, key, revenue, spending, spent, usage};
+use super::{Query, Revenue, Usage, key, revenue, spending, spent, usage};
 use crate::db::Db;
 pub use crate::db::jobs::RecordedRun;
 use crate::db::jobs::{Runs, run_latest};
@@ -27,6 +27,7 @@ use crate::ledger::alert::{self, AlertQuery};
 use crate::ledger::error::LedgerError;
 use crate::ledger::forecast::{self, forecast};
 use crate::ledger::health::{self, HealthReport, meaning};
+use crate::ledger::pages::each_page;
 use crate::ledger::progress::Progress;
 use crate::ledger::verify_alerts::{ANCHORED, DEEP};
 use crate::ledger::{Ledger, verify};
@@ -231,7 +232,7 @@ fn books(
     };
     let mut top: BTreeMap<_, Vec<(i128, i64, AccountId)>> = BTreeMap::new();
     let kinds = spending();
-    in_pages(ledger, progress, |db, page| {
+    each_page(ledger, progress, |db, page| {
         for before in moved_in_all(db, page, all((Timestamp::from_micros(0), days.since())))? {
             let book = books
                 .entry(key(0, &before.currency, ""))
@@ -390,8 +391,7 @@ fn of_job(run: &RecordedRun) -> Option<Todo> {
             run.job
         ),
     };
-    // The job's name is the command's, but for the one that is a subcommand.
-    let command = run.job.replace("recurring-run", "recurring run");
+    let scheduled = JOBS.iter().find(|job| job.name == run.job)?;
     Some(Todo {
         severity: if run.exit_code == Some(6) {
             Severity::Critical
@@ -399,7 +399,7 @@ fn of_job(run: &RecordedRun) -> Option<Todo> {
             Severity::Warning
         },
         what: ended,
-        next: format!("ledger {command}"),
+        next: format!("ledger {}", scheduled.command),
     })
 }
 
