@@ -22,7 +22,6 @@ mod server;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Instant;
 
 use common::{Target, size};
@@ -300,14 +299,7 @@ fn sqlite(sizes: Sizes, input: &Input, directory: &Path) {
 }
 
 fn postgres(sizes: Sizes, input: &Input, directory: &Path) {
-    let server = Server::start();
-    server.create_database("ledger");
-    let url = server.url("ledger");
-    let migrated = Command::new(env!("CARGO_BIN_EXE_ledger"))
-        .args(["migrate", "up", "--quiet", "--database-url", &url])
-        .status()
-        .unwrap();
-    assert!(migrated.success(), "migrate: {migrated}");
+    let (server, url) = server::with_ledger();
     let numbers = |count: usize| format!("generate_series(1, {count}) n (i)");
     server.psql("ledger", &sizes.filling(numbers, "decode(repeat('00', 32), 'hex')"));
     server.psql("ledger", "VACUUM ANALYZE");

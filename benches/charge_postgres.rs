@@ -52,7 +52,7 @@ fn main() {
         "floor",
         &format!("INSERT INTO balances SELECT n, 1000000000000, 0 FROM generate_series(1, {accounts}) n"),
     );
-    pgbench::migrate(&url);
+    server::migrate(&url);
     common::accounts_with_money(&mut common::open(&url), accounts);
     let directory = tempfile::tempdir().unwrap();
     let script = directory.path().join("charge.sql");

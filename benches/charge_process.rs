@@ -117,13 +117,7 @@ fn on_postgres(directory: &Path, runs: usize) -> Times {
     for database in ["ours", "floor"] {
         server.create_database(database);
         let url = server.url(database);
-        milliseconds(Command::new(env!("CARGO_BIN_EXE_ledger")).args([
-            "migrate",
-            "up",
-            "--quiet",
-            "--database-url",
-            &url,
-        ]));
+        server::migrate(&url);
         common::accounts_with_money(&mut common::open(&url), ACCOUNTS);
     }
     let psql = server::program("psql");

@@ -17,12 +17,10 @@ mod process;
 mod server;
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
 use common::{Target, size};
 use rusqlite::Connection;
-use server::Server;
 
 /// Statements that fill accounts and due credits; `numbers` makes the rows `n(i)` of 1 to the number given.
 fn filling(credits: usize, accounts: usize, numbers: impl Fn(usize) -> String, hash: &str) -> String {
@@ -114,14 +112,7 @@ fn sqlite(credits: usize, accounts: usize) {
 }
 
 fn postgres(credits: usize, accounts: usize) {
-    let server = Server::start();
-    server.create_database("ledger");
-    let url = server.url("ledger");
-    let migrated = Command::new(env!("CARGO_BIN_EXE_ledger"))
-        .args(["migrate", "up", "--quiet", "--database-url", &url])
-        .status()
-        .unwrap();
-    assert!(migrated.success(), "migrate: {migrated}");
+    let (server, url) = server::with_ledger();
     let numbers = |count: usize| format!("generate_series(1, {count}) n (i)");
     let hash = "decode(repeat('00', 32), 'hex')";
     server.psql("ledger", &filling(credits, accounts, numbers, hash));

@@ -67,7 +67,7 @@ fn main() {
     for database in ["ours", "floor"] {
         server.create_database(database);
         let url = server.url(database);
-        pgbench::migrate(&url);
+        server::migrate(&url);
         common::accounts_with_money(&mut common::open(&url), 1);
     }
     let directory = tempfile::tempdir().unwrap();

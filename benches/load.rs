@@ -25,7 +25,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::size;
 use serde_json::{Value, json};
-use server::Server;
 
 #[derive(Clone, Copy)]
 struct Load {
@@ -232,15 +231,6 @@ fn main() {
         &format!("sqlite://{}", directory.path().join("ledger.db").display()),
         load,
     );
-    let server = Server::start();
-    server.create_database("ledger");
-    let url = server.url("ledger");
-    assert!(
-        ledger(&url, &["migrate", "up"])
-            .stdout(Stdio::null())
-            .status()
-            .unwrap()
-            .success()
-    );
+    let (_server, url) = server::with_ledger();
     report("PostgreSQL", &url, load);
 }

@@ -438,14 +438,7 @@ fn main() {
         .unwrap();
     compare_deep("SQLite", &url, accounts, made);
     drop(directory);
-    let server = Server::start();
-    server.create_database("ledger");
-    let url = server.url("ledger");
-    let migrated = Command::new(env!("CARGO_BIN_EXE_ledger"))
-        .args(["migrate", "up", "--quiet", "--database-url", &url])
-        .status()
-        .unwrap();
-    assert!(migrated.success(), "migrate: {migrated}");
+    let (server, url) = server::with_ledger();
     let mut maker = Maker::new(accounts, entries);
     fill_postgres(&server, &mut maker);
     let full = compare("PostgreSQL", || sum_by_psql(&server), &url, accounts, entries);

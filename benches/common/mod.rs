@@ -7,13 +7,12 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ledger::domain::account::Limits;
 use ledger::domain::currency::Currency;
 use ledger::domain::entry::Note;
 use ledger::domain::money::Amount;
 use ledger::domain::operation::{Operation, Settle};
 use ledger::domain::text::{Actor, IdempotencyKey, PaymentMethod, Reference, Service, UserId};
-use ledger::ledger::account::{Create, create};
+use ledger::ledger::account::{NewAccount, create};
 use ledger::ledger::post::{Answer, Outcome, Request, post};
 use ledger::ledger::{Clock, DatabaseUrl, Ledger};
 
@@ -101,11 +100,10 @@ fn request(number: usize, operation: Operation, note: Note, key: Option<Idempote
 /// Accounts `1..=count`, each with far more money than will be charged.
 pub fn accounts_with_money(ledger: &mut Ledger, count: usize) {
     for number in 1..=count {
-        let new = Create {
+        let new = NewAccount {
             user_id: user(number),
             currency: currency(),
             low_balance_threshold: None,
-            limits: Limits::default(),
         };
         create(ledger, &new).expect("the account is created");
         let recharge = Operation::Recharge {

@@ -52,12 +52,3 @@ pub fn ours(url: &str, connections: usize, seconds: u64, next: impl Fn(usize, us
         running.into_iter().map(|thread| thread.join().unwrap()).sum()
     })
 }
-
-pub fn migrate(url: &str) {
-    let done = Command::new(env!("CARGO_BIN_EXE_ledger"))
-        .args(["migrate", "up", "--database-url", url])
-        .output()
-        .unwrap();
-    let complaint = String::from_utf8_lossy(&done.stderr).into_owned();
-    assert!(done.status.success(), "migrate: {complaint}");
-}

@@ -11,12 +11,11 @@ use super::arguments::UserArg;
 use super::context::{Context, invalid};
 use super::help;
 use super::values::{amount, optional, threshold};
-use crate::domain::account::Limits;
 use crate::domain::code::Exit;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::text::{Description, UserId};
 use crate::input::accounts::AccountLine;
-use crate::ledger::account::{self, AccountFilter, Change, Changed, Create, Setting, Settings};
+use crate::ledger::account::{self, AccountFilter, Change, Changed, NewAccount, Setting, Settings};
 use crate::ledger::{Ledger, LedgerError, currency, import};
 use crate::render;
 use crate::render::failure::Failure;
@@ -25,7 +24,7 @@ use crate::render::failure::Failure;
 pub enum AccountCommand {
     Create(CreateArgs),
     Show(ShowArgs),
-    List(ListArgs),
+    List(AccountListArgs),
     Import(ImportArgs),
     /// Refuse charges and freezes; money in is still taken
     #[command(after_help = help::single("ledger account lock --user-id 5 --reason \"chargeback\""))]
@@ -75,7 +74,7 @@ pub struct ShowArgs {
 /// List accounts in the order of their creation
 #[derive(Debug, Args)]
 #[command(after_help = help::single("ledger account list --limit 20\nledger account list --only-currency --currency VND"))]
-pub struct ListArgs {
+pub struct AccountListArgs {
     /// Most to show
     #[arg(long, default_value_t = 100)]
     limit: usize,
@@ -149,11 +148,10 @@ fn create(context: &Context<'_>, args: &CreateArgs) -> anyhow::Result<Exit> {
     let (view, created) = context.with_ledger(|ledger| {
         let currency = context.currency(ledger)?;
         let given = args.threshold.low_balance_threshold.as_deref();
-        let request = Create {
+        let request = NewAccount {
             user_id,
             low_balance_threshold: given.map(|text| threshold(text, &currency)).transpose()?,
             currency,
-            limits: Limits::default(),
         };
         account::create(ledger, &request)
     })?;
@@ -177,7 +175,7 @@ fn show(context: &Context<'_>, args: &ShowArgs) -> anyhow::Result<Exit> {
     context.done(&render::account::account("account-show", &view, &[], None))
 }
 
-fn list(context: &Context<'_>, args: &ListArgs) -> anyhow::Result<Exit> {
+fn list(context: &Context<'_>, args: &AccountListArgs) -> anyhow::Result<Exit> {
     let currency = args.only_currency.then(|| context.currency_code()).transpose()?;
     let filter = AccountFilter {
         currency,
@@ -280,7 +278,7 @@ fn import_file(context: &Context<'_>, args: &ImportArgs) -> anyhow::Result<Exit>
     context.ended(&render::account::imported(imported, &refused), exit)
 }
 
-fn request(ledger: &mut Ledger, line: &AccountLine, default: &CurrencyCode) -> Result<Create, LedgerError> {
+fn request(ledger: &mut Ledger, line: &AccountLine, default: &CurrencyCode) -> Result<NewAccount, LedgerError> {
     let user_id = UserId::parse(&line.user_id).map_err(invalid)?;
     let code = match &line.currency {
         Some(code) => CurrencyCode::parse(code).map_err(invalid)?,
@@ -291,10 +289,9 @@ fn request(ledger: &mut Ledger, line: &AccountLine, default: &CurrencyCode) -> R
         Some(amount) => Some(threshold(amount, &currency)?),
         None => None,
     };
-    Ok(Create {
+    Ok(NewAccount {
         user_id,
         currency,
         low_balance_threshold,
-        limits: Limits::default(),
     })
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::context::{Context, invalid};
-use super::values::{amount, json, optional, time};
+use super::values::{amount, day_or_time, json, optional};
 use crate::domain::code::Exit;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::entry::Note;
@@ -177,21 +177,21 @@ impl ListArgs {
 /// The time that a list is limited to, if any.
 #[derive(Clone, Debug, Args)]
 pub struct BetweenArgs {
-    /// From this moment on (RFC 3339)
+    /// From this moment on, a day in UTC or a time (RFC 3339)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Before this moment (RFC 3339)
+    /// Before this moment
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
 }
 
 impl BetweenArgs {
     pub fn since(&self) -> Result<Option<Timestamp>, LedgerError> {
-        time(self.since.as_deref(), "--since")
+        day_or_time(self.since.as_deref(), "--since")
     }
 
     pub fn until(&self) -> Result<Option<Timestamp>, LedgerError> {
-        time(self.until.as_deref(), "--until")
+        day_or_time(self.until.as_deref(), "--until")
     }
 }
 

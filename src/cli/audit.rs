@@ -3,7 +3,7 @@
 use clap::{Args, value_parser};
 
 use super::context::Context;
-use super::values::time;
+use super::values::day_or_time;
 use super::{help, signals};
 use crate::domain::code::Exit;
 use crate::domain::pattern::Thresholds;
@@ -22,7 +22,7 @@ use crate::render;
     ledger audit --repair
     ledger audit --since 2026-03-01T00:00:00Z --until 2026-04-01T00:00:00Z --format json"))]
 pub struct AuditArgs {
-    /// Beginning of the period (RFC 3339); a day before its end unless given
+    /// Beginning of the period, a day in UTC or a time (RFC 3339); a day before its end unless given
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// End of the period, itself not in it; now unless given
@@ -63,8 +63,8 @@ struct ThresholdArgs {
 
 pub fn run(context: &Context<'_>, args: &AuditArgs) -> anyhow::Result<Exit> {
     let request = Audit {
-        since: time(args.since.as_deref(), "--since")?,
-        until: time(args.until.as_deref(), "--until")?,
+        since: day_or_time(args.since.as_deref(), "--since")?,
+        until: day_or_time(args.until.as_deref(), "--until")?,
         repair: args.repair,
         thresholds: Thresholds {
             per_minute: args.thresholds.per_minute,

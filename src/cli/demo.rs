@@ -5,14 +5,13 @@ use serde_json::json;
 
 use super::context::{Context, invalid};
 use super::help;
-use crate::domain::account::Limits;
 use crate::domain::code::Exit;
 use crate::domain::currency::Currency;
 use crate::domain::entry::Note;
 use crate::domain::money::Amount;
 use crate::domain::operation::{Operation, Settle};
 use crate::domain::text::{Actor, PaymentMethod, Service, UserId};
-use crate::ledger::account::{Create, create};
+use crate::ledger::account::{NewAccount, create};
 use crate::ledger::post::{Answer, Outcome, Request, post};
 use crate::ledger::progress::Unwatched;
 use crate::ledger::scan::Depth;
@@ -89,11 +88,10 @@ impl Demo<'_> {
         let currency = self.currency.clone();
         create(
             ledger,
-            &Create {
+            &NewAccount {
                 user_id,
                 currency,
                 low_balance_threshold: None,
-                limits: Limits::default(),
             },
         )?;
         Ok(())

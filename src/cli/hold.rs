@@ -122,5 +122,5 @@ pub fn run_list(context: &Context<'_>, args: &HoldsArgs) -> anyhow::Result<Exit>
 pub fn run_expire(context: &Context<'_>, _args: &ExpireHoldsArgs) -> anyhow::Result<Exit> {
     super::signals::long_work();
     let done = context.with_ledger(expiring::expire_holds)?;
-    context.ended(&render::recharge::expired("expire-holds", "holds", &done), done.exit())
+    context.ended(&render::expiry::expired("expire-holds", "holds", &done), done.exit())
 }

@@ -176,6 +176,6 @@ fn list(context: &Context<'_>, args: &RechargeListArgs) -> anyhow::Result<Exit> 
 pub fn run_expire(context: &Context<'_>, _args: &ExpireRechargesArgs) -> anyhow::Result<Exit> {
     super::signals::long_work();
     let done = context.with_ledger(expiring::expire_recharges)?;
-    let document = render::recharge::expired("expire-recharges", "recharges", &done);
+    let document = render::expiry::expired("expire-recharges", "recharges", &done);
     context.ended(&document, done.exit())
 }

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::context::{Context, invalid};
-use super::values::date;
+use super::context::Context;
+use super::values::{date, day_or_time};
 use super::{help, signals};
 use crate::domain::code::Exit;
-use crate::domain::period::{Step, midnight};
-use crate::domain::time::Timestamp;
+use crate::domain::period::Step;
 use crate::ledger::report::{self, Query};
 use crate::ledger::{Ledger, LedgerError};
 use crate::render::progress::Bar;
@@ -65,20 +64,6 @@ impl PeriodArgs {
             currency: context.given_currency()?,
         })
     }
-}
-
-/// Reads `2026-03-01`, which is its midnight in UTC, or a time.
-fn day_or_time(text: Option<&str>, what: &str) -> Result<Option<Timestamp>, LedgerError> {
-    let parse = |text: &str| match date(Some(text), what) {
-        Ok(day) => day.and_then(midnight),
-        Err(_) => Timestamp::parse(text).ok(),
-    };
-    let wrong = || {
-        invalid(format!(
-            "{what} is a day such as 2026-03-01, or a time such as 2026-03-01T12:00:00Z"
-        ))
-    };
-    text.map(|text| parse(text).ok_or_else(wrong)).transpose()
 }
 
 /// What came in, by payment method

@@ -8,6 +8,7 @@ use super::context::invalid;
 use crate::domain::code::Code;
 use crate::domain::currency::Currency;
 use crate::domain::money::{Amount, AmountError, Minor};
+use crate::domain::period::midnight;
 use crate::domain::text::Json;
 use crate::domain::time::Timestamp;
 use crate::domain::worth::{self, PerCredit};
@@ -72,6 +73,20 @@ pub fn date(text: Option<&str>, what: &str) -> Result<Option<NaiveDate>, LedgerE
     };
     text.map(|text| parse(text).ok_or_else(|| invalid(format!("{what} is a day such as 2026-03-01"))))
         .transpose()
+}
+
+/// Reads 2026-03-01, which is its midnight in UTC, or a time: where something begins or ends.
+pub fn day_or_time(text: Option<&str>, what: &str) -> Result<Option<Timestamp>, LedgerError> {
+    let parse = |text: &str| match date(Some(text), what) {
+        Ok(day) => day.and_then(midnight),
+        Err(_) => Timestamp::parse(text).ok(),
+    };
+    let wrong = || {
+        invalid(format!(
+            "{what} is a day such as 2026-03-01, or a time such as 2026-03-01T12:00:00Z"
+        ))
+    };
+    text.map(|text| parse(text).ok_or_else(wrong)).transpose()
 }
 
 /// Reads 500ms, 30s, 20m, 48h or 7d.

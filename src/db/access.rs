@@ -113,17 +113,30 @@ impl FromRow for Unfounded {
     }
 }
 
+/// Whether all that the charge `e` has taken was given back; its account and its seq as the statement knows them best.
+macro_rules! all_given_back {
+    ($account:literal, $seq:literal) => {
+        concat!(
+            "(SELECT CAST(COALESCE(SUM(x.balance_delta), 0) AS BIGINT) FROM entries x WHERE x.account_id = ",
+            $account,
+            " AND x.reverses = ",
+            $seq,
+            " AND x.kind = 'refund') >= -e.balance_delta"
+        )
+    };
+}
+pub(super) use all_given_back;
+
 /// Grants in force, of the accounts in `first..=last`, without a charge or with one that was given back.
 pub fn grants_unfounded(db: &mut Db, first: i64, last: i64, limit: i64) -> Result<Vec<Unfounded>, DbError> {
-    let select = sql(
+    let select = sql(concat!(
         "SELECT g.account_id, g.entry_seq, g.resource, g.granted_at, g.granted_by, g.expires_at, g.revoked_at, \
          g.revoked_by, g.revoked_why, e.seq IS NOT NULL FROM access_grants g \
          LEFT JOIN entries e ON e.account_id = g.account_id AND e.seq = g.entry_seq AND e.kind = 'service_fee' \
-         WHERE g.account_id BETWEEN ? AND ? AND g.revoked_at IS NULL AND (e.seq IS NULL OR \
-         (SELECT CAST(COALESCE(SUM(r.balance_delta), 0) AS BIGINT) FROM entries r WHERE r.account_id = g.account_id \
-         AND r.reverses = g.entry_seq AND r.kind = 'refund') >= -e.balance_delta) \
-         ORDER BY g.account_id, g.entry_seq LIMIT ?",
-    );
+         WHERE g.account_id BETWEEN ? AND ? AND g.revoked_at IS NULL AND (e.seq IS NULL OR ",
+        all_given_back!("g.account_id", "g.entry_seq"),
+        ") ORDER BY g.account_id, g.entry_seq LIMIT ?"
+    ));
     db.rows(&select.bind(first).bind(last).bind(limit))
 }
 

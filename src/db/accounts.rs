@@ -8,7 +8,7 @@ use super::error::DbError;
 use super::rows::{Columns, FromRow};
 use super::snapshot::{self, ACCOUNT_COLUMNS, STATE_COLUMNS};
 use super::statement::{Column, Statement, known, known_statement, sql};
-use crate::domain::account::{Account, AccountId, Limits};
+use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::State;
 use crate::domain::chain::ChainHash;
 use crate::domain::currency::{Currency, CurrencyCode};
@@ -22,14 +22,12 @@ pub struct NewAccount {
     pub user_id: UserId,
     pub currency: Currency,
     pub low_balance_threshold: Option<Minor>,
-    pub limits: Limits,
-    pub created_at: Timestamp,
 }
 
 /// Creates the account and its empty balance row; its id, or `None` when it exists.
 ///
 /// The id is the next number; who loses the race for it fails with [`DbError::Taken`] and may try again.
-pub fn account_insert(db: &mut Db, new: &NewAccount) -> Result<Option<AccountId>, DbError> {
+pub fn account_insert(db: &mut Db, new: &NewAccount, at: Timestamp) -> Result<Option<AccountId>, DbError> {
     if account_named(db, &new.user_id, new.currency.code())?.is_some() {
         return Ok(None);
     }
@@ -37,17 +35,15 @@ pub fn account_insert(db: &mut Db, new: &NewAccount) -> Result<Option<AccountId>
         .row(&sql("SELECT COALESCE(MAX(id), 0) + 1 FROM accounts"))?
         .unwrap_or(1);
     let insert = sql(
-        "INSERT INTO accounts (id, user_id, currency, exponent, low_balance_threshold, \
-         charges_per_minute, spend_per_day, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO accounts (id, user_id, currency, exponent, low_balance_threshold, created_at) \
+         VALUES (?, ?, ?, ?, ?, ?)",
     )
     .bind(id)
     .bind(new.user_id.as_str())
     .bind(new.currency.code().as_str())
     .bind(i64::from(new.currency.exponent()))
     .bind(new.low_balance_threshold.map(Minor::get))
-    .bind(new.limits.charges_per_minute.map(i64::from))
-    .bind(new.limits.spend_per_day.map(|amount| amount.minor().get()))
-    .bind(new.created_at.micros());
+    .bind(at.micros());
     db.execute(&insert)?;
     let row = sql("INSERT INTO balances (account_id, chain_head) VALUES (?, ?)")
         .bind(id)
@@ -134,14 +130,12 @@ pub fn accounts_named(
             Ok(found)
         }
         Engine::Postgres => {
-            let user_ids: Vec<_> = names.iter().map(|(user_id, _)| Some(user_id.as_str())).collect();
-            let currencies: Vec<_> = names.iter().map(|(_, currency)| Some(currency.as_str())).collect();
             let select = sql(
                 "SELECT a.user_id, a.currency, a.id FROM unnest(?, ?) AS n (user_id, currency) \
                  JOIN accounts a ON a.user_id = n.user_id AND a.currency = n.currency",
             )
-            .bind(Column::Texts(user_ids))
-            .bind(Column::Texts(currencies));
+            .bind(Column::texts(names, |(user_id, _)| Some(user_id.as_str())))
+            .bind(Column::texts(names, |(_, currency)| Some(currency.as_str())));
             db.rows(&select)
         }
     }
@@ -164,6 +158,11 @@ pub fn accounts_page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Listed>,
     db.rows(&listed("a.id > ? ORDER BY a.id LIMIT ?").bind(after).bind(limit))
 }
 
+/// Those with ids in `first..=last`, in order.
+pub fn accounts_between(db: &mut Db, (first, last): (i64, i64)) -> Result<Vec<Listed>, DbError> {
+    db.rows(&listed("a.id BETWEEN ? AND ? ORDER BY a.id").bind(first).bind(last))
+}
+
 /// What they are called alone, whatever else is stored of them.
 pub fn account_ids_page(db: &mut Db, after: i64, limit: i64) -> Result<Vec<AccountId>, DbError> {
     let select = sql("SELECT id FROM accounts WHERE id > ? ORDER BY id LIMIT ?");
@@ -176,6 +175,12 @@ pub fn accounts_alone(db: &mut Db, after: i64, limit: i64) -> Result<Vec<Account
         "SELECT {ACCOUNT_COLUMNS} FROM accounts a WHERE a.id > ? ORDER BY a.id LIMIT ?"
     ));
     db.rows(&select.bind(after).bind(limit))
+}
+
+/// The last id of a page of `size` accounts that begins after `after`; `None` when no account follows.
+pub fn page_end(db: &mut Db, after: i64, size: i64) -> Result<Option<i64>, DbError> {
+    let select = sql("SELECT MAX(id) FROM (SELECT id FROM accounts WHERE id > ? ORDER BY id LIMIT ?) page");
+    Ok(db.row::<Option<i64>>(&select.bind(after).bind(size))?.flatten())
 }
 
 /// The accounts of a user, in all currencies or one.

@@ -16,9 +16,9 @@ const COLUMNS: &str = "account_id, id, cause, severity, message, first_seen, las
 
 impl FromRow for Alert {
     fn from_row(columns: &mut impl Columns) -> deserialize::Result<Self> {
-        let account = columns.int()?;
+        let account = AccountId::new(columns.int()?);
         Ok(Self {
-            account: (account != 0).then_some(AccountId::new(account)),
+            account: (account != AccountId::NONE).then_some(account),
             id: columns.text()?,
             cause: columns.text()?,
             severity: Severity::parse(&columns.text()?).ok_or("an alert has an unknown severity")?,
@@ -32,9 +32,8 @@ impl FromRow for Alert {
     }
 }
 
-/// The ledger as a whole is account 0.
 fn account_key(alert: &Alert) -> i64 {
-    alert.account.map_or(0, AccountId::get)
+    alert.account.unwrap_or(AccountId::NONE).get()
 }
 
 /// Opens the alert, or notes that the open one of the same cause was seen again; whether it is new.
@@ -71,13 +70,13 @@ pub fn alert_raise(db: &mut Db, alert: &Alert) -> Result<bool, DbError> {
     Ok(true)
 }
 
-/// Closes an alert whose cause is gone.
-pub fn alert_close(db: &mut Db, alert: &Alert, at: Timestamp) -> Result<(), DbError> {
+/// Closes an alert whose cause is gone; `false` when somebody had before.
+pub fn alert_close(db: &mut Db, alert: &Alert, at: Timestamp) -> Result<bool, DbError> {
     let update = sql("UPDATE alerts SET closed_at = ? WHERE account_id = ? AND id = ? AND closed_at IS NULL")
         .bind(at.micros())
         .bind(account_key(alert))
         .bind(alert.id.as_str());
-    db.execute(&update).map(|_| ())
+    Ok(db.execute(&update)? == 1)
 }
 
 /// Notes that a person has taken notice.
@@ -115,6 +114,13 @@ pub fn alerts_open(db: &mut Db, causes: &str) -> Result<Vec<Alert>, DbError> {
         format!("SELECT {COLUMNS} FROM alerts WHERE closed_at IS NULL AND cause LIKE ? ORDER BY account_id, id");
     let pattern = format!("{causes}%");
     db.rows(&sql(select).bind(pattern.as_str()))
+}
+
+/// How many alerts of that severity are open, and how many of them nobody has taken notice of.
+pub fn alerts_count(db: &mut Db, severity: Severity) -> Result<(i64, i64), DbError> {
+    let select =
+        sql("SELECT COUNT(*), COUNT(*) - COUNT(acknowledged_at) FROM alerts WHERE closed_at IS NULL AND severity = ?");
+    Ok(db.row(&select.bind(severity.name()))?.unwrap_or((0, 0)))
 }
 
 /// The alert of that id, which stands behind its account in the key and so is looked for among all.

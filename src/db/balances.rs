@@ -115,13 +115,7 @@ pub fn stored_balances(db: &mut Db, first: i64, last: i64) -> Result<Vec<StoredB
     db.rows(&sql_of_accounts(&select, (first, last)))
 }
 
-/// The last id of a page of `size` accounts that begins after `after`; `None` when no account follows.
-pub fn page_end(db: &mut Db, after: i64, size: i64) -> Result<Option<i64>, DbError> {
-    let select = sql("SELECT MAX(id) FROM (SELECT id FROM accounts WHERE id > ? ORDER BY id LIMIT ?) page");
-    Ok(db.row::<Option<i64>>(&select.bind(after).bind(size))?.flatten())
-}
-
-/// The same of a page that has no more than so many entries either, or a single account.
+/// As [`super::accounts::page_end`], of a page that has no more than so many entries either, or a single account.
 pub fn page_end_within(db: &mut Db, after: i64, size: i64, entries: i64) -> Result<Option<i64>, DbError> {
     let select = sql(format!(
         "SELECT COALESCE(MAX(CASE WHEN entries <= ? THEN id END), MIN(id)) FROM (SELECT a.id, \

@@ -46,7 +46,7 @@ pub fn lock_many(db: &mut Db, ids: &[AccountId]) -> Result<Vec<Locked>, DbError>
             })
             .collect(),
         Engine::Postgres => {
-            let column = || Column::Ints(ids.iter().map(|id| Some(id.get())).collect());
+            let column = || Column::ints(ids, |id| Some(id.get()));
             lock_on_servers(db, column())?;
             let select = format!(
                 "SELECT {} FROM {} WHERE a.id = ANY(?) ORDER BY a.id",
@@ -108,7 +108,7 @@ pub fn append_many(db: &mut Db, appends: &[Append]) -> Result<(), DbError> {
                     entry_insert(db, append.account, entry)?;
                 }
                 if !balance_move(db, append.account, &append.before, &append.after)? {
-                    return Err(moved_under_lock());
+                    return Err(DbError::moved("a balance row", "its lock"));
                 }
             }
             Ok(())
@@ -116,15 +116,11 @@ pub fn append_many(db: &mut Db, appends: &[Append]) -> Result<(), DbError> {
         Engine::Postgres => {
             db.connection.copy(Target::Entries, &entry_rows(appends))?;
             if db.execute(&balances_move(appends))? != appends.len() {
-                return Err(moved_under_lock());
+                return Err(DbError::moved("a balance row", "its lock"));
             }
             Ok(())
         }
     }
-}
-
-fn moved_under_lock() -> DbError {
-    DbError::Retry("a balance row moved under its lock".into())
 }
 
 fn entry_rows(appends: &[Append]) -> Rows {

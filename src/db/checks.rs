@@ -1,5 +1,6 @@
 //! What stands beside the entries, held against them and against each other: the questions are asked in SQL.
 
+use super::access::all_given_back;
 use super::connection::Db;
 use super::error::DbError;
 use super::statement::sql_of_accounts;
@@ -110,9 +111,12 @@ const CHECKS: [Check; 41] = [
     check(
         "access_grants",
         ENTRY,
-        "r.revoked_at IS NULL AND EXISTS (SELECT 1 FROM entries e WHERE e.account_id = r.account_id \
-         AND e.seq = r.entry_seq AND (SELECT CAST(COALESCE(SUM(x.balance_delta), 0) AS BIGINT) FROM entries x \
-         WHERE x.account_id = e.account_id AND x.reverses = e.seq AND x.kind = 'refund') >= -e.balance_delta)",
+        concat!(
+            "r.revoked_at IS NULL AND EXISTS (SELECT 1 FROM entries e WHERE e.account_id = r.account_id \
+             AND e.seq = r.entry_seq AND ",
+            all_given_back!("e.account_id", "e.seq"),
+            ")"
+        ),
         "all that was paid for it was given back, and it was not revoked",
     ),
     check(

@@ -4,6 +4,7 @@ use diesel::deserialize;
 
 use super::backend::Engine;
 use super::connection::Db;
+use super::entries::clamped;
 use super::error::DbError;
 use super::rows::{Columns, FromRow};
 use super::statement::{Column, Statement, sql};
@@ -106,11 +107,6 @@ pub fn account_closes(db: &mut Db, first: i64, last: i64) -> Result<Vec<(Account
     db.rows(&sql(select).bind(first).bind(last))
 }
 
-/// One account's figures, which fit; a sum that left the range by damage stays at its end.
-fn figure(sum: i128) -> i64 {
-    i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
-}
-
 pub fn account_closes_put(db: &mut Db, closes: &[(AccountId, AccountClose)]) -> Result<(), DbError> {
     let replace = "ON CONFLICT (account_id) DO UPDATE SET until_at = excluded.until_at, position = excluded.position, \
          entries = excluded.entries, balance = excluded.balance, held = excluded.held, debt = excluded.debt";
@@ -126,13 +122,13 @@ pub fn account_closes_put(db: &mut Db, closes: &[(AccountId, AccountClose)]) -> 
             close.until.micros(),
             close.position,
             entries,
-            figure(balance),
-            figure(held),
-            figure(debt),
+            clamped(balance),
+            clamped(held),
+            clamped(debt),
         ]
     };
     if db.engine() == Engine::Postgres {
-        let column = |at: usize| Column::Ints(closes.iter().map(|close| Some(values(close)[at])).collect());
+        let column = |at: usize| Column::ints(closes, |close| Some(values(close)[at]));
         let text =
             format!("INSERT INTO account_closes ({COLUMNS}) SELECT * FROM unnest(?, ?, ?, ?, ?, ?, ?) {replace}");
         let put = (0..7).fold(sql(text), |statement, at| statement.bind(column(at)));

@@ -99,9 +99,7 @@ pub fn credits_transferred(db: &mut Db, brought: &[(PurchaseId, i64)], at: Times
             moved
         }
         Engine::Postgres => {
-            let ints = |of: &dyn Fn(&(PurchaseId, i64)) -> i64| {
-                Column::Ints(brought.iter().map(|credit| Some(of(credit))).collect())
-            };
+            let ints = |of: &dyn Fn(&(PurchaseId, i64)) -> i64| Column::ints(brought, |credit| Some(of(credit)));
             let update = sql(
                 "UPDATE pending_credits c SET state = 'transferred', settled_at = ?, entry_seq = n.entry_seq \
                  FROM unnest(?, ?, ?) AS n (account_id, number, entry_seq) \
@@ -117,7 +115,7 @@ pub fn credits_transferred(db: &mut Db, brought: &[(PurchaseId, i64)], at: Times
     if moved == brought.len() {
         Ok(())
     } else {
-        Err(DbError::Retry("a credit moved under its account's lock".into()))
+        Err(DbError::moved("a credit", "its account's lock"))
     }
 }
 

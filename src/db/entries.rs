@@ -247,6 +247,11 @@ pub(super) fn read_wide(columns: &mut impl Columns) -> deserialize::Result<i128>
     Ok((i128::from(high) << 32) + i128::from(low))
 }
 
+/// A sum of one account, which fits; one that left the range by damage stays at its end.
+pub(super) fn clamped(sum: i128) -> i64 {
+    i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
+}
+
 struct Wide(i128);
 
 impl FromRow for Wide {
@@ -298,8 +303,7 @@ pub fn entries_usage(
     .bind(account.get())
     .bind(day.micros());
     let Wide(spent) = db.row(&spending)?.unwrap_or(Wide(0));
-    let spent = i64::try_from(spent).unwrap_or(if spent < 0 { i64::MIN } else { i64::MAX });
-    Ok((db.row(&charges)?.unwrap_or(0), Minor::new(spent)))
+    Ok((db.row(&charges)?.unwrap_or(0), Minor::new(clamped(spent))))
 }
 
 /// What the entries of an account come to.
@@ -359,6 +363,13 @@ pub fn entries_summed_through(db: &mut Db, account: AccountId, last: i64) -> Res
 pub fn entries_last_seq_at(db: &mut Db, account: AccountId, until: Timestamp) -> Result<i64, DbError> {
     let last = sql("SELECT COALESCE(MAX(seq), 0) FROM entries WHERE account_id = ? AND at <= ?");
     Ok(db.row(&last.bind(account.get()).bind(until.micros()))?.unwrap_or(0))
+}
+
+/// The first and the last entry that were made under a key.
+pub fn entries_of_key(db: &mut Db, account: AccountId, key: &IdempotencyKey) -> Result<Option<(i64, i64)>, DbError> {
+    let select = sql("SELECT MIN(seq), MAX(seq) FROM entries WHERE account_id = ? AND idempotency_key = ?");
+    let ends: Option<(Option<i64>, Option<i64>)> = db.row(&select.bind(account.get()).bind(key.as_str()))?;
+    Ok(ends.and_then(|(first, last)| first.zip(last)))
 }
 
 fn summed_columns() -> String {

@@ -42,6 +42,24 @@ impl DbError {
         matches!(self, Self::Busy(_) | Self::Retry(_))
     }
 
+    /// A row is not as it was read, although the lock is held.
+    pub fn moved(what: &str, lock: &str) -> Self {
+        Self::Retry(format!("{what} moved under {lock}"))
+    }
+
+    pub fn settled_elsewhere(what: &str) -> Self {
+        Self::Retry(format!("{what} was settled by somebody else"))
+    }
+
+    /// Where who comes second may try again: it finds what the first has written.
+    #[must_use]
+    pub fn taken_is_retry(self) -> Self {
+        match self {
+            Self::Taken(text) => Self::Retry(text),
+            other => other,
+        }
+    }
+
     /// What a text says about the disk, if it does.
     pub fn of_storage(text: &str) -> Option<Self> {
         let about_storage = STORAGE.iter().any(|needle| text.contains(needle));

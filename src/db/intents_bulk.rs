@@ -187,12 +187,12 @@ pub fn intents_end(db: &mut Db, ended: &[Ended<'_>]) -> Result<(), DbError> {
             match end {
                 End::Applied(made) => {
                     if !intent_applied(db, *account, new.key, 1, *made, *took)? {
-                        return Err(settled_elsewhere());
+                        return Err(DbError::settled_elsewhere("an intent"));
                     }
                 }
                 End::Refused(reason) | End::Failed(reason) => {
                     if !intent_ended(db, *account, new.key, 1, end.state(), reason, *took)? {
-                        return Err(settled_elsewhere());
+                        return Err(DbError::settled_elsewhere("an intent"));
                     }
                 }
             }
@@ -217,10 +217,6 @@ pub fn intents_end(db: &mut Db, ended: &[Ended<'_>]) -> Result<(), DbError> {
     if db.execute(&update)? == ended.len() {
         Ok(())
     } else {
-        Err(settled_elsewhere())
+        Err(DbError::settled_elsewhere("an intent"))
     }
-}
-
-fn settled_elsewhere() -> DbError {
-    DbError::Retry("an intent was settled by somebody else".into())
 }

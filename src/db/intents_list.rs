@@ -99,11 +99,10 @@ pub fn intents_left(db: &mut Db, (first, last): (i64, i64), left: Left) -> Resul
     })
 }
 
-/// The first and the last entry that were made under a key.
-pub fn entries_of_key(db: &mut Db, account: AccountId, key: &IdempotencyKey) -> Result<Option<(i64, i64)>, DbError> {
-    let select = sql("SELECT MIN(seq), MAX(seq) FROM entries WHERE account_id = ? AND idempotency_key = ?");
-    let ends: Option<(Option<i64>, Option<i64>)> = db.row(&select.bind(account.get()).bind(key.as_str()))?;
-    Ok(ends.and_then(|(first, last)| first.zip(last)))
+/// How many attempts have been pending since before that moment. Reads all of them.
+pub fn attempts_left(db: &mut Db, before: Timestamp) -> Result<i64, DbError> {
+    let select = sql("SELECT COUNT(*) FROM intents WHERE state = 'pending' AND created_at <= ?");
+    Ok(db.row(&select.bind(before.micros()))?.unwrap_or(0))
 }
 
 /// How an attempt that was left pending is settled afterwards.

@@ -116,10 +116,10 @@ pub fn hashes_at(db: &mut Db, places: &[(AccountId, i64)]) -> Result<Vec<Option<
             let find = sql(
                 "SELECT (SELECT e.hash FROM entries e WHERE e.account_id = n.account_id AND e.seq = n.seq) \
                  FROM unnest(?, ?) WITH ORDINALITY n (account_id, seq, place) ORDER BY n.place",
-            );
-            let accounts = places.iter().map(|(account, _)| Some(account.get())).collect();
-            let seqs = places.iter().map(|(_, seq)| Some(*seq)).collect();
-            db.rows(&find.bind(Column::Ints(accounts)).bind(Column::Ints(seqs)))
+            )
+            .bind(Column::ints(places, |(account, _)| Some(account.get())))
+            .bind(Column::ints(places, |(_, seq)| Some(*seq)));
+            db.rows(&find)
         }
     }
 }

@@ -9,7 +9,6 @@ use super::entries::{read_wide, sum, wide_sum};
 use super::error::DbError;
 use super::rows::{Columns, FromRow};
 use super::statement::sql;
-use crate::domain::alert::Severity;
 use crate::domain::currency::Currency;
 use crate::domain::time::Timestamp;
 
@@ -74,11 +73,4 @@ pub fn waiting(db: &mut Db, now: Timestamp) -> Result<Waiting, DbError> {
         pending_credits: count(db, "pending_credits WHERE state = 'pending'")?,
         due_credits: credits_due_count(db, now)?,
     })
-}
-
-/// How many alerts of that severity are open, and how many of them nobody has taken notice of.
-pub fn open_alerts(db: &mut Db, severity: Severity) -> Result<(i64, i64), DbError> {
-    let select =
-        sql("SELECT COUNT(*), COUNT(*) - COUNT(acknowledged_at) FROM alerts WHERE closed_at IS NULL AND severity = ?");
-    Ok(db.row(&select.bind(severity.name()))?.unwrap_or((0, 0)))
 }

@@ -32,10 +32,7 @@ pub fn events_insert(db: &mut Db, events: &[NewEvent]) -> Result<(), DbError> {
             Engine::Postgres => insert_together(db, events),
         },
     };
-    inserted.map_err(|error| match error {
-        DbError::Taken(text) => DbError::Retry(text),
-        error => error,
-    })
+    inserted.map_err(DbError::taken_is_retry)
 }
 
 fn event_insert(db: &mut Db, event: &NewEvent) -> Result<(), DbError> {
@@ -55,8 +52,8 @@ fn event_insert(db: &mut Db, event: &NewEvent) -> Result<(), DbError> {
 }
 
 fn insert_together(db: &mut Db, events: &[NewEvent]) -> Result<(), DbError> {
-    let ints = |of: &dyn Fn(&NewEvent) -> i64| Column::Ints(events.iter().map(|event| Some(of(event))).collect());
-    let texts = |of: for<'e> fn(&'e NewEvent) -> &'e str| Column::Texts(events.iter().map(|e| Some(of(e))).collect());
+    let ints = |of: &dyn Fn(&NewEvent) -> i64| Column::ints(events, |event| Some(of(event)));
+    let texts = |of: for<'e> fn(&'e NewEvent) -> &'e str| Column::texts(events, |event| Some(of(event)));
     let places = Column::Ints((0_i64..).take(events.len()).map(Some).collect());
     let mut accounts: Vec<i64> = events.iter().map(|event| event.account.get()).collect();
     accounts.sort_unstable();
@@ -71,7 +68,7 @@ fn insert_together(db: &mut Db, events: &[NewEvent]) -> Result<(), DbError> {
          FROM unnest(?, ?, ?, ?, ?, ?) AS n (account_id, place, kind, payload, delivery_id, created_at) \
          JOIN last l ON l.id = n.account_id",
     )
-    .bind(Column::Ints(accounts.into_iter().map(Some).collect()))
+    .bind(Column::ints(&accounts, |account| Some(*account)))
     .bind(ints(&|event| event.account.get()))
     .bind(places)
     .bind(texts(|event| event.kind.name()))

@@ -300,7 +300,7 @@ pub fn append(
         entry_insert(db, account, entry)?;
     }
     if !entries.is_empty() && !balance_move(db, account, before, after)? {
-        return Err(DbError::Retry("the balance row moved under its lock".into()));
+        return Err(DbError::moved("the balance row", "its lock"));
     }
     Ok(())
 }
@@ -317,5 +317,5 @@ pub fn settle(
     if intent_applied(db, account, key, attempt, made, took)? {
         return Ok(());
     }
-    Err(DbError::Retry("the intent was settled by somebody else".into()))
+    Err(DbError::settled_elsewhere("the intent"))
 }

@@ -232,16 +232,14 @@ fn put_rows(db: &mut Db, proofs: &[Proof], at: Timestamp, run_id: &str) -> Resul
 }
 
 fn put_columns(db: &mut Db, proofs: &[Proof], at: Timestamp, run_id: &str) -> Result<(), DbError> {
-    let ints = |of: &dyn Fn(&State) -> i64| Column::Ints(proofs.iter().map(|proof| Some(of(&proof.state))).collect());
+    let ints = |of: &dyn Fn(&State) -> i64| Column::ints(proofs, |proof| Some(of(&proof.state)));
     let put = sql(format!(
         "{INSERT} SELECT n.*, ?, ? FROM unnest(?, ?, ?, ?, ?, ?, ?, ?) n {ON_CONFLICT}"
     ));
     let put = put
         .bind(at.micros())
         .bind(run_id)
-        .bind(Column::Ints(
-            proofs.iter().map(|proof| Some(proof.account.get())).collect(),
-        ))
+        .bind(Column::ints(proofs, |proof| Some(proof.account.get())))
         .bind(ints(&|state| state.figures.balance.get()))
         .bind(ints(&|state| state.figures.held.get()))
         .bind(ints(&|state| state.figures.debt.get()))

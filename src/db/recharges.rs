@@ -107,6 +107,9 @@ pub fn recharges_list(db: &mut Db, filter: &RechargeFilter) -> Result<Vec<Rechar
 }
 
 /// Pending recharges whose time had run out at `now`, in order of id after `after`.
+///
+/// Said once more in the words of the index of open ones, which SQLite would not see to be meant: it would go through
+/// every recharge there ever was.
 pub fn recharges_overdue(
     db: &mut Db,
     now: Timestamp,
@@ -114,8 +117,8 @@ pub fn recharges_overdue(
     limit: i64,
 ) -> Result<Vec<RechargeId>, DbError> {
     let select = sql(
-        "SELECT account_id, number FROM recharges WHERE status = 'pending' AND expires_at <= ? \
-         AND (account_id, number) > (?, ?) ORDER BY account_id, number LIMIT ?",
+        "SELECT account_id, number FROM recharges WHERE status = 'pending' AND status IN ('pending', 'processing') \
+         AND expires_at <= ? AND (account_id, number) > (?, ?) ORDER BY account_id, number LIMIT ?",
     )
     .bind(now.micros())
     .bind(after.0)

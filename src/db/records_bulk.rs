@@ -149,7 +149,7 @@ fn each<R, B>(
 ) -> Result<(), DbError> {
     for change in changes {
         if !write(change)? {
-            return Err(moved_under_lock());
+            return Err(DbError::moved("a record", "its account's lock"));
         }
     }
     Ok(())
@@ -164,11 +164,7 @@ fn moved<R, B: Copy>(changes: &[Change<R, B>]) -> Vec<(B, &R)> {
 
 fn all_moved(db: &mut Db, update: &Statement<'_>, wanted: usize) -> Result<(), DbError> {
     if wanted > 0 && db.execute(update)? != wanted {
-        return Err(moved_under_lock());
+        return Err(DbError::moved("a record", "its account's lock"));
     }
     Ok(())
-}
-
-fn moved_under_lock() -> DbError {
-    DbError::Retry("a record moved under its account's lock".into())
 }

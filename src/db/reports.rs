@@ -26,8 +26,8 @@ pub struct Selection<'a> {
     pub currency: Option<&'a CurrencyCode>,
 }
 
-/// The number of a time's day since 1970; a time is no amount, so that it may be divided.
-const DAY: &str = "e.at / 86400000000";
+/// In microseconds: a time divided by it is the number of its day since 1970. A time is no amount, so that it may be.
+const DAY: i64 = 86_400_000_000;
 
 impl<'a> Selection<'a> {
     /// The condition on `entries e` and `accounts a`; binds what [`Self::bind`] does.
@@ -98,7 +98,7 @@ pub struct DayMoved {
 
 fn read_day(columns: &mut impl Columns) -> deserialize::Result<Timestamp> {
     let day = columns.int()?;
-    Ok(Timestamp::from_micros(day.saturating_mul(86_400_000_000)))
+    Ok(Timestamp::from_micros(day.saturating_mul(DAY)))
 }
 
 impl FromRow for DayMoved {
@@ -116,7 +116,7 @@ impl FromRow for DayMoved {
 /// What the entries of the accounts `first..=last` did, day by day.
 pub fn moved_by_day(db: &mut Db, page: (i64, i64), what: Selection<'_>) -> Result<Vec<DayMoved>, DbError> {
     let select = format!(
-        "SELECT a.currency, a.exponent, {DAY}, e.kind, e.counter_account, {} FROM entries e \
+        "SELECT a.currency, a.exponent, e.at / {DAY}, e.kind, e.counter_account, {} FROM entries e \
          JOIN accounts a ON a.id = e.account_id WHERE {} GROUP BY 1, 2, 3, 4, 5",
         sums_of_entries(),
         what.condition()
@@ -152,7 +152,7 @@ pub fn moved_by_account<E: From<DbError>>(
     each: impl FnMut(AccountDay) -> Result<(), E>,
 ) -> Result<(), E> {
     let select = format!(
-        "SELECT e.account_id, a.currency, a.exponent, {DAY}, {} FROM entries e \
+        "SELECT e.account_id, a.currency, a.exponent, e.at / {DAY}, {} FROM entries e \
          JOIN accounts a ON a.id = e.account_id WHERE {} GROUP BY 1, 2, 3, 4 ORDER BY 1, 4",
         sums_of_entries(),
         what.condition()
@@ -284,9 +284,9 @@ impl FromRow for Attempts {
 
 /// The attempts of all accounts from `since` to before `until`.
 pub fn attempts_by_day(db: &mut Db, (since, until): (Timestamp, Timestamp)) -> Result<Vec<Attempts>, DbError> {
-    let select = sql(
-        "SELECT i.created_at / 86400000000, i.state, COUNT(*) FROM intents i WHERE i.account_id > 0 \
-         AND i.created_at >= ? AND i.created_at < ? GROUP BY 1, 2 ORDER BY 1, 2",
+    let select = format!(
+        "SELECT i.created_at / {DAY}, i.state, COUNT(*) FROM intents i WHERE i.account_id > 0 \
+         AND i.created_at >= ? AND i.created_at < ? GROUP BY 1, 2 ORDER BY 1, 2"
     );
-    db.rows(&select.bind(since.micros()).bind(until.micros()))
+    db.rows(&sql(select).bind(since.micros()).bind(until.micros()))
 }

@@ -158,9 +158,3 @@ pub fn role(db: &mut Db) -> Result<Option<(String, Rights)>, DbError> {
          FROM pg_class c, pg_roles r WHERE c.oid = to_regclass('entries') AND r.rolname = current_user",
     ))
 }
-
-/// How many attempts have been pending since before that moment. Reads all of them.
-pub fn attempts_left(db: &mut Db, before: Timestamp) -> Result<i64, DbError> {
-    let select = sql("SELECT COUNT(*) FROM intents WHERE state = 'pending' AND created_at <= ?");
-    Ok(db.row(&select.bind(before.micros()))?.unwrap_or(0))
-}

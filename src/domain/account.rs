@@ -12,6 +12,9 @@ use super::time::Timestamp;
 pub struct AccountId(i64);
 
 impl AccountId {
+    /// Stands where a record belongs to no account: the ledger as a whole.
+    pub const NONE: Self = Self(0);
+
     pub const fn new(id: i64) -> Self {
         Self(id)
     }

@@ -12,7 +12,7 @@ use super::access::{Access, GrantId};
 use super::balance::Figures;
 use super::effects::{Effects, GrantWrite, RecordWrite, Verdict};
 use super::entry::{CounterAccount, Deltas, EntryKind, Movement};
-use super::money::{Amount, Minor, OutOfRange, SignedAmount};
+use super::money::{Amount, Minor, SignedAmount};
 use super::operation::Operation;
 use super::refusal::Refusal;
 use super::snapshot::{Snapshot, Usage};
@@ -28,12 +28,6 @@ pub fn decide(snapshot: &Snapshot, operation: &Operation, now: Timestamp) -> Ver
             Some(suspension) => Verdict::Suspend(refusal, suspension),
             None => Verdict::Refuse(refusal),
         },
-    }
-}
-
-impl From<OutOfRange> for Refusal {
-    fn from(_: OutOfRange) -> Self {
-        Self::OutOfRange
     }
 }
 
@@ -133,7 +127,7 @@ fn charge(
 fn granted(snapshot: &Snapshot, access: &Access, now: Timestamp) -> Result<RecordWrite, Refusal> {
     let id = GrantId {
         account: snapshot.account.id,
-        number: snapshot.state.last_seq.checked_add(1).ok_or(Refusal::OutOfRange)?,
+        number: snapshot.next_entry()?,
     };
     Ok(RecordWrite::Grant(GrantWrite::Open {
         id,

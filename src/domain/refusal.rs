@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::code::Code;
 use super::currency::Currency;
-use super::money::Minor;
+use super::money::{Minor, OutOfRange};
 
 /// A rule's "no". It is a value, not an error: nothing broke.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,6 +176,12 @@ impl Refusal {
             Self::LimitExceeded { limit, allowed } => json!({"limit": limit, "allowed": allowed}),
             Self::AccountLocked | Self::AccountSuspended | Self::AccountClosed | Self::OutOfRange => json!({}),
         }
+    }
+}
+
+impl From<OutOfRange> for Refusal {
+    fn from(_: OutOfRange) -> Self {
+        Self::OutOfRange
     }
 }
 

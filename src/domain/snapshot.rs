@@ -57,6 +57,11 @@ impl Snapshot {
             }),
         }
     }
+
+    /// The number of the next entry of the account.
+    pub(super) fn next_entry(&self) -> Result<i64, Refusal> {
+        self.state.last_seq.checked_add(1).ok_or(Refusal::OutOfRange)
+    }
 }
 
 /// The subject of the operation as it was found.
@@ -64,7 +69,7 @@ impl Snapshot {
 pub enum Found {
     /// The operation has no subject, or it does not exist.
     Nothing,
-    /// The number that a new recharge or hold gets.
+    /// The number that a new recharge, hold, purchase or gift gets.
     NextNumber(i64),
     Recharge(Recharge),
     Hold(Hold),

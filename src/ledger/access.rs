@@ -1,10 +1,9 @@
 //! Access that charges have paid for: has somebody got it, and who has got what.
 
 use super::Ledger;
-use super::account::{chosen, owned};
+use super::account::{all_of, chosen, owned};
 use super::error::LedgerError;
 use crate::db::access::{self, GrantFilter};
-use crate::db::accounts;
 use crate::domain::access::{AccessGrant, GrantStatus};
 use crate::domain::account::Account;
 use crate::domain::currency::CurrencyCode;
@@ -44,10 +43,7 @@ pub fn check(
     resource: &Resource,
 ) -> Result<Checked, LedgerError> {
     let now = ledger.now();
-    let found = accounts::accounts_of_user(&mut ledger.db, user_id, currency)?;
-    if found.is_empty() {
-        return Err(LedgerError::NotFound(format!("user {user_id} has no such account")));
-    }
+    let found = all_of(&mut ledger.db, user_id, currency)?;
     let mut decisive: Option<GrantView> = None;
     for listed in found {
         let Some(grant) = access::grant_best(&mut ledger.db, listed.account.id, resource)? else {

@@ -8,16 +8,17 @@ use serde_json::{Value, json};
 use super::Ledger;
 use super::act::act;
 use super::error::LedgerError;
-pub use crate::db::accounts::Listed;
-use crate::db::accounts::{self, NewAccount};
+use crate::db::accounts;
+pub use crate::db::accounts::{Listed, NewAccount};
 use crate::db::unit_of_work::write;
 use crate::db::{Db, DbError, snapshot};
-use crate::domain::account::{Account, AccountId, Limits};
+use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::Figures;
 use crate::domain::currency::{Currency, CurrencyCode};
 use crate::domain::money::{Amount, Minor};
 use crate::domain::refusal::Refusal;
 use crate::domain::text::{Actor, Description, UserId};
+use crate::domain::time::Timestamp;
 
 /// An account with its figures.
 #[derive(Clone, Debug)]
@@ -27,48 +28,36 @@ pub struct AccountView {
     pub last_seq: i64,
 }
 
-#[derive(Clone, Debug)]
-pub struct Create {
-    pub user_id: UserId,
-    pub currency: Currency,
-    pub low_balance_threshold: Option<Minor>,
-    pub limits: Limits,
-}
-
 /// Creates the account; `false` beside it when it was there already, and then nothing of it is changed.
-pub fn create(ledger: &mut Ledger, request: &Create) -> Result<(AccountView, bool), LedgerError> {
-    let new = NewAccount {
-        user_id: request.user_id.clone(),
-        currency: request.currency.clone(),
-        low_balance_threshold: request.low_balance_threshold,
-        limits: request.limits,
-        created_at: ledger.now(),
-    };
-    let actor = ledger.actor.clone();
+pub fn create(ledger: &mut Ledger, new: &NewAccount) -> Result<(AccountView, bool), LedgerError> {
+    let (actor, at) = (ledger.actor.clone(), ledger.now());
     let created = write(&mut ledger.db, "account create", |db| {
-        insert(db, &new, ("account create", &actor))
+        insert(db, new, "account create", (&actor, at))
     })?;
-    let view = show(ledger, &request.user_id, request.currency.code())?;
+    let view = show(ledger, &new.user_id, new.currency.code())?;
     Ok((view, created))
 }
 
 /// Creates the account and records the act; `false` when it was there already.
-pub(super) fn insert(db: &mut Db, new: &NewAccount, (command, actor): (&str, &Actor)) -> Result<bool, LedgerError> {
+pub(super) fn insert(
+    db: &mut Db,
+    new: &NewAccount,
+    command: &str,
+    (actor, at): (&Actor, Timestamp),
+) -> Result<bool, LedgerError> {
     // Somebody who took the same number first is a reason to try again, not to fail.
-    let created = accounts::account_insert(db, new).map_err(|error| match error {
-        DbError::Taken(text) => DbError::Retry(text),
-        error => error,
-    })?;
+    let created = accounts::account_insert(db, new, at).map_err(DbError::taken_is_retry)?;
     let Some(id) = created else { return Ok(false) };
     let after = json!({
         "user_id": new.user_id.as_str(),
         "currency": new.currency.code().as_str(),
         "exponent": new.currency.exponent(),
         "low_balance_threshold": new.low_balance_threshold.map(Minor::get),
-        "charges_per_minute": new.limits.charges_per_minute,
-        "spend_per_day": new.limits.spend_per_day.map(|amount| amount.minor().get()),
+        // Limits are for `account set`.
+        "charges_per_minute": null,
+        "spend_per_day": null,
     });
-    act(id, command, (actor, new.created_at)).after(after).record(db)?;
+    act(id, command, (actor, at)).after(after).record(db)?;
     Ok(true)
 }
 
@@ -90,6 +79,19 @@ pub(super) fn look_up(db: &mut Db, user_id: &UserId, currency: &CurrencyCode) ->
             "user {user_id} has no {currency} account; create it with `ledger account create`"
         ))
     })
+}
+
+/// The accounts of a user, in all currencies or one; there is at least one.
+pub(super) fn all_of(
+    db: &mut Db,
+    user_id: &UserId,
+    currency: Option<&CurrencyCode>,
+) -> Result<Vec<Listed>, LedgerError> {
+    let found = accounts::accounts_of_user(db, user_id, currency)?;
+    if found.is_empty() {
+        return Err(LedgerError::NotFound(format!("user {user_id} has no such account")));
+    }
+    Ok(found)
 }
 
 /// The account that a list is of; `None` where it is of all.

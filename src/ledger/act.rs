@@ -14,7 +14,7 @@ use crate::domain::time::Timestamp;
 #[must_use = "an act is remembered by `record`"]
 pub struct NewAct(Act);
 
-/// What was done to an account, or with `NO_ACCOUNT` to the ledger as a whole.
+/// What was done to an account, or with [`AccountId::NONE`] to the ledger as a whole.
 pub fn act(account: AccountId, command: &str, (actor, at): (&Actor, Timestamp)) -> NewAct {
     NewAct(Act {
         account,

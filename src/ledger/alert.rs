@@ -7,7 +7,6 @@ use super::Ledger;
 use super::account::chosen;
 use super::act::act;
 use super::clock::unique_name;
-use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::outbox;
 use crate::db::alerts::AlertFilter;
@@ -59,7 +58,7 @@ pub(super) fn reconcile_where(
         })?;
     }
     // What has no account, or the number of none, is the ledger's as a whole.
-    let key = |account: Option<AccountId>| account.unwrap_or(NO_ACCOUNT);
+    let key = |account: Option<AccountId>| account.unwrap_or(AccountId::NONE);
     let seen: HashSet<(AccountId, &str)> = causes.iter().map(|c| (key(c.account), c.name.as_str())).collect();
     let mut gone = Vec::new();
     for open in alerts::alerts_open(&mut ledger.db, family)? {
@@ -70,8 +69,9 @@ pub(super) fn reconcile_where(
     for some in gone.chunks(AT_ONCE) {
         write(&mut ledger.db, "alerts closed", |db| -> Result<(), LedgerError> {
             for open in some {
-                alerts::alert_close(db, open, now)?;
-                if let ByHand::Act { command, run_id } = by_hand {
+                if alerts::alert_close(db, open, now)?
+                    && let ByHand::Act { command, run_id } = by_hand
+                {
                     act(key(open.account), command, (&actor, now))
                         .in_run(run_id)
                         .before(json!({"alert": open.id, "cause": open.cause, "message": open.message}))
@@ -101,12 +101,9 @@ fn raise(db: &mut Db, cause: &Cause, now: Timestamp) -> Result<(), LedgerError> 
         acknowledged_at: None,
         acknowledged_by: None,
     };
-    let raised = alerts::alert_raise(db, &alert).map_err(|error| match error {
-        DbError::Taken(text) => DbError::Retry(text),
-        error => error,
-    });
+    let raised = alerts::alert_raise(db, &alert).map_err(DbError::taken_is_retry);
     if raised? {
-        let account = alert.account.unwrap_or(NO_ACCOUNT);
+        let account = alert.account.unwrap_or(AccountId::NONE);
         outbox::tell(db, account, &[Event::alert_opened(&alert)], now)?;
     }
     Ok(())
@@ -148,7 +145,7 @@ pub fn acknowledge(ledger: &mut Ledger, id: &str) -> Result<(Alert, bool), Ledge
         }
         alerts::alert_acknowledge(db, &alert, &actor, at)?;
         let state = |acknowledged: bool| json!({"alert": alert.id, "cause": alert.cause, "acknowledged": acknowledged});
-        act(alert.account.unwrap_or(NO_ACCOUNT), "alerts ack", (&actor, at))
+        act(alert.account.unwrap_or(AccountId::NONE), "alerts ack", (&actor, at))
             .before(state(false))
             .after(state(true))
             .record(db)?;

@@ -14,7 +14,6 @@ use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
 use super::alert::{ByHand, Cause, reconcile_where};
-use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
 use super::progress::Progress;
@@ -23,6 +22,7 @@ use super::{Ledger, health, verify, verify_alerts};
 use crate::db::audit::has_failed;
 use crate::db::closes::{self, Close, closes_last};
 use crate::db::unit_of_work::write;
+use crate::domain::account::AccountId;
 use crate::domain::alert::{Alert, Severity};
 use crate::domain::chain::ChainHash;
 use crate::domain::close::{Bounds, Totals};
@@ -328,7 +328,7 @@ fn tell(ledger: &mut Ledger, run_id: &str, report: &Report) -> Result<u64, Ledge
     let lasted = reconcile_where(ledger, "audit:", &lasting, by_hand, |ledger, alert| {
         // An audit counts what failed in its own period.
         let waits = alert.cause == FAILED && !noticed(alert);
-        Ok(all_known && !(waits && has_failed(&mut ledger.db, alert.account.unwrap_or(NO_ACCOUNT))?))
+        Ok(all_known && !(waits && has_failed(&mut ledger.db, alert.account.unwrap_or(AccountId::NONE))?))
     })?;
     let happened = causes(&[Alerted::UntilNoticed]);
     let happened = reconcile_where(ledger, "event:", &happened, by_hand, |_, alert| {

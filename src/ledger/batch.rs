@@ -21,8 +21,8 @@ use std::time::Duration;
 use super::Ledger;
 use super::clock::Stopwatch;
 use super::error::LedgerError;
-use super::post::{Answer, Request, post};
-use crate::db::{DbError, accounts, holds};
+use super::post::{Answer, RECONNECTS, Request, post};
+use crate::db::{accounts, holds};
 use crate::domain::account::AccountId;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::entry::Note;
@@ -44,16 +44,13 @@ pub struct Batches {
     careful: u8,
 }
 
-/// How often a lost connection is replaced within one batch.
-pub(super) const RECONNECTS: u32 = 10;
-
 /// Whoever waits for SQLite's one lock looks every few milliseconds whether it is free; after a batch of many, it is for
 /// so long.
 const TURN_OF_OTHERS: Duration = Duration::from_millis(10);
 const MANY: usize = 10_000;
 
-/// How many accounts that are busy one batch waits for.
-const MOST_BUSY: usize = 3;
+/// So many accounts that are busy are taken for all: each has been waited for.
+pub(super) const MOST_BUSY: usize = 3;
 
 /// For how many batches known keys are expected after one was met: a file that is sent again has many.
 const CAREFUL_FOR: u8 = 50;
@@ -92,7 +89,7 @@ impl Batches {
         let done = loop {
             match self.try_out(ledger, &mut items, &whole, (now, lost)) {
                 Ok(outcomes) => break answers(items, outcomes),
-                Err(LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))) if lost < RECONNECTS => {
+                Err(error) if error.is_cut_off() && lost < RECONNECTS => {
                     // The commit may have happened: the keys tell.
                     lost += 1;
                     ledger.db.reconnect()?;

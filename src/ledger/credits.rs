@@ -7,13 +7,13 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use super::batch::RECONNECTS;
+use super::batch::MOST_BUSY;
 use super::clock::Stopwatch;
 use super::error::LedgerError;
 use super::job::{self, Overlap, Run, RunRecord};
 use super::outbox::sealed_event;
 use super::pace::Pace;
-use super::post::sealed;
+use super::post::{RECONNECTS, sealed};
 use super::progress::Progress;
 use super::purchase::{PurchaseView, with_accounts};
 use super::{Ledger, interrupt};
@@ -47,9 +47,6 @@ pub struct Processed {
     /// Accounts that somebody else held for too long.
     busy: usize,
 }
-
-/// So many accounts that are busy are taken for all: each has been waited for.
-const MOST_BUSY: usize = 3;
 
 impl Processed {
     pub fn exit(&self) -> Exit {
@@ -165,7 +162,7 @@ fn bring_through_losses(ledger: &mut Ledger, due: &[PurchaseId], now: Timestamp)
     let mut lost = 0;
     loop {
         match bring(ledger, (*first, *last), now) {
-            Err(LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))) if lost < RECONNECTS => {
+            Err(error) if error.is_cut_off() && lost < RECONNECTS => {
                 lost += 1;
                 interrupt::check()?;
                 ledger.db.reconnect()?;

@@ -9,9 +9,6 @@ use crate::domain::account::AccountId;
 use crate::domain::code::Code;
 use crate::domain::currency::{Currency, CurrencyCode, MAX_EXPONENT};
 
-/// Administrative acts that concern no account are recorded under this id.
-pub(super) const NO_ACCOUNT: AccountId = AccountId::new(0);
-
 /// ISO 4217 first, then the ledger's own.
 pub fn resolve(ledger: &mut Ledger, code: &CurrencyCode) -> Result<Currency, LedgerError> {
     if let Some(currency) = Currency::iso(code.as_str()) {
@@ -47,7 +44,7 @@ pub fn add(ledger: &mut Ledger, code: &CurrencyCode, exponent: u8) -> Result<(Cu
             }
             None => accounts::currency_insert(db, &currency)?,
         }
-        act(NO_ACCOUNT, "currency add", (&actor, at))
+        act(AccountId::NONE, "currency add", (&actor, at))
             .after(serde_json::json!({"code": code.as_str(), "exponent": exponent}))
             .record(db)?;
         Ok(true)

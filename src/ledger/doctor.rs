@@ -10,8 +10,9 @@ use chrono::TimeDelta;
 use super::clock::{Clock, wall_clock};
 use super::error::LedgerError;
 use super::job::{in_force, shown};
+use crate::db::alerts::alerts_count;
+use crate::db::intents_list::attempts_left;
 use crate::db::jobs::{Runs, leases_held, run_latest};
-use crate::db::metrics::open_alerts;
 use crate::db::migrate::MigrationStatus;
 use crate::db::server::{self, Misplaced, Rights};
 use crate::db::{DatabaseUrl, Db, DbError, Schema};
@@ -315,10 +316,11 @@ fn look_at_leases(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<()
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(10);
 
 fn look_at_attempts(db: &mut Db, patient: &Patient, seen: &mut Examination) -> Result<(), LedgerError> {
-    match server::attempts_left(db, patient.clock.now().after(-STRANDED_AFTER))? {
+    match attempts_left(db, patient.clock.now().after(-STRANDED_AFTER))? {
         0 => seen.ok("attempts", "none was left pending"),
         left => {
-            let message = format!("{left} have been pending for more than 10 minutes: a crash left them behind");
+            let minutes = STRANDED_AFTER.num_minutes();
+            let message = format!("{left} have been pending for more than {minutes} minutes: a crash left them behind");
             seen.warn("attempts", message, "ledger intents resolve");
         }
     }
@@ -328,7 +330,7 @@ fn look_at_attempts(db: &mut Db, patient: &Patient, seen: &mut Examination) -> R
 fn look_at_alerts(db: &mut Db, _: &Patient, seen: &mut Examination) -> Result<(), LedgerError> {
     let before = seen.findings.len();
     for (severity, level) in [(Severity::Critical, Level::Error), (Severity::Warning, Level::Warning)] {
-        let (open, unnoticed) = open_alerts(db, severity)?;
+        let (open, unnoticed) = alerts_count(db, severity)?;
         // One that a person has taken notice of is in good hands.
         let level = if unnoticed > 0 { level } else { Level::Ok };
         if open > 0 {

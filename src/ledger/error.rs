@@ -80,6 +80,11 @@ impl LedgerError {
         matches!(self, Self::Db(error) if error.leaves_open())
     }
 
+    /// Whether there is no connection any more.
+    pub const fn is_cut_off(&self) -> bool {
+        matches!(self, Self::Db(DbError::Lost(_) | DbError::Unreachable(_)))
+    }
+
     pub const fn is_busy(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::Db(DbError::Busy(_) | DbError::Retry(_)))
     }

@@ -3,6 +3,7 @@
 //! Accounts are read in pages; a page is one snapshot, so what stands in an account's balance row is what the entries
 //! handed out with it should come to.
 
+use super::account::all_of;
 use super::error::LedgerError;
 use super::progress::Progress;
 use super::verify::Scope;
@@ -66,11 +67,7 @@ pub fn export(
     };
     match &request.scope {
         Scope::User { user_id, currency } => {
-            let found = accounts::accounts_of_user(&mut ledger.db, user_id, currency.as_ref())?;
-            if found.is_empty() {
-                return Err(LedgerError::NotFound(format!("user {user_id} has no such account")));
-            }
-            for listed in found {
+            for listed in all_of(&mut ledger.db, user_id, currency.as_ref())? {
                 let id = listed.account.id.get();
                 read(&mut ledger.db, |db| {
                     let fresh = accounts::account_by_id(db, listed.account.id)?;

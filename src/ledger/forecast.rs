@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
+use super::Ledger;
 use super::account::look_up;
 use super::error::LedgerError;
+use super::pages::each_page;
 use super::progress::Progress;
-use super::{Ledger, interrupt};
-use crate::db::accounts::{self, Listed, accounts_page};
+use crate::db::Db;
+use crate::db::accounts::accounts_between;
 use crate::db::recurring::recurring_active;
 use crate::db::reports::{Habit, Selection, habits};
 use crate::db::snapshot::without_row;
@@ -82,9 +84,6 @@ impl Report {
 /// Spending that may go on: a penalty is no habit.
 const HABITS: [EntryKind; 3] = [EntryKind::ServiceFee, EntryKind::Commit, EntryKind::Refund];
 
-/// Accounts per snapshot.
-const PAGE: i64 = 2_000;
-
 pub fn forecast(ledger: &mut Ledger, query: &Query, progress: &dyn Progress) -> Result<Report, LedgerError> {
     let mut report = Report {
         now: ledger.now(),
@@ -94,42 +93,28 @@ pub fn forecast(ledger: &mut Ledger, query: &Query, progress: &dyn Progress) -> 
         warnings: 0,
         list: Vec::new(),
     };
-    if let Some((user_id, currency)) = &query.account {
-        let listed = look_up(&mut ledger.db, user_id, currency)?;
-        look(ledger, query, vec![listed], &mut report)?;
-        return Ok(report);
+    match &query.account {
+        Some((user_id, currency)) => {
+            let id = look_up(&mut ledger.db, user_id, currency)?.account.id.get();
+            read(&mut ledger.db, |db| look(db, query, (id, id), &mut report))?;
+        }
+        None => each_page(ledger, progress, |db, page| look(db, query, page, &mut report))?,
     }
-    progress.begin(accounts::accounts_count(&mut ledger.db)?.unsigned_abs());
-    let mut after = 0;
-    loop {
-        interrupt::check()?;
-        let page = accounts_page(&mut ledger.db, after, PAGE)?;
-        let Some(last) = page.last() else { break };
-        after = last.account.id.get();
-        progress.advance(page.len() as u64);
-        look(ledger, query, page, &mut report)?;
-    }
-    progress.finish();
     Ok(report)
 }
 
-/// Adds the accounts of a page.
-fn look(ledger: &mut Ledger, query: &Query, page: Vec<Listed>, report: &mut Report) -> Result<(), LedgerError> {
-    let (Some(first), Some(last)) = (page.first(), page.last()) else {
-        return Ok(());
-    };
-    let range = (first.account.id.get(), last.account.id.get());
+/// Adds the accounts with ids in `first..=last`.
+fn look(db: &mut Db, query: &Query, range: (i64, i64), report: &mut Report) -> Result<(), LedgerError> {
     let what = Selection {
         time: (report.now.after(-query.history), report.now),
         kinds: &HABITS,
         currency: query.currency.as_ref(),
     };
-    let (habits, recurring) = read(&mut ledger.db, |db| -> Result<_, LedgerError> {
-        Ok((habits(db, range, what)?, recurring_active(db, range)?))
-    })?;
-    let mut habits = by_account(habits, |habit: &Habit| habit.account);
-    let mut recurring = by_account(recurring, |charge: &RecurringCharge| charge.id.account);
-    for listed in page {
+    let mut habits = by_account(habits(db, range, what)?, |habit: &Habit| habit.account);
+    let mut recurring = by_account(recurring_active(db, range)?, |charge: &RecurringCharge| {
+        charge.id.account
+    });
+    for listed in accounts_between(db, range)? {
         let id = listed.account.id;
         let (habits, recurring) = (habits.remove(&id), recurring.remove(&id));
         let is_asked = query

@@ -38,13 +38,8 @@ pub(super) fn expire_overdue_of(ledger: &mut Ledger, account: AccountId, now: Ti
 
 pub(super) fn expire(ledger: &mut Ledger, id: HoldId) -> Result<Answer, LedgerError> {
     let account = account_of(ledger, id)?;
-    let request = Request {
-        user_id: account.user_id,
-        currency: account.currency,
-        operation: Operation::ExpireHold { hold: id.number },
-        note: Note::default(),
-        key: None,
-    };
+    let operation = Operation::ExpireHold { hold: id.number };
+    let request = Request::of(&account, operation, Note::default(), None);
     post(ledger, &request).map_err(LedgerError::without_key)
 }
 

@@ -1,9 +1,8 @@
 //! Importing accounts: new ones are created, existing ones left alone.
 
-use super::account::{Create, insert};
+use super::account::{NewAccount, insert};
 use super::error::LedgerError;
 use super::{Ledger, interrupt};
-use crate::db::accounts::NewAccount;
 use crate::db::unit_of_work::write;
 
 /// How many accounts of an import were created, and how many were there.
@@ -16,22 +15,15 @@ pub struct Imported {
 /// Accounts per transaction.
 const BATCH: usize = 500;
 
-pub fn import(ledger: &mut Ledger, accounts: &[Create]) -> Result<Imported, LedgerError> {
+pub fn import(ledger: &mut Ledger, accounts: &[NewAccount]) -> Result<Imported, LedgerError> {
     let mut imported = Imported::default();
     for batch in accounts.chunks(BATCH) {
         interrupt::check()?;
-        let (actor, created_at) = (ledger.actor.clone(), ledger.now());
+        let (actor, at) = (ledger.actor.clone(), ledger.now());
         let created = write(&mut ledger.db, "account import", |db| {
             let mut created = 0;
-            for request in batch {
-                let new = NewAccount {
-                    user_id: request.user_id.clone(),
-                    currency: request.currency.clone(),
-                    low_balance_threshold: request.low_balance_threshold,
-                    limits: request.limits,
-                    created_at,
-                };
-                created += u64::from(insert(db, &new, ("account import", &actor))?);
+            for new in batch {
+                created += u64::from(insert(db, new, "account import", (&actor, at))?);
             }
             Ok::<u64, LedgerError>(created)
         })?;

@@ -5,19 +5,17 @@ use serde_json::json;
 
 use super::account::{chosen, find, with_owners};
 use super::act::act;
-use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::payload;
 use super::post::{Answer, Request, post};
 use super::{Ledger, interrupt};
 use crate::db::DbError;
-use crate::db::accounts::account_by_id;
-use crate::db::balances::page_end;
-use crate::db::entries::entries_between;
+use crate::db::accounts::{account_by_id, page_end};
+use crate::db::entries::{entries_between, entries_of_key};
 use crate::db::intents::{Made, intent_find};
 pub use crate::db::intents_list::Recorded;
 use crate::db::intents_list::{
-    IntentFilter, Left, Settlement, entries_of_key, intent_settle_pending, intents_left, intents_list, intents_of_key,
+    IntentFilter, Left, Settlement, intent_settle_pending, intents_left, intents_list, intents_of_key,
 };
 use crate::db::snapshot::{self, gone};
 use crate::db::unit_of_work::{read, write};
@@ -192,7 +190,7 @@ impl Resolution {
 
 /// An attempt at a chunk ends in the transaction of its work: one that was left had no effect.
 fn settle_chunks(ledger: &mut Ledger, left: Left) -> Result<usize, LedgerError> {
-    let chunks = intents_left(&mut ledger.db, (NO_ACCOUNT.get(), NO_ACCOUNT.get()), left)?;
+    let chunks = intents_left(&mut ledger.db, (AccountId::NONE.get(), AccountId::NONE.get()), left)?;
     let mut settled = 0;
     for chunk in &chunks {
         interrupt::check()?;
@@ -333,14 +331,7 @@ const fn goes_on_after(error: &LedgerError) -> bool {
 fn again(ledger: &mut Ledger, account: &Account, intent: &Intent) -> Result<Answer, LedgerError> {
     let (operation, note) = payload::read(&intent.payload, &account.currency)
         .map_err(|error| LedgerError::invalid(Code::InvalidInput, format!("{}: {error}", intent.key)))?;
-    let request = Request {
-        user_id: account.user_id.clone(),
-        currency: account.currency.clone(),
-        operation,
-        note,
-        key: Some(intent.key.clone()),
-    };
-    post(ledger, &request)
+    post(ledger, &Request::of(account, operation, note, Some(intent.key.clone())))
 }
 
 /// A younger one may be in the hands of a process that is alive.

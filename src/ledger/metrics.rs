@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use super::Ledger;
 use super::error::LedgerError;
+use crate::db::alerts::alerts_count;
 pub use crate::db::jobs::RecordedRun;
 use crate::db::jobs::{Runs, run_latest};
 pub use crate::db::metrics::{CurrencyTally, Waiting};
-use crate::db::metrics::{currency_tallies, open_alerts, waiting};
+use crate::db::metrics::{currency_tallies, waiting};
 use crate::db::migrate::MigrationStatus;
 use crate::db::unit_of_work::read;
 use crate::domain::alert::Severity;
@@ -42,7 +43,7 @@ pub fn metrics(ledger: &mut Ledger) -> Result<Metrics, LedgerError> {
         }
         let mut alerts = Vec::new();
         for severity in [Severity::Warning, Severity::Critical] {
-            alerts.push((severity, open_alerts(db, severity)?.0));
+            alerts.push((severity, alerts_count(db, severity)?.0));
         }
         let latest_digest = jobs
             .iter()

@@ -7,12 +7,12 @@ use serde_json::json;
 
 use super::act::act;
 use super::clock::Clock;
-use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::origin;
 use crate::db::migrate::{self, MigrationStatus};
 use crate::db::unit_of_work::write;
 use crate::db::{DatabaseUrl, Db, Schema};
+use crate::domain::account::AccountId;
 use crate::domain::text::Actor;
 use crate::domain::time::Timestamp;
 
@@ -47,6 +47,6 @@ pub(super) fn record(db: &mut Db, applied: &[String], by: (&Actor, Timestamp)) -
     }
     write(db, "migrate recorded", |db| {
         let after = json!({"applied": applied});
-        act(NO_ACCOUNT, "migrate up", by).after(after).record(db)
+        act(AccountId::NONE, "migrate up", by).after(after).record(db)
     })
 }

@@ -63,7 +63,7 @@ pub use clock::Clock;
 pub use error::LedgerError;
 
 pub use crate::db::DatabaseUrl;
-use crate::db::{Db, DbError, Schema};
+use crate::db::{Db, Schema};
 use crate::domain::text::Actor;
 
 /// An open ledger: a database, a clock, and who is at work.
@@ -109,7 +109,7 @@ impl Ledger {
     /// what became of it.
     pub fn asked<T>(&mut self, ask: impl Fn(&mut Self) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
         match ask(self) {
-            Err(LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))) => {
+            Err(error) if error.is_cut_off() => {
                 self.db.reconnect()?;
                 ask(self)
             }

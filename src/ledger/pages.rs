@@ -6,8 +6,7 @@ use super::error::LedgerError;
 use super::progress::Progress;
 use super::{Ledger, interrupt};
 use crate::db::Db;
-use crate::db::accounts::accounts_count;
-use crate::db::balances::page_end;
+use crate::db::accounts::{accounts_count, page_end};
 use crate::db::unit_of_work::read;
 
 /// Accounts per snapshot.

@@ -36,9 +36,9 @@ pub use answer::{Answer, Outcome, Posted, Request};
 pub(crate) use contention::Contention;
 pub(super) use locked::usage;
 
-/// How often at least, and as long as one waits for a lock, a lost connection is replaced before the outcome is called
-/// unknown.
-const RECONNECTS: u32 = 10;
+/// How often a lost connection is replaced. For a single request at least so often, and for as long as one waits for a
+/// lock, before the outcome is called unknown.
+pub(super) const RECONNECTS: u32 = 10;
 
 /// A part of a cluster that is away stays so for longer than anybody waits: this often is only for what became of a
 /// commit.

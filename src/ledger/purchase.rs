@@ -36,14 +36,7 @@ pub fn deactivate(
     (note, key): (Note, Option<IdempotencyKey>),
 ) -> Result<Answer, LedgerError> {
     let account = by_id(ledger, account, || format!("{what} does not exist"))?;
-    let request = Request {
-        user_id: account.user_id,
-        currency: account.currency,
-        operation,
-        note,
-        key,
-    };
-    post(ledger, &request)
+    post(ledger, &Request::of(&account, operation, note, key))
 }
 
 /// Which purchases a list shows.

@@ -31,7 +31,7 @@ pub fn advance(
     key: Option<IdempotencyKey>,
 ) -> Result<Answer, LedgerError> {
     let account = account_of(ledger, id)?;
-    step(ledger, account, (id.number, to), gateway_response, None, key)
+    step(ledger, &account, (id.number, to), gateway_response, None, key)
 }
 
 fn account_of(ledger: &mut Ledger, id: RechargeId) -> Result<Account, LedgerError> {
@@ -78,12 +78,12 @@ pub fn callback(
         method: method.clone(),
     };
     let step_to = (callback.id.number, callback.to);
-    step(ledger, account, step_to, Some(callback.body.clone()), Some(claim), key)
+    step(ledger, &account, step_to, Some(callback.body.clone()), Some(claim), key)
 }
 
 fn step(
     ledger: &mut Ledger,
-    account: Account,
+    account: &Account,
     (number, to): (i64, RechargeGoal),
     gateway_response: Option<Json>,
     claim: Option<Claim>,
@@ -95,14 +95,7 @@ fn step(
         gateway_response,
         claim,
     };
-    let request = Request {
-        user_id: account.user_id,
-        currency: account.currency,
-        operation,
-        note: Note::default(),
-        key,
-    };
-    post(ledger, &request)
+    post(ledger, &Request::of(account, operation, Note::default(), key))
 }
 
 /// Which recharges a list shows.

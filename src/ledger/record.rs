@@ -3,6 +3,8 @@
 //! Read and written in the transaction of their entry, under the account's lock; what becomes of them is decided in
 //! `domain`.
 
+use std::fmt::Display;
+
 use super::error::LedgerError;
 use crate::db::numbers::{Numbered, next_number};
 use crate::db::{Db, DbError, access, entries, gifts, holds, purchases, recharges};
@@ -233,10 +235,7 @@ fn write_recharge(db: &mut Db, change: &RechargeWrite, stamp: &Stamp) -> Result<
         RechargeWrite::Open(_) => recharges::recharge_insert(db, &recharge)?,
         RechargeWrite::Move { from, .. } => {
             if !recharges::recharge_move(db, *from, &recharge)? {
-                return Err(DbError::Retry(format!(
-                    "recharge {} moved under the account's lock",
-                    recharge.id
-                )));
+                return Err(moved("recharge", recharge.id));
             }
         }
     }
@@ -249,14 +248,15 @@ fn write_hold(db: &mut Db, change: &HoldWrite, stamp: &Stamp) -> Result<Hold, Db
         HoldWrite::Open(_) => holds::hold_insert(db, &hold)?,
         HoldWrite::Move { remaining_before, .. } => {
             if !holds::hold_move(db, *remaining_before, &hold)? {
-                return Err(DbError::Retry(format!(
-                    "hold {} moved under the account's lock",
-                    hold.id
-                )));
+                return Err(moved("hold", hold.id));
             }
         }
     }
     Ok(hold)
+}
+
+fn moved(what: &str, id: impl Display) -> DbError {
+    DbError::moved(&format!("{what} {id}"), "the account's lock")
 }
 
 fn deactivation((stamp, why): (&Stamp, Option<&Description>), at: Timestamp) -> Deactivation {
@@ -303,7 +303,7 @@ fn write_purchase(
         PurchaseWrite::Deactivate { number, credit, .. } => (*number, *credit, None),
     };
     let id = PurchaseId { account, number };
-    let moved = || DbError::Retry(format!("purchase {id} moved under the account's lock"));
+    let moved = || moved("purchase", id);
     if let PurchaseWrite::Deactivate { at, .. } = change
         && !purchases::purchase_deactivate(db, id, &deactivation((stamp, why), *at))?
     {
@@ -347,7 +347,7 @@ fn write_gift(
         GiftWrite::Deactivate { number, at } => {
             let number = *number;
             let id = GiftId { account, number };
-            let moved = || DbError::Retry(format!("gift {id} moved under the account's lock"));
+            let moved = || moved("gift", id);
             if !gifts::gift_deactivate(db, id, &deactivation((stamp, why), *at))? {
                 return Err(moved().into());
             }
@@ -385,7 +385,7 @@ fn write_grant(
                 account,
                 number: *number,
             };
-            let moved = || DbError::Retry(format!("access {id} moved under the account's lock"));
+            let moved = || moved("access", id);
             if !access::grant_revoke(db, id, &deactivation((stamp, why), *at))? {
                 return Err(moved().into());
             }

@@ -4,7 +4,6 @@
 //! was never moved.
 
 use super::act::act;
-use super::currency::NO_ACCOUNT;
 use super::error::LedgerError;
 use super::export::{Beside, Exported};
 use super::progress::Progress;
@@ -62,7 +61,7 @@ pub fn restore(ledger: &mut Ledger, parts: Parts<'_>, progress: &dyn Progress) -
             "entries": restored.entries,
             "digest": restored.digest.to_string(),
         });
-        act(NO_ACCOUNT, "apply --import", (&actor, at))
+        act(AccountId::NONE, "apply --import", (&actor, at))
             .after(after)
             .record(db)?;
         Ok(restored)

@@ -8,12 +8,14 @@ mod page;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::account::all_of;
 use super::error::LedgerError;
 use super::job::Run;
 use super::progress::Progress;
 use super::verify::{Finding, Scope};
 use super::{Ledger, deep, interrupt};
-use crate::db::balances::{entries_expected, page_end, page_end_within};
+use crate::db::accounts::page_end;
+use crate::db::balances::{entries_expected, page_end_within};
 use crate::db::proofs::proofs_put;
 use crate::db::unit_of_work::{read, write_relaxed};
 use crate::db::{Db, DbError, accounts};
@@ -98,11 +100,7 @@ pub(super) fn scan(
     };
     match extent.scope {
         Scope::User { user_id, currency } => {
-            let found = accounts::accounts_of_user(&mut ledger.db, user_id, currency.as_ref())?;
-            if found.is_empty() {
-                return Err(LedgerError::NotFound(format!("user {user_id} has no such account")));
-            }
-            for listed in found {
+            for listed in all_of(&mut ledger.db, user_id, currency.as_ref())? {
                 let id = listed.account.id.get();
                 scan.add(look.page(&mut ledger.db, (id, id), &|| {})?);
             }

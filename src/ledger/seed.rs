@@ -13,7 +13,7 @@ mod words;
 use std::collections::BTreeMap;
 
 use self::plan::{Chunk, Expected, Plan};
-use super::account::{Change, Changed, Create, change};
+use super::account::{Change, Changed, NewAccount, change};
 use super::batch::{Batches, Done, Prepared};
 use super::error::LedgerError;
 use super::import::import;
@@ -21,7 +21,6 @@ use super::post::{Outcome, post};
 use super::progress::Progress;
 use super::{Clock, Ledger, interrupt};
 use crate::db::accounts;
-use crate::domain::account::Limits;
 use crate::domain::chain::{ChainHash, LedgerDigest};
 use crate::domain::code::Code;
 use crate::domain::currency::Currency;
@@ -145,14 +144,13 @@ fn check_place(ledger: &mut Ledger, seed: &Seed) -> Result<(), LedgerError> {
 }
 
 fn open_accounts(ledger: &mut Ledger, plan: &Plan<'_>, seed: &Seed, chunk: &Chunk) -> Result<(), LedgerError> {
-    let opened: Vec<Create> = chunk
+    let opened: Vec<NewAccount> = chunk
         .opened
         .clone()
-        .map(|account| Create {
+        .map(|account| NewAccount {
             user_id: plan.user_id(account).clone(),
             currency: seed.currency.clone(),
             low_balance_threshold: plan.low_balance_threshold(account),
-            limits: Limits::default(),
         })
         .collect();
     let imported = import(ledger, &opened)?;

@@ -201,7 +201,7 @@ impl Report {
 
     /// Puts an issue beside what else is found of its account.
     fn note(&mut self, account: Option<Account>, issue: Issue) {
-        let id = account.as_ref().map_or(AccountId::new(0), |account| account.id);
+        let id = account.as_ref().map_or(AccountId::NONE, |account| account.id);
         if let Some(finding) = self.findings.iter_mut().find(|finding| finding.id == id) {
             finding.issues.push(issue);
             return;

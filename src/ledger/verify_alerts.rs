@@ -3,7 +3,6 @@
 use super::Ledger;
 use super::alert::{ByHand, Cause, reconcile_where};
 use super::anchor::ANCHOR;
-use super::currency::NO_ACCOUNT;
 use super::deep::Issue;
 use super::error::LedgerError;
 use super::repair::{self, ChainBreak};
@@ -46,7 +45,7 @@ impl<'a> Pass<'a> {
 
     /// Whether what the alert tells is gone, as the pass does not find it.
     fn proves_gone(&self, ledger: &mut Ledger, alert: &Alert, of_user: &[AccountId]) -> Result<bool, LedgerError> {
-        let id = alert.account.unwrap_or(NO_ACCOUNT);
+        let id = alert.account.unwrap_or(AccountId::NONE);
         let in_scope = match self.scope {
             Scope::Accounts(range) => range.contains(&id.get()),
             Scope::User { .. } => of_user.contains(&id),
@@ -140,7 +139,7 @@ fn whose(finding: &Finding) -> String {
     match &finding.account {
         Some(account) => format!(": user {} in {}", account.user_id, account.currency.code()),
         // Of an account that an anchor names and that is gone, the issue says whose it was.
-        None if finding.id == NO_ACCOUNT => String::new(),
+        None if finding.id == AccountId::NONE => String::new(),
         None => format!(": account {}, which does not exist", finding.id),
     }
 }

@@ -11,6 +11,7 @@ pub mod audit;
 pub mod config;
 pub mod doctor;
 pub mod document;
+pub mod expiry;
 pub mod export;
 pub mod failure;
 pub mod forecast;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::document::{Block, Document};
+use crate::domain::account::AccountId;
 use crate::ledger::operations::ActView;
 
 /// What was there before or after, as it was recorded.
@@ -20,7 +21,7 @@ fn act_fields(view: &ActView) -> Value {
         "command": act.command,
         "actor": act.actor.as_str(),
         "origin": act.origin,
-        "account": (act.account.get() != 0).then_some(act.account.get()),
+        "account": (act.account != AccountId::NONE).then_some(act.account.get()),
         "user_id": account.as_ref().map(|account| account.user_id.as_str()),
         "currency": account.as_ref().map(|account| account.currency.code().as_str()),
         "run_id": act.run_id,

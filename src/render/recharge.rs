@@ -7,7 +7,6 @@ use crate::domain::account::Account;
 use crate::domain::recharge::Recharge;
 use crate::domain::text::{Json, Reference};
 use crate::domain::time::Timestamp;
-use crate::ledger::expiry::Expired;
 use crate::ledger::recharge::RechargeView;
 
 pub fn recharge_fields(account: &Account, recharge: &Recharge) -> Value {
@@ -56,21 +55,4 @@ pub fn recharges(views: &[RechargeView], now: Timestamp) -> Document {
             .collect(),
     };
     Document::list("recharge-list", "recharges", rows, vec![table])
-}
-
-/// What an expiry job did to its `records`: recharges, holds.
-pub fn expired(command: &'static str, records: &str, done: &Expired) -> Document {
-    let refused: Vec<Value> = done
-        .refused
-        .iter()
-        .map(|(id, reason)| json!({"id": id, "reason": reason}))
-        .collect();
-    let mut human = vec![Block::Line(format!("Expired: {} {records}", done.expired))];
-    human.extend(
-        done.refused
-            .iter()
-            .map(|(id, reason)| Block::Line(format!("Not expired: {id}: {reason}"))),
-    );
-    let data = json!({"expired": done.expired, "refused": refused});
-    Document::single(command, data, human)
 }

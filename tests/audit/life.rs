@@ -8,7 +8,7 @@ use ledger::domain::money::{Amount, Minor};
 use ledger::domain::operation::{Operation, Settle};
 use ledger::domain::text::{Actor, PaymentMethod, Service, UserId};
 use ledger::domain::time::Timestamp;
-use ledger::ledger::account::{Create, create};
+use ledger::ledger::account::{NewAccount, create};
 use ledger::ledger::batch::{Batches, Prepared};
 use ledger::ledger::post::{Outcome, Request};
 use ledger::ledger::{Clock, DatabaseUrl, Ledger};
@@ -46,11 +46,10 @@ impl Life {
         };
         let mut ledger = life.ledger(0, 0);
         for user in 0..users {
-            let request = Create {
+            let request = NewAccount {
                 user_id: user_id(user),
                 currency: usd(),
                 low_balance_threshold: None,
-                limits: ledger::domain::account::Limits::default(),
             };
             create(&mut ledger, &request).unwrap();
         }

@@ -35,19 +35,14 @@ use serde_json::Value;
 use crate::common::{NOW, Output, TestDatabase};
 
 /// An account of user 5 with that balance, in USD.
-pub(crate) fn with_balance(db: &TestDatabase, amount: &str) {
-    db.ledger().run(&["account", "create", "--user-id", "5"]).expect_code(0);
-    db.ledger()
-        .run(&["recharge", "--user-id", "5", "--amount", amount, "--method", "momo"])
-        .expect_code(0);
+#[track_caller]
+fn with_balance(db: &TestDatabase, amount: &str) {
+    db.ledger().fund("5", amount);
 }
 
+#[track_caller]
 fn balance(db: &TestDatabase) -> String {
-    let output = db
-        .ledger()
-        .run_words("balance --user-id 5 --format json")
-        .expect_code(0);
-    output.data()["balance"].as_str().unwrap().to_string()
+    db.ledger().balance("5")
 }
 
 fn charge(db: &TestDatabase, amount: &str, key: &str) -> Output {

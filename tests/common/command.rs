@@ -119,6 +119,29 @@ impl Ledger {
         self.run_with_stdin(&["apply", "-q", "-"], opened).expect_code(0);
     }
 
+    /// An account of that user, in USD, with one completed recharge of that amount.
+    #[track_caller]
+    pub fn fund(&self, user: &str, amount: &str) {
+        self.fund_with(user, amount, &[]);
+    }
+
+    /// The same; the account is created with those options.
+    #[track_caller]
+    pub fn fund_with(&self, user: &str, amount: &str, options: &[&str]) {
+        let create = ["account", "create", "--user-id", user];
+        self.run(&[&create[..], options].concat()).expect_code(0);
+        self.run(&["recharge", "--user-id", user, "--amount", amount, "--method", "momo"])
+            .expect_code(0);
+    }
+
+    /// What that user has in USD.
+    #[track_caller]
+    pub fn balance(&self, user: &str) -> String {
+        let shown = self.run(&["balance", "--user-id", user, "--format", "json"]);
+        let data = shown.expect_code(0).data();
+        data["balance"].as_str().expect("an amount is text").to_owned()
+    }
+
     /// What `verify-sync` says: all is in sync, or the test fails.
     #[track_caller]
     pub fn proven(&self) -> Value {

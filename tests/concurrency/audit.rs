@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use super::{at_once, charge, funded, with_code};
+use super::{at_once, charge, with_code};
 use crate::common::{Raise, on_both_engines};
 
 const AUDITS: usize = 12;
@@ -13,7 +13,7 @@ on_both_engines! {
         let ledger = database.ledger().real_clock();
         let users = ["5", "6", "7"];
         for user in users {
-            funded(&ledger, user, "100000");
+            ledger.fund(user, "100000");
         }
         let stop = AtomicBool::new(false);
         thread::scope(|scope| {
@@ -48,7 +48,7 @@ on_both_engines! {
 
     fn two_audits_at_once_do_not_overlap(database: TestDatabase) {
         let ledger = database.ledger();
-        funded(&ledger, "5", "100");
+        ledger.fund("5", "100");
         let line = vec!["audit", "--format", "json", "--lock-timeout", "20s"];
         let outputs = at_once(&ledger, &vec![line; 4]);
         assert_eq!(with_code(&outputs, 0).len(), 4, "{outputs:#?}");

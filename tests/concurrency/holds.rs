@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{at_once, balance, funded, with_code};
+use super::{at_once, with_code};
 use crate::common::{Ledger, Output, TestDatabase, on_both_engines};
 
 const FREEZE: &str = "freeze --user-id 5 --amount 5 --lock-timeout 60s --format json";
@@ -87,7 +87,7 @@ impl Race<'_> {
 on_both_engines! {
     fn of_a_hundred_freezes_that_exceed_the_balance_fifty_succeed(database: TestDatabase) {
         let ledger = database.ledger();
-        funded(&ledger, "5", "250");
+        ledger.fund("5", "250");
 
         let outputs = at_once(&ledger, &vec![words(FREEZE); 100]);
 
@@ -97,7 +97,7 @@ on_both_engines! {
         assert!(outputs.iter().all(|output| output.stdout.is_empty() != output.stderr.is_empty()), "{outputs:#?}");
         let ids: BTreeSet<String> = frozen.iter().map(|output| output.data()["hold"]["id"].to_string()).collect();
         assert_eq!(ids.len(), 50, "each has a hold of its own");
-        assert_eq!((balance(&ledger, "5"), held(&ledger)), ("0.00".into(), "250.00".into()));
+        assert_eq!((ledger.balance("5"), held(&ledger)), ("0.00".into(), "250.00".into()));
         let journal = "SELECT kind, COUNT(*), SUM(held_delta) FROM entries GROUP BY kind ORDER BY kind";
         assert_eq!(database.sql(journal), "freeze|50|25000\nrecharge|1|0");
         assert_eq!(database.sql("SELECT status, COUNT(*), SUM(remaining) FROM holds GROUP BY status"), "open|50|25000");
@@ -106,7 +106,7 @@ on_both_engines! {
 
     fn every_hold_has_exactly_one_end(database: TestDatabase) {
         let ledger = database.ledger();
-        funded(&ledger, "5", "250");
+        ledger.fund("5", "250");
         // Of every three holds one never runs out, one runs out at 12:20, and one has before anybody asks.
         for number in 0..18 {
             let expires = ["", " --expires-in 20m", " --expires-in 5m"][number % 3];
@@ -139,7 +139,7 @@ on_both_engines! {
         assert!(ends.iter().step_by(3).all(|end| end != "expired"), "{ends:?}");
         let committed = ends.iter().filter(|end| *end == "committed").count();
         assert!(committed > 0, "{ends:?}");
-        assert_eq!((balance(&ledger, "5"), held(&ledger)), (format!("{}.00", 250 - 5 * committed), "0.00".into()));
+        assert_eq!((ledger.balance("5"), held(&ledger)), (format!("{}.00", 250 - 5 * committed), "0.00".into()));
         let written = "SELECT COUNT(*) FROM entries WHERE kind IN ('commit', 'release')";
         assert_eq!(database.sql(written), "18");
         assert_eq!(database.sql("SELECT COUNT(*) FROM entries WHERE kind = 'commit'"), committed.to_string());
@@ -148,7 +148,7 @@ on_both_engines! {
 
     fn parts_of_one_hold_never_come_to_more_than_it(database: TestDatabase) {
         let ledger = database.ledger();
-        funded(&ledger, "5", "100");
+        ledger.fund("5", "100");
         ledger.run_words("freeze --user-id 5 --amount 30 --format json").expect_code(0);
         let part = "--hold h1-1 --amount 4 --lock-timeout 60s --format json";
         let (commit, refund) = (format!("commit {part} --keep-open"), format!("refund {part}"));
@@ -169,7 +169,7 @@ on_both_engines! {
 
     fn refunds_of_one_charge_never_come_to_more_than_it(database: TestDatabase) {
         let ledger = database.ledger();
-        funded(&ledger, "5", "100");
+        ledger.fund("5", "100");
         ledger.run_words("charge --user-id 5 --amount 50 --service vps --format json").expect_code(0);
 
         let refund = words("refund --user-id 5 --entry 2 --amount 20 --lock-timeout 60s --format json");
@@ -179,13 +179,13 @@ on_both_engines! {
         for output in with_code(&outputs, 1) {
             assert_eq!(output.error()["error"]["details"]["remaining"], "10.00");
         }
-        assert_eq!(balance(&ledger, "5"), "90.00");
+        assert_eq!(ledger.balance("5"), "90.00");
         sound(&ledger);
     }
 
     fn an_overdue_hold_is_given_back_once_however_many_touch_it(database: TestDatabase) {
         let ledger = database.ledger();
-        funded(&ledger, "5", "40");
+        ledger.fund("5", "40");
         ledger.run_words("freeze --user-id 5 --amount 40 --expires-in 20m --format json").expect_code(0);
         let late = ledger.clone().at("2026-03-01T12:20:00Z");
         let charge = words("charge --user-id 5 --amount 5 --service vps --lock-timeout 60s --format json");
@@ -197,7 +197,7 @@ on_both_engines! {
         assert_eq!((with_code(&outputs, 0).len(), with_code(&outputs, 1).len()), (9, 2), "{outputs:#?}");
         assert!(with_code(&outputs, 1).iter().all(|output| output.error_code() == "insufficient_balance"));
         assert_eq!(database.sql("SELECT COUNT(*) FROM entries WHERE kind = 'release'"), "1");
-        assert_eq!((balance(&ledger, "5"), held(&ledger)), ("0.00".into(), "0.00".into()));
+        assert_eq!((ledger.balance("5"), held(&ledger)), ("0.00".into(), "0.00".into()));
         sound(&ledger);
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use diesel::PgConnection;
 use diesel::connection::{Connection as _, SimpleConnection as _};
 
-use super::{balance, charge, funded};
+use super::charge;
 use crate::common::{Engine, Output, TestDatabase, on_both_engines};
 
 /// What a charge of user 5 has to wait for, taken by a client that is not the binary.
@@ -53,7 +53,7 @@ fn charge_with_key(lock_timeout: &'static str) -> Vec<&'static str> {
 on_both_engines! {
     fn a_charge_that_cannot_get_the_lock_is_busy_and_writes_nothing(database: TestDatabase) {
         let ledger = database.ledger();
-        funded(&ledger, "5", "100");
+        ledger.fund("5", "100");
         let before = ledger.proven()["digest"].clone();
         let lock = Lock::take(&database);
         let started = Instant::now();
@@ -66,20 +66,20 @@ on_both_engines! {
         assert!(waited < Duration::from_secs(5), "it waited {waited:?}");
         lock.release();
         assert_eq!(ledger.proven()["digest"], before);
-        assert_eq!(balance(&ledger, "5"), "100.00");
+        assert_eq!(ledger.balance("5"), "100.00");
 
         // The same key again is applied, and once.
         for outcome in ["applied", "already_applied"] {
             let again = ledger.run(&charge_with_key("5s")).expect_code(0);
             assert_eq!(again.data()["outcome"], outcome);
         }
-        assert_eq!(balance(&ledger, "5"), "20.00");
+        assert_eq!(ledger.balance("5"), "20.00");
         ledger.proven();
     }
 
     fn a_charge_gets_the_lock_when_it_is_released_in_time(database: TestDatabase) {
         let ledger = database.ledger();
-        funded(&ledger, "5", "100");
+        ledger.fund("5", "100");
         let lock = Lock::take(&database);
 
         let waiting = ledger.spawn(&charge_with_key("20s"));
@@ -97,8 +97,8 @@ on_both_engines! {
 fn on_postgres_the_lock_of_one_account_holds_nobody_else_up() {
     let database = TestDatabase::fresh(Engine::Postgres);
     let ledger = database.ledger();
-    funded(&ledger, "5", "100");
-    funded(&ledger, "6", "100");
+    ledger.fund("5", "100");
+    ledger.fund("6", "100");
     let lock = Lock::take(&database);
 
     let mut line = charge("6", "80");
@@ -107,15 +107,15 @@ fn on_postgres_the_lock_of_one_account_holds_nobody_else_up() {
     ledger.proven();
 
     lock.release();
-    assert_eq!(balance(&ledger, "6"), "20.00");
+    assert_eq!(ledger.balance("6"), "20.00");
 }
 
 #[test]
 fn on_postgres_a_file_goes_on_past_an_account_that_somebody_holds() {
     let database = TestDatabase::fresh(Engine::Postgres);
     let ledger = database.ledger();
-    funded(&ledger, "5", "100");
-    funded(&ledger, "6", "100");
+    ledger.fund("5", "100");
+    ledger.fund("6", "100");
     let lock = Lock::take(&database);
     let line = |user: &str, key: &str| {
         format!(
@@ -138,13 +138,13 @@ fn on_postgres_a_file_goes_on_past_an_account_that_somebody_holds() {
         "{told}"
     );
     assert_eq!(
-        (balance(&ledger, "6"), balance(&ledger, "5")),
+        (ledger.balance("6"), ledger.balance("5")),
         ("98.00".into(), "100.00".into())
     );
     lock.release();
     apply(0);
     assert_eq!(
-        (balance(&ledger, "6"), balance(&ledger, "5")),
+        (ledger.balance("6"), ledger.balance("5")),
         ("98.00".into(), "98.00".into())
     );
 }

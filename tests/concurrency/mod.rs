@@ -14,15 +14,6 @@ mod suspensions;
 
 use crate::common::{Ledger, Output};
 
-/// Creates the user's account and puts money on it.
-#[track_caller]
-fn funded(ledger: &Ledger, user_id: &str, amount: &str) {
-    ledger.run(&["account", "create", "--user-id", user_id]).expect_code(0);
-    ledger
-        .run(&["recharge", "--user-id", user_id, "--amount", amount, "--method", "momo"])
-        .expect_code(0);
-}
-
 fn charge<'a>(user_id: &'a str, amount: &'a str) -> Vec<&'a str> {
     let words = "charge --service vps --format json".split(' ');
     words.chain(["--user-id", user_id, "--amount", amount]).collect()
@@ -43,11 +34,4 @@ fn with_code(outputs: &[Output], code: i32) -> Vec<&Output> {
 fn with_outcome(outputs: &[Output], outcome: &str) -> usize {
     let told = outputs.iter().map(|output| output.clone().expect_code(0).data());
     told.filter(|data| data["outcome"] == outcome).count()
-}
-
-#[track_caller]
-fn balance(ledger: &Ledger, user_id: &str) -> String {
-    let shown = ledger.run(&["balance", "--format", "json", "--user-id", user_id]);
-    let data = shown.expect_code(0).data();
-    data["balance"].as_str().expect("an amount is text").to_owned()
 }

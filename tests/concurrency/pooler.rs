@@ -7,7 +7,7 @@ use diesel::dsl::sql;
 use diesel::sql_types::Text;
 use diesel::{PgConnection, RunQueryDsl as _};
 
-use super::{at_once, balance, charge, funded, with_code, with_outcome};
+use super::{at_once, charge, with_code, with_outcome};
 use crate::common::postgres::Server;
 use crate::common::{Ledger, Output};
 
@@ -28,7 +28,7 @@ fn pooled_with(further: &str) -> (Server, Ledger) {
 fn many_processes_share_two_sessions_and_none_meets_what_another_has_left() {
     let (server, ledger) = pooled();
     for user in 1..=4 {
-        funded(&ledger, &user.to_string(), "1000");
+        ledger.fund(&user.to_string(), "1000");
     }
     let file: String = (0..2_000)
         .map(|n| {
@@ -62,7 +62,7 @@ fn many_processes_share_two_sessions_and_none_meets_what_another_has_left() {
 
     for user in ["1", "2", "3", "4"] {
         // 500 lines of 1, 10 charges of 2, two holds of 3, two recharges of 3.
-        assert_eq!(balance(&ledger, user), "480.00");
+        assert_eq!(ledger.balance(user), "480.00");
     }
     ledger.proven();
     ledger.run_words("verify-sync --deep").expect_code(0);
@@ -75,13 +75,13 @@ fn of_charges_that_exceed_the_balance_together_as_many_succeed_as_it_covers() {
     let (_server, ledger) = pooled();
     for round in 0..10 {
         let user = format!("user {round}");
-        funded(&ledger, &user, "100");
+        ledger.fund(&user, "100");
 
         let outputs = at_once(&ledger, &vec![charge(&user, "30"); 8]);
 
         assert_eq!(with_code(&outputs, 0).len(), 3, "{outputs:#?}");
         assert_eq!(with_code(&outputs, 1).len(), 5, "{outputs:#?}");
-        assert_eq!(balance(&ledger, &user), "10.00");
+        assert_eq!(ledger.balance(&user), "10.00");
     }
     ledger.proven();
 }
@@ -89,7 +89,7 @@ fn of_charges_that_exceed_the_balance_together_as_many_succeed_as_it_covers() {
 #[test]
 fn whoever_waits_for_an_account_gives_up_in_time_and_leaves_the_sessions_as_they_were() {
     let (server, ledger) = pooled();
-    funded(&ledger, "5", "100");
+    ledger.fund("5", "100");
     let [mut holder, mut other] = [(); 2].map(|()| {
         let mut client = PgConnection::establish(&server.url("ledger")).unwrap();
         client.set_prepared_statement_cache_size(CacheSize::Disabled);
@@ -114,7 +114,7 @@ fn whoever_waits_for_an_account_gives_up_in_time_and_leaves_the_sessions_as_they
 #[test]
 fn a_server_that_crashes_behind_it_loses_nothing_and_doubles_nothing() {
     let (server, ledger) = pooled();
-    funded(&ledger, "5", "100");
+    ledger.fund("5", "100");
     let send = |number: usize| {
         let key = format!("k{number}");
         ledger.run(&[&charge("5", "1")[..], &["--idempotency-key", &key]].concat())
@@ -139,7 +139,7 @@ fn a_server_that_crashes_behind_it_loses_nothing_and_doubles_nothing() {
     let again: Vec<Output> = (0..40).map(send).collect();
     let acknowledged = with_code(&outputs, 0).len();
     assert!(with_outcome(&again, "already_applied") >= acknowledged);
-    assert_eq!(balance(&ledger, "5"), "60.00");
+    assert_eq!(ledger.balance("5"), "60.00");
     ledger.proven();
 }
 
@@ -149,7 +149,7 @@ fn it_is_noticed_whatever_it_does_with_the_options_of_a_connection() {
         let (_server, ledger) = pooled_with(further);
         let shown = ledger.run_words("doctor").stdout;
         assert!(shown.contains(", through a pooler answers at"), "{further}: {shown}");
-        funded(&ledger, "5", "100");
+        ledger.fund("5", "100");
         ledger.run(&charge("5", "1")).expect_code(0);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use super::{at_once, balance, charge, funded, with_code, with_outcome};
+use super::{at_once, charge, with_code, with_outcome};
 use crate::common::callback::{SECRET, body, knowing, send, signature};
 use crate::common::{Engine, Output, Raise, TestDatabase, on_both_engines};
 
@@ -19,7 +19,7 @@ on_both_engines! {
         let ledger = database.ledger();
         for round in 0..100 {
             let user = format!("user {round}");
-            funded(&ledger, &user, "100000");
+            ledger.fund(&user, "100000");
 
             let outputs = at_once(&ledger, &[charge(&user, "80000"), charge(&user, "80000")]);
 
@@ -27,7 +27,7 @@ on_both_engines! {
             let refused = with_code(&outputs, 1);
             assert_eq!(refused.len(), 1, "{outputs:#?}");
             assert_eq!(refused[0].error_code(), "insufficient_balance");
-            assert_eq!(balance(&ledger, &user), "20000.00");
+            assert_eq!(ledger.balance(&user), "20000.00");
         }
         ledger.proven();
     }
@@ -36,7 +36,7 @@ on_both_engines! {
         let ledger = database.ledger();
         for round in 0..20 {
             let user = format!("user {round}");
-            funded(&ledger, &user, "1000");
+            ledger.fund(&user, "1000");
             let line = of_30_under_one_key(&user);
 
             let outputs = at_once(&ledger, &vec![line; 4]);
@@ -45,7 +45,7 @@ on_both_engines! {
             assert_eq!(with_outcome(&outputs, "already_applied"), 3, "{outputs:#?}");
             let entries: Vec<_> = outputs.iter().map(|output| output.data()["entries"].clone()).collect();
             assert!(entries.iter().all(|entry| *entry == entries[0]), "{entries:#?}");
-            assert_eq!(balance(&ledger, &user), "970.00");
+            assert_eq!(ledger.balance(&user), "970.00");
         }
         let written = "SELECT COUNT(*) FROM entries WHERE idempotency_key = 'usage-1'";
         assert_eq!(database.sql(written), "20");
@@ -56,7 +56,7 @@ on_both_engines! {
         let ledger = database.ledger();
         for round in 0..20 {
             let user = format!("user {round}");
-            funded(&ledger, &user, "1000");
+            ledger.fund(&user, "1000");
             let line = of_30_under_one_key(&user);
 
             let people = ["ann", "bob", "cyd", "dan"].map(|name| ledger.clone().env("LEDGER_ACTOR", name));
@@ -65,7 +65,7 @@ on_both_engines! {
 
             assert_eq!(with_outcome(&outputs, "applied"), 1, "{outputs:#?}");
             assert_eq!(with_outcome(&outputs, "already_applied"), 3, "{outputs:#?}");
-            assert_eq!(balance(&ledger, &user), "970.00");
+            assert_eq!(ledger.balance(&user), "970.00");
         }
         assert_eq!(database.sql("SELECT COUNT(*) FROM intents WHERE state = 'pending'"), "0");
         ledger.run_words("verify-sync --deep").expect_code(0);
@@ -75,7 +75,7 @@ on_both_engines! {
         let ledger = database.ledger();
         for round in 0..10 {
             let user = format!("user {round}");
-            funded(&ledger, &user, "1000");
+            ledger.fund(&user, "1000");
             let lines = ["1ms", "3ms", "10ms", "30ms", "100ms", "20s"].map(|patience| {
                 [&of_30_under_one_key(&user)[..], &["--lock-timeout", patience]].concat()
             });
@@ -85,7 +85,7 @@ on_both_engines! {
             assert!(outputs.iter().all(|output| [0, 5].contains(&output.code)), "{outputs:#?}");
             let line = of_30_under_one_key(&user);
             ledger.run(&line).expect_code(0);
-            assert_eq!(balance(&ledger, &user), "970.00");
+            assert_eq!(ledger.balance(&user), "970.00");
         }
         assert_eq!(database.sql("SELECT COUNT(*) FROM intents WHERE state = 'pending'"), "0");
         ledger.run_words("verify-sync --deep").expect_code(0);
@@ -95,7 +95,7 @@ on_both_engines! {
         let ledger = database.ledger();
         for round in 0..10 {
             let user = format!("user {round}");
-            funded(&ledger, &user, "20");
+            ledger.fund(&user, "20");
             let line = of_30_under_one_key(&user);
 
             let refused = at_once(&ledger, &vec![line.clone(); 4]);
@@ -106,7 +106,7 @@ on_both_engines! {
             let outputs = at_once(&ledger, &vec![line; 4]);
             assert_eq!(with_outcome(&outputs, "applied"), 1, "{outputs:#?}");
             assert_eq!(with_outcome(&outputs, "already_applied"), 3, "{outputs:#?}");
-            assert_eq!(balance(&ledger, &user), "30.00");
+            assert_eq!(ledger.balance(&user), "30.00");
         }
         // Who came while another was being judged shares its attempt.
         let gaps = "SELECT account_id FROM intents WHERE idempotency_key = 'usage-1' GROUP BY account_id \
@@ -157,7 +157,7 @@ on_both_engines! {
 
             assert_eq!(with_outcome(&outputs, "applied"), 1, "{outputs:#?}");
             assert_eq!(with_outcome(&outputs, "already_applied"), 3, "{outputs:#?}");
-            assert_eq!(balance(&ledger, &user), "500.00");
+            assert_eq!(ledger.balance(&user), "500.00");
         }
         assert_eq!(database.sql("SELECT COUNT(*) FROM entries"), "20");
         ledger.proven();
@@ -179,7 +179,7 @@ on_both_engines! {
 
             assert_eq!(with_outcome(&outputs, "applied"), 1, "{outputs:#?}");
             assert_eq!(with_outcome(&outputs, "already_applied"), 1, "{outputs:#?}");
-            assert_eq!(balance(&ledger, &user), "500.00");
+            assert_eq!(ledger.balance(&user), "500.00");
         }
         assert_eq!(database.sql("SELECT COUNT(*) FROM entries"), "10");
         ledger.proven();
@@ -207,7 +207,7 @@ on_both_engines! {
                 assert_eq!((refused.code, refused.error_code().as_str()), (1, "already_final"));
             }
             let expected = if ended[0] { "500.00" } else { "0.00" };
-            assert_eq!(balance(&ledger, &user), expected, "{outputs:#?}");
+            assert_eq!(ledger.balance(&user), expected, "{outputs:#?}");
         }
         ledger.proven();
     }
@@ -216,7 +216,7 @@ on_both_engines! {
         let ledger = database.ledger();
         let users = ["5", "6", "7"];
         for user in users {
-            funded(&ledger, user, "100000");
+            ledger.fund(user, "100000");
         }
         let (stop, charged) = (AtomicBool::new(false), users.map(|_| AtomicU64::new(0)));
 
@@ -247,7 +247,7 @@ on_both_engines! {
         for (user, charged) in users.iter().zip(charged) {
             let charged = charged.into_inner();
             assert!(charged > 0, "nobody charged user {user}");
-            assert_eq!(balance(&ledger, user), format!("{}.00", 100_000 - charged));
+            assert_eq!(ledger.balance(user), format!("{}.00", 100_000 - charged));
         }
         ledger.proven();
         assert_eq!(database.sql("SELECT COUNT(*) FROM operations WHERE run_id IS NOT NULL"), "0", "nothing was repaired");

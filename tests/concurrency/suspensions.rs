@@ -1,6 +1,6 @@
 //! Processes that stop an account, or let it go on, at the same moment.
 
-use super::{at_once, balance, funded, with_outcome};
+use super::{at_once, with_outcome};
 use crate::common::on_both_engines;
 
 on_both_engines! {
@@ -8,7 +8,7 @@ on_both_engines! {
         let ledger = database.ledger();
         for round in 0..10 {
             let user = format!("user {round}");
-            funded(&ledger, &user, "1000");
+            ledger.fund(&user, "1000");
             let line = vec![
                 "charge", "--user-id", &user, "--amount", "1500", "--service", "vps", "--suspend", "--format", "json",
             ];
@@ -18,7 +18,7 @@ on_both_engines! {
             let mut codes: Vec<String> = outputs.iter().map(|output| output.clone().expect_code(1).error_code()).collect();
             codes.sort();
             assert_eq!(codes, ["account_suspended", "insufficient_balance"]);
-            assert_eq!(balance(&ledger, &user), "1000.00");
+            assert_eq!(ledger.balance(&user), "1000.00");
         }
         let opened = "SELECT COUNT(*), COUNT(DISTINCT account_id), MAX(number) FROM suspensions WHERE resumed_at IS NULL";
         assert_eq!(database.sql(opened), "10|10|1");
@@ -29,7 +29,7 @@ on_both_engines! {
         let ledger = database.ledger();
         for round in 0..5 {
             let user = format!("user {round}");
-            funded(&ledger, &user, "1000");
+            ledger.fund(&user, "1000");
             let charge = ["charge", "--user-id", &user, "--amount", "1500", "--service", "vps", "--suspend"];
             ledger.run(&charge).expect_code(1);
             let line = vec!["recharge", "--user-id", &user, "--amount", "600", "--method", "momo", "--format", "json"];
@@ -38,7 +38,7 @@ on_both_engines! {
 
             let resumed = outputs.iter().filter(|output| output.data()["resumed"].is_object()).count();
             assert_eq!((with_outcome(&outputs, "applied"), resumed), (3, 1), "{outputs:#?}");
-            assert_eq!(balance(&ledger, &user), "2800.00");
+            assert_eq!(ledger.balance(&user), "2800.00");
         }
         assert_eq!(database.sql("SELECT COUNT(*) FROM suspensions WHERE resumed_at IS NOT NULL"), "5");
         assert_eq!(database.sql("SELECT COUNT(*) FROM accounts WHERE suspension IS NOT NULL"), "0");

@@ -128,10 +128,7 @@ fn every_day_once(engine: Engine, random: &mut fastrand::Rng, (zone, change, hou
         .ledger()
         .env("TZ", MOMENTS[random.usize(..MOMENTS.len())].1)
         .at(&noon(first - Duration::days(1)));
-    ledger.run_words("account create --user-id 5").expect_code(0);
-    ledger
-        .run_words("recharge --user-id 5 --amount 1000 --method momo")
-        .expect_code(0);
+    ledger.fund("5", "1000");
     let agreed = format!(
         "recurring add --user-id 5 --amount 1 --service vps --every day --at {hour} --timezone {zone} --starts {first}"
     );

@@ -130,11 +130,7 @@ fn open(url: &str) -> ledger::ledger::Ledger {
 }
 
 fn funded_account(ledger: &Ledger) {
-    let funds = FUNDS.to_string();
-    ledger.run(&["account", "create", "--user-id", "5"]).expect_code(0);
-    ledger
-        .run(&["recharge", "--user-id", "5", "--amount", &funds, "--method", "momo"])
-        .expect_code(0);
+    ledger.fund("5", &FUNDS.to_string());
 }
 
 /// Holds the ledger against what its users know, then lets them send every key again.

@@ -59,18 +59,10 @@ fn words(db: &TestDatabase, line: &str) -> Output {
     db.ledger().run_words(line)
 }
 
-/// An account of that user with that balance, and so one completed recharge.
+/// An account of that user with that balance, which is low below 50.
+#[track_caller]
 fn funded(db: &TestDatabase, user: &str, amount: &str) {
-    words(
-        db,
-        &format!("account create --user-id {user} --low-balance-threshold 50"),
-    )
-    .expect_code(0);
-    words(
-        db,
-        &format!("recharge --user-id {user} --amount {amount} --method momo"),
-    )
-    .expect_code(0);
+    db.ledger().fund_with(user, amount, &["--low-balance-threshold", "50"]);
 }
 
 /// A charge of more than there is: refused, which is an event.

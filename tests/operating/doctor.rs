@@ -83,7 +83,7 @@ on_both_engines! {
 
     fn attempts_that_a_crash_left_behind_are_told(db: TestDatabase) {
         well(&db);
-        crate::cli::with_balance(&db, "10");
+        db.ledger().fund("5", "10");
         db.sql("UPDATE intents SET state = 'pending', first_seq = NULL, last_seq = NULL, subject = NULL");
         let later = db.ledger().at("2026-03-01T12:10:00Z");
         one_finding(&later, 1, ["warning", "attempts", "1 have been pending", "ledger intents resolve"]);

@@ -98,7 +98,7 @@ let digest = db.sql("SELECT digest FROM job_runs WHERE job = 'verify-sync' ORDER
     }
 
     fn neither_entries_nor_attempts_are_read(db: TestDatabase) {
-        crate::cli::with_balance(&db, "10");
+        db.ledger().fund("5", "10");
         db.sql("ALTER TABLE entries RENAME TO entries_elsewhere; ALTER TABLE intents RENAME TO intents_elsewhere");
         has(&values(&db), "ledger_balance{currency=\"USD\"} 10.00");
     }

@@ -110,7 +110,7 @@ fn an_operator_forgets_what_has_been_told_and_removes_what_nobody_owns() {
 #[test]
 fn an_operator_cannot_touch_an_entry() {
     let db = with_roles();
-    crate::cli::with_balance(&db, "10");
+    db.ledger().fund("5", "10");
     let operator = format!("SET ROLE {}operator; ", prefix(&db));
     for attempt in [
         "UPDATE entries SET description = 'x'",

@@ -5,11 +5,10 @@ mod lists;
 
 use std::time::Duration;
 
-use ledger::domain::account::Limits;
 use ledger::domain::recharge::{RechargeGoal, RechargeId};
 use ledger::domain::text::Actor;
 use ledger::domain::time::Timestamp;
-use ledger::ledger::account::{self, AccountView, Change, Changed, Create, Setting, Settings};
+use ledger::ledger::account::{self, AccountView, Change, Changed, NewAccount, Setting, Settings};
 use ledger::ledger::batch::{Batches, Prepared};
 use ledger::ledger::post::{Outcome, Posted, Request, post};
 use ledger::ledger::progress::Unwatched;
@@ -127,11 +126,10 @@ impl Desk {
     }
 
     fn create(&mut self, name: &AccountName) -> Answer {
-        let request = Create {
+        let request = NewAccount {
             user_id: user(name),
             currency: currency(name),
             low_balance_threshold: None,
-            limits: Limits::default(),
         };
         match account::create(&mut self.ledger, &request).unwrap() {
             (_, true) => Answer::Applied,

@@ -1,6 +1,7 @@
 //! Histories that chance brings about too seldom, written down.
 
-use super::model::{Access, Operation, Paid};
+use super::model::make::{charge_or_suspend, deactivate, deactivate_gift, gift, pending, purchase, recharge};
+use super::model::{Access, Operation};
 use super::world::{A_DAY, Telling, World};
 use crate::common::{TestDatabase, on_both_engines};
 
@@ -8,25 +9,11 @@ const NOON: usize = 0;
 const A_MINUTE_LATER: usize = 3;
 const MIDNIGHT: usize = 6;
 
-fn recharge(amount: i64) -> Operation {
-    let method = "momo".to_owned();
-    Operation::Recharge { amount, method }
-}
-
 fn freeze(amount: i64) -> Operation {
     Operation::Freeze {
         amount,
         service: None,
         expires_in: Some(1),
-    }
-}
-
-fn charge(amount: i64) -> Operation {
-    Operation::Charge {
-        amount,
-        service: "vps".to_owned(),
-        suspend: true,
-        grants: None,
     }
 }
 
@@ -38,30 +25,6 @@ fn charge_for(amount: i64, resource: &str, expires_in: Option<i64>) -> Operation
         suspend: false,
         grants: Some(Access { resource, expires_in }),
     }
-}
-
-fn gift(credits: i64) -> Operation {
-    Operation::GrantGift { credits, paid: None }
-}
-
-fn purchase(credits: i64, pending_for: i64) -> Operation {
-    let (amount, currency) = (500_000, "VND".to_owned());
-    Operation::RecordPurchase {
-        paid: Paid { amount, currency },
-        credits,
-        pending_for,
-    }
-}
-
-fn deactivate(purchase: usize, may_become_debt: bool) -> Operation {
-    Operation::DeactivatePurchase {
-        purchase,
-        may_become_debt,
-    }
-}
-
-fn deactivate_gift(gift: usize, may_become_debt: bool) -> Operation {
-    Operation::DeactivateGift { gift, may_become_debt }
 }
 
 fn reverse(entry: usize, amount: Option<i64>) -> Operation {
@@ -96,16 +59,16 @@ on_both_engines! {
             (NOON, recharge(100)),
             (NOON, freeze(80)),
             (NOON, Operation::Lock),
-            (A_MINUTE_LATER, charge(50)),
+            (A_MINUTE_LATER, charge_or_suspend(50)),
             (A_MINUTE_LATER, Operation::Unlock),
-            (A_MINUTE_LATER, charge(50)),
+            (A_MINUTE_LATER, charge_or_suspend(50)),
         ]);
     }
 
     /// More than 64 bits may have been spent on one day, and given back on another.
     fn a_days_spending_is_counted_beyond_what_a_figure_can_hold(database: TestDatabase) {
         let all = i64::MAX;
-        let (spend, back) = (charge(all), |entry| Operation::Refund { entry, amount: None });
+        let (spend, back) = (charge_or_suspend(all), |entry| Operation::Refund { entry, amount: None });
         live(&database, &[
             (NOON, Operation::Adjust { amount: all }),
             (NOON, spend.clone()),
@@ -115,18 +78,18 @@ on_both_engines! {
             (MIDNIGHT, spend),
             (MIDNIGHT, Operation::SetLimits { charges_per_minute: None, spend_per_day: Some(all) }),
             (MIDNIGHT, back(6)),
-            (MIDNIGHT, charge(1)),
+            (MIDNIGHT, charge_or_suspend(1)),
         ]);
     }
 
     fn a_recharge_that_leaves_the_balance_low_does_not_resume(database: TestDatabase) {
         live(&database, &[
             (NOON, Operation::SetLowBalanceThreshold { threshold: Some(60) }),
-            (NOON, charge(50)),
+            (NOON, charge_or_suspend(50)),
             (NOON, recharge(59)),
-            (NOON, charge(1)),
+            (NOON, charge_or_suspend(1)),
             (NOON, recharge(1)),
-            (NOON, charge(50)),
+            (NOON, charge_or_suspend(50)),
         ]);
     }
 
@@ -139,7 +102,7 @@ on_both_engines! {
             (A_MINUTE_LATER, Operation::Commit { hold: 1, amount: None, keep_open: false }),
             (A_MINUTE_LATER, Operation::ExpireHold { hold: 1 }),
             (A_MINUTE_LATER, Operation::ExpireHolds),
-            (A_MINUTE_LATER, charge(100)),
+            (A_MINUTE_LATER, charge_or_suspend(100)),
             (A_MINUTE_LATER, Operation::ExpireHold { hold: 1 }),
         ]);
     }
@@ -152,7 +115,7 @@ on_both_engines! {
             (NOON, gift(30)),
             (NOON, Operation::TransferDueCredits),
             (NOON, reverse(2, Some(20))),
-            (NOON, charge(80)),
+            (NOON, charge_or_suspend(80)),
             (NOON, deactivate(1, false)),
             (NOON, deactivate(1, true)),
             (NOON, reverse(2, Some(1))),
@@ -177,7 +140,7 @@ on_both_engines! {
             (NOON, Operation::TransferCredit { purchase: 4 }),
             (NOON, reverse(3, None)),
             (NOON, deactivate_gift(1, false)),
-            (NOON, charge(30)),
+            (NOON, charge_or_suspend(30)),
             (NOON, Operation::Close),
             (A_MINUTE_LATER, Operation::TransferDueCredits),
             (A_MINUTE_LATER, Operation::TransferCredit { purchase: 1 }),
@@ -198,14 +161,13 @@ on_both_engines! {
     }
 
     fn a_closed_accounts_recharges_end_without_their_money(database: TestDatabase) {
-        let pending = |expires_in| Operation::RechargePending { amount: 20, method: "momo".to_owned(), expires_in };
         live(&database, &[
             (NOON, recharge(20)),
-            (NOON, charge(20)),
-            (NOON, pending(Some(1))),
-            (NOON, pending(None)),
-            (NOON, pending(None)),
-            (NOON, pending(None)),
+            (NOON, charge_or_suspend(20)),
+            (NOON, pending(20, Some(1))),
+            (NOON, pending(20, None)),
+            (NOON, pending(20, None)),
+            (NOON, pending(20, None)),
             (NOON, Operation::RechargeProcess { number: 4 }),
             (NOON, Operation::Close),
             (NOON, Operation::RechargeProcess { number: 3 }),
@@ -262,7 +224,7 @@ on_both_engines! {
             (NOON, purchase(10, 0)),
             (NOON, Operation::TransferDueCredits),
             (NOON, Operation::TransferCredit { purchase: 1 }),
-            (NOON, charge(100)),
+            (NOON, charge_or_suspend(100)),
             (NOON, Operation::TransferDueCredits),
         ]);
     }

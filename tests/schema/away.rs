@@ -34,13 +34,7 @@ const IMITATION: &str = "
 fn cluster() -> (TestDatabase, Ledger) {
     let db = TestDatabase::fresh(Engine::Postgres);
     for user in 1..=6 {
-        let ledger = db.ledger();
-        ledger
-            .run_words(&format!("account create --user-id {user}"))
-            .expect_code(0);
-        ledger
-            .run_words(&format!("recharge --user-id {user} --amount 100 --method momo"))
-            .expect_code(0);
+        db.ledger().fund(&user.to_string(), "100");
     }
     db.sql(IMITATION);
     let clerk = format!("user=clerk_{}", db.sql("SELECT current_database()"));

@@ -47,7 +47,7 @@ pub(super) fn freeze(
         created_at: now,
         expires_at: expires_in.map(|span| now.after(span)),
         finished_at: None,
-        entry_seq: snapshot.state.last_seq.checked_add(1).ok_or(Refusal::OutOfRange)?,
+        entry_seq: snapshot.next_entry()?,
         note: Note::default(),
     };
     let mut effects = Effects::of(vec![movement]);
@@ -145,21 +145,8 @@ pub(super) fn release(
     amount: Option<Amount>,
     now: Timestamp,
 ) -> Result<Effects, Refusal> {
-    let (hold, given_back) = open_hold(snapshot, number, amount, now)?;
-    let after = Hold {
-        released: hold.released.plus(given_back.minor())?,
-        remaining: hold.remaining.minus(given_back.minor())?,
-        ..hold.clone()
-    };
-    let movements = vec![released(given_back)];
-    ended(
-        &snapshot.state.figures,
-        hold,
-        after,
-        HoldStatus::Released,
-        movements,
-        now,
-    )
+    let (hold, asked) = open_hold(snapshot, number, amount, now)?;
+    given_back(&snapshot.state.figures, hold, asked, HoldStatus::Released, now)
 }
 
 /// Gives an overdue hold back; `None` when it has expired already.
@@ -168,21 +155,7 @@ pub(super) fn expire(snapshot: &Snapshot, number: i64, now: Timestamp) -> Result
     match (hold.status, Amount::new(hold.remaining)) {
         (HoldStatus::Expired, _) => Ok(None),
         (HoldStatus::Open, Some(remaining)) if hold.is_overdue(now) => {
-            let after = Hold {
-                released: hold.released.plus(remaining.minor())?,
-                remaining: Minor::ZERO,
-                ..hold.clone()
-            };
-            let movements = vec![released(remaining)];
-            ended(
-                &snapshot.state.figures,
-                hold,
-                after,
-                HoldStatus::Expired,
-                movements,
-                now,
-            )
-            .map(Some)
+            given_back(&snapshot.state.figures, hold, remaining, HoldStatus::Expired, now).map(Some)
         }
         (HoldStatus::Open, _) => Err(Refusal::NotDue {
             what: name(snapshot, number),
@@ -192,6 +165,22 @@ pub(super) fn expire(snapshot: &Snapshot, number: i64, now: Timestamp) -> Result
             became: status.name(),
         }),
     }
+}
+
+/// Gives `amount` of the hold back, without any of it being spent.
+fn given_back(
+    figures: &Figures,
+    hold: &Hold,
+    amount: Amount,
+    becomes: HoldStatus,
+    now: Timestamp,
+) -> Result<Effects, Refusal> {
+    let after = Hold {
+        released: hold.released.plus(amount.minor())?,
+        remaining: hold.remaining.minus(amount.minor())?,
+        ..hold.clone()
+    };
+    ended(figures, hold, after, becomes, vec![released(amount)], now)
 }
 
 fn released(amount: Amount) -> Movement {

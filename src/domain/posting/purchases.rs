@@ -146,7 +146,7 @@ pub(super) fn grant(
         id,
         paid: paid.cloned(),
         credits,
-        entry_seq: snapshot.state.last_seq.checked_add(1).ok_or(Refusal::OutOfRange)?,
+        entry_seq: snapshot.next_entry()?,
         at: now,
     }));
     Ok(effects)

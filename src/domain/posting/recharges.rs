@@ -41,7 +41,7 @@ pub(super) fn open(
             effects = completed(snapshot, amount, method)?;
             recharge.status = RechargeStatus::Completed;
             recharge.finished_at = Some(now);
-            recharge.entry_seq = snapshot.state.last_seq.checked_add(1);
+            recharge.entry_seq = Some(snapshot.next_entry()?);
         }
     }
     effects.record = Some(RecordWrite::Recharge(RechargeWrite::Open(recharge)));
@@ -117,7 +117,7 @@ pub(super) fn advance(
     let mut effects = Effects::default();
     if to == RechargeGoal::Completed {
         effects = completed(snapshot, recharge.amount, &recharge.method)?;
-        after.entry_seq = snapshot.state.last_seq.checked_add(1);
+        after.entry_seq = Some(snapshot.next_entry()?);
     }
     let from = recharge.status;
     effects.record = Some(RecordWrite::Recharge(RechargeWrite::Move { from, after }));

@@ -137,7 +137,7 @@ fn of_ledger(severity: Severity, name: &str, message: String, next: String, aler
     Finding {
         id: None,
         alerted,
-        ..of(severity, name, (AccountId::new(0), None), message, next)
+        ..of(severity, name, (AccountId::NONE, None), message, next)
     }
 }
 

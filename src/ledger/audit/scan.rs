@@ -6,8 +6,9 @@ use chrono::TimeDelta;
 
 use super::findings::{self, Findings};
 use super::{CurrencyReport, Ends, Tie, VolumeKnown};
+use crate::db::accounts::page_end;
 use crate::db::audit::{Tried, attempts, entries_recent, entries_seen, entries_volume};
-use crate::db::balances::{page_end, stored_balances};
+use crate::db::balances::stored_balances;
 use crate::db::closes::{account_closes, account_closes_put};
 use crate::db::unit_of_work::{read, write};
 use crate::db::{Db, access, accounts};

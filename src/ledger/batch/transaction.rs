@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Keep;
 use super::item::{Came, Item};
 use super::whole::Whole;
 use super::work::{Keys, Turn};
-use super::{Keep, RECONNECTS};
 use crate::db::intents::{NewIntent, intent_insert};
 use crate::db::intents_bulk::{intents_find, intents_insert};
 use crate::db::unit_of_work::{Transient, write, write_relaxed};
@@ -19,7 +19,7 @@ use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::clock::Stopwatch;
 use crate::ledger::error::LedgerError;
-use crate::ledger::post::Outcome;
+use crate::ledger::post::{Outcome, RECONNECTS};
 
 /// Why a transaction of many was not kept.
 pub(super) enum Stopped {
@@ -138,8 +138,8 @@ pub(super) fn in_one_transaction(
             Err(Stopped::RolledBack(outcomes)) => return Ok((outcomes, false)),
             Err(Stopped::KeyKnown) => keys = Keys::Recorded { lost: keys.lost() },
             // The commit may have happened, if it had come to that: the keys tell.
-            Err(Stopped::Broken(LedgerError::Db(DbError::Lost(_) | DbError::Unreachable(_))))
-                if keys.lost() < RECONNECTS && ledger.db.reconnect().is_ok() =>
+            Err(Stopped::Broken(error))
+                if error.is_cut_off() && keys.lost() < RECONNECTS && ledger.db.reconnect().is_ok() =>
             {
                 if !is_committed {
                     restore(items, &ours);

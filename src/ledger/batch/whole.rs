@@ -3,12 +3,12 @@
 use crate::db::intents::{Made, NewIntent, intent_applied, intent_ended, intent_find, intent_insert};
 use crate::db::unit_of_work::write_relaxed;
 use crate::db::{Db, DbError};
+use crate::domain::account::AccountId;
 use crate::domain::intent::{IntentState, Payload};
 use crate::domain::text::IdempotencyKey;
 use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::clock::Stopwatch;
-use crate::ledger::currency::NO_ACCOUNT;
 use crate::ledger::error::LedgerError;
 use crate::ledger::post::made_up_key;
 
@@ -41,19 +41,19 @@ impl Whole {
             created_at: now,
         };
         write_relaxed(&mut ledger.db, "batch intent", |db| {
-            intent_insert(db, NO_ACCOUNT, &intent, 1).map(|_| ())
+            intent_insert(db, AccountId::NONE, &intent, 1).map(|_| ())
         })
     }
 
     /// In the transaction of the work.
     pub(super) fn carried_out(&self, db: &mut Db, started: Stopwatch) -> Result<(), DbError> {
-        intent_applied(db, NO_ACCOUNT, &self.key, 1, Made::default(), started.elapsed()).map(|_| ())
+        intent_applied(db, AccountId::NONE, &self.key, 1, Made::default(), started.elapsed()).map(|_| ())
     }
 
     /// Best effort: what became of the requests is in their own intents.
     pub(super) fn given_up(&self, ledger: &mut Ledger, (state, reason): (IntentState, &str), started: Stopwatch) {
         let given_up: Result<(), DbError> = write_relaxed(&mut ledger.db, "batch intent", |db| {
-            intent_ended(db, NO_ACCOUNT, &self.key, 1, state, reason, started.elapsed()).map(|_| ())
+            intent_ended(db, AccountId::NONE, &self.key, 1, state, reason, started.elapsed()).map(|_| ())
         });
         if let Err(error) = given_up {
             log::warn!("the end of a batch could not be recorded: {error}");
@@ -62,7 +62,7 @@ impl Whole {
 
     /// The answer to "did it commit?" after a lost connection.
     pub(super) fn was_carried_out(&self, db: &mut Db) -> Result<bool, DbError> {
-        let found = intent_find(db, NO_ACCOUNT, &self.key)?;
+        let found = intent_find(db, AccountId::NONE, &self.key)?;
         Ok(found.is_some_and(|intent| intent.state == IntentState::Applied))
     }
 }

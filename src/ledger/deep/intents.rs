@@ -9,7 +9,6 @@ use crate::db::evidence::{Told, attempts, plain_attempts};
 use crate::db::{Db, DbError};
 use crate::domain::account::AccountId;
 use crate::domain::evidence::Attempt;
-use crate::ledger::currency::NO_ACCOUNT;
 use crate::ledger::error::LedgerError;
 
 /// How many entries an account's intents name, and the last of them.
@@ -72,7 +71,7 @@ impl Depths {
         attempt: &Attempt,
     ) {
         // Of a batch as a whole: what it came to is in the attempts of its requests.
-        if account == NO_ACCOUNT {
+        if account == AccountId::NONE {
             return;
         }
         let record = || format!("{} ({})", attempt.key, attempt.attempt);

@@ -5,13 +5,13 @@ use serde_json::json;
 pub use crate::db::deliveries::Listed;
 use crate::db::deliveries::{self, Again, DeliveryFilter};
 use crate::db::unit_of_work::write;
+use crate::domain::account::AccountId;
 use crate::domain::currency::CurrencyCode;
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::event::EventId;
 use crate::domain::text::UserId;
 use crate::ledger::account::chosen;
 use crate::ledger::act::act;
-use crate::ledger::currency::NO_ACCOUNT;
 use crate::ledger::{Ledger, LedgerError};
 
 /// Which deliveries a list shows.
@@ -60,7 +60,7 @@ pub fn resend_dead(ledger: &mut Ledger) -> Result<u64, LedgerError> {
     write(&mut ledger.db, "notify resend", |db| {
         let resent = deliveries::deliveries_again(db, Again::Dead, at)?;
         if resent > 0 {
-            act(NO_ACCOUNT, "notify resend --dead", (&actor, at))
+            act(AccountId::NONE, "notify resend --dead", (&actor, at))
                 .before(json!({"dead": resent}))
                 .after(json!({"pending": resent}))
                 .record(db)?;

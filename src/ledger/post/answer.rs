@@ -23,6 +23,18 @@ pub struct Request {
     pub key: Option<IdempotencyKey>,
 }
 
+impl Request {
+    pub fn of(account: &Account, operation: Operation, note: Note, key: Option<IdempotencyKey>) -> Self {
+        Self {
+            user_id: account.user_id.clone(),
+            currency: account.currency.clone(),
+            operation,
+            note,
+            key,
+        }
+    }
+}
+
 /// An operation that has been applied, now or before.
 #[derive(Clone, Debug)]
 pub struct Posted {
@@ -30,7 +42,7 @@ pub struct Posted {
     pub entries: Arc<[Entry]>,
     /// How the account stands right after it; where it made no entry, as it does now.
     pub standing: Standing,
-    /// The recharge or hold that it made or moved.
+    /// What it made or moved beside the entries.
     pub record: Option<Box<Record>>,
     /// The suspension that it ended.
     pub resumed: Option<Box<Suspension>>,
@@ -61,7 +73,7 @@ pub struct Answer {
 #[derive(Clone, Debug)]
 pub enum Outcome {
     Applied(Box<Posted>),
-    /// The same key, or a recharge that is there already: nothing was written.
+    /// The same key, or a record that had come to that end before: nothing was written.
     AlreadyApplied(Box<Posted>),
     Refused(Refusal),
     /// Refused, and the account suspended for it.

@@ -166,7 +166,7 @@ impl Attempt<'_> {
                 took: self.started.elapsed(),
             };
             if !post_plain(db, plain).map_err(|error| beyond_the_row(error, &before.account))? {
-                return Err(DbError::Retry("the balance row moved under its lock".into()).into());
+                return Err(DbError::moved("the balance row", "its lock").into());
             }
             let events = Event::of_posting(&before.account, &before.state.figures, &posting, None);
             outbox::tell(db, id, &events, stamp.at)?;

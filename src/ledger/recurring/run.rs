@@ -246,13 +246,10 @@ fn stopped(done: &Done, account: &Account) -> Option<Refusal> {
 
 fn request(view: &RecurringView, due: &Due) -> Result<Request, LedgerError> {
     let internal = |error| LedgerError::invalid(Code::Internal, error);
-    Ok(Request {
-        user_id: view.account.user_id.clone(),
-        currency: view.account.currency.clone(),
-        operation: view.charge.operation(false),
-        note: view.charge.note_of(due).map_err(internal)?,
-        key: Some(view.charge.key_of(due).map_err(internal)?),
-    })
+    let operation = view.charge.operation(false);
+    let note = view.charge.note_of(due).map_err(internal)?;
+    let key = view.charge.key_of(due).map_err(internal)?;
+    Ok(Request::of(&view.account, operation, note, Some(key)))
 }
 
 fn go_on(

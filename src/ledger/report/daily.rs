@@ -9,9 +9,9 @@ use chrono::{Days, NaiveDate, TimeDelta};
 
 use super::{Query, Revenue, Usage, key, revenue, spending, spent, usage};
 use crate::db::Db;
+use crate::db::alerts::alerts_count;
 pub use crate::db::jobs::RecordedRun;
 use crate::db::jobs::{Runs, run_latest};
-use crate::db::metrics::open_alerts;
 use crate::db::reports::{Selection, attempts_by_day, moved_by_account, moved_by_day, moved_in_all};
 use crate::domain::account::AccountId;
 use crate::domain::alert::{Alert, Severity};
@@ -143,7 +143,7 @@ pub fn daily(ledger: &mut Ledger, day: Option<NaiveDate>, progress: &dyn Progres
         now,
         accounts: health.checked,
         todo: todo(&health, &alerts, (&jobs, proven), &forecast),
-        open_alerts: alerts_open(&mut ledger.db)?,
+        open_alerts: open_alerts(&mut ledger.db)?,
         attempts: attempts(ledger, &days)?,
         jobs,
         days,
@@ -154,9 +154,9 @@ pub fn daily(ledger: &mut Ledger, day: Option<NaiveDate>, progress: &dyn Progres
 }
 
 /// How many there are, named or not.
-fn alerts_open(db: &mut Db) -> Result<i64, LedgerError> {
-    let (warnings, _) = open_alerts(db, Severity::Warning)?;
-    let (critical, _) = open_alerts(db, Severity::Critical)?;
+fn open_alerts(db: &mut Db) -> Result<i64, LedgerError> {
+    let (warnings, _) = alerts_count(db, Severity::Warning)?;
+    let (critical, _) = alerts_count(db, Severity::Critical)?;
     Ok(warnings + critical)
 }
 

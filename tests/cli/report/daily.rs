@@ -25,12 +25,8 @@ fn a_day(db: &TestDatabase) {
     };
     let run = |time: &str, words: &[&str]| ended(0, time, words);
     for (place, name) in HOSTILE.iter().enumerate() {
-        run("2026-02-20T00:00:00Z", &["account", "create", "--user-id", name]);
         let amount = (100 * (place + 1)).to_string();
-        run(
-            "2026-02-20T00:00:00Z",
-            &["recharge", "--user-id", name, "--amount", &amount, "--method", "momo"],
-        );
+        db.ledger().at("2026-02-20T00:00:00Z").fund(name, &amount);
         run(
             "2026-03-01T08:00:00Z",
             &[

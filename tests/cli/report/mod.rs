@@ -207,8 +207,7 @@ on_both_engines! {
     fn a_forecast_adds_what_recurs_to_what_is_spent_lately_and_warns_of_what_ends_first(db: TestDatabase) {
         let start = "2026-02-09T00:00:00Z";
         for user in ["1", "2", "3", "4"] {
-            db.ledger().at(start).run(&["account", "create", "--user-id", user]).expect_code(0);
-            db.ledger().at(start).run(&["recharge", "--user-id", user, "--amount", "100", "--method", "momo"]).expect_code(0);
+            db.ledger().at(start).fund(user, "100");
         }
         // In twenty days: 40 on the vps, of which 10 are given back, 20 on a cdn, and a penalty, which is no habit.
         for line in [
@@ -272,9 +271,7 @@ on_both_engines! {
 
     fn sums_beyond_64_bits_stay_whole(db: TestDatabase) {
         for user in ["1", "2", "3"] {
-            db.ledger().run(&["account", "create", "--user-id", user]).expect_code(0);
-            let line = ["recharge", "--user-id", user, "--amount", "90000000000000000", "--method", "momo"];
-            db.ledger().run(&line).expect_code(0);
+            db.ledger().fund(user, "90000000000000000");
         }
         let told_rows = told(&rows(&db, "revenue --by month"), &["amount", "recharges"]);
         assert_eq!(told_rows, ["270000000000000000.00 3"]);

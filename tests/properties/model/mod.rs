@@ -10,6 +10,7 @@ mod gifts;
 mod grants;
 mod holds;
 mod limits;
+pub mod make;
 mod money;
 mod operation;
 mod purchases;

@@ -1,27 +1,10 @@
 //! Purchases, the credits they earn, and gifts.
 
+use super::make::{deactivate, purchase};
 use super::*;
-
-fn purchase(credits: i64, pending_for: i64) -> Operation {
-    Operation::RecordPurchase {
-        paid: Paid {
-            amount: 500_000,
-            currency: "VND".to_owned(),
-        },
-        credits,
-        pending_for,
-    }
-}
 
 fn transfer(purchase: usize) -> Operation {
     Operation::TransferCredit { purchase }
-}
-
-fn deactivate(purchase: usize, may_become_debt: bool) -> Operation {
-    Operation::DeactivatePurchase {
-        purchase,
-        may_become_debt,
-    }
 }
 
 fn reverse(entry: usize, amount: i64) -> Operation {

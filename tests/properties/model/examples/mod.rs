@@ -5,6 +5,7 @@ mod holds;
 mod reversals;
 mod suspensions;
 
+use super::make::{charge, deactivate_gift, gift, pending, recharge};
 use super::*;
 
 /// 2026-03-01T12:00:00Z
@@ -59,37 +60,6 @@ fn booked(model: &Model, from: usize) -> Vec<(&'static str, i64, i64, i64)> {
     entries
         .map(|entry| (entry.kind, entry.balance_delta, entry.held_delta, entry.debt_delta))
         .collect()
-}
-
-fn recharge(amount: i64) -> Operation {
-    let method = "momo".to_owned();
-    Operation::Recharge { amount, method }
-}
-
-fn pending(amount: i64, expires_in: Option<i64>) -> Operation {
-    let method = "momo".to_owned();
-    Operation::RechargePending {
-        amount,
-        method,
-        expires_in,
-    }
-}
-
-fn gift(credits: i64) -> Operation {
-    Operation::GrantGift { credits, paid: None }
-}
-
-fn deactivate_gift(gift: usize, may_become_debt: bool) -> Operation {
-    Operation::DeactivateGift { gift, may_become_debt }
-}
-
-fn charge(amount: i64) -> Operation {
-    Operation::Charge {
-        amount,
-        service: "vps".to_owned(),
-        suspend: false,
-        grants: None,
-    }
 }
 
 #[test]

@@ -1,15 +1,7 @@
 //! Accounts that did not pay, or were stopped by hand.
 
+use super::make::charge_or_suspend;
 use super::*;
-
-fn charge_or_suspend(amount: i64) -> Operation {
-    Operation::Charge {
-        amount,
-        service: "vps".to_owned(),
-        suspend: true,
-        grants: None,
-    }
-}
 
 fn unpaid() -> Model {
     let mut model = ledger_after([recharge(20)]);
