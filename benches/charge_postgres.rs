@@ -1,7 +1,10 @@
-//! Charges per second of 8 connections on a private PostgreSQL server, against pgbench with one statement.
+//! Charges per second of 8 connections on a private PostgreSQL server, against pgbench with one statement, and with the
+//! same two.
 //!
 //! The floor is a single prepared statement per charge, which moves a guarded balance and inserts an entry
 //! in tables of its own: no idempotency key, no record of the attempt, no hash chain, no account rules.
+//! What it costs to record the attempt first, in a transaction of its own, is shown by pgbench with the two statements of
+//! a charge, in the same tables; it computes no hash and knows no rule.
 //! `LEDGER_BENCH_SECONDS` (per side and round), `LEDGER_BENCH_ACCOUNTS`, `LEDGER_BENCH_THREADS`.
 #![allow(
     clippy::disallowed_methods,
@@ -40,10 +43,9 @@ SELECT account_id, last_seq, -5, balance, 'service_fee', 'VpsUsage:' || :referen
 
 fn main() {
     let server = Server::start();
-    for database in ["ours", "floor"] {
+    for database in ["ours", "floor", "same"] {
         server.create_database(database);
     }
-    let url = server.url("ours");
     let accounts = size("LEDGER_BENCH_ACCOUNTS", 1_000);
     let threads = size("LEDGER_BENCH_THREADS", 8);
     let seconds = size("LEDGER_BENCH_SECONDS", 8);
@@ -52,19 +54,28 @@ fn main() {
         "floor",
         &format!("INSERT INTO balances SELECT n, 1000000000000, 0 FROM generate_series(1, {accounts}) n"),
     );
-    server::migrate(&url);
-    common::accounts_with_money(&mut common::open(&url), accounts);
+    for database in ["ours", "same"] {
+        let url = server.url(database);
+        server::migrate(&url);
+        common::accounts_with_money(&mut common::open(&url), accounts);
+    }
+    let url = server.url("ours");
     let directory = tempfile::tempdir().unwrap();
-    let script = directory.path().join("charge.sql");
+    let (floor, same) = (directory.path().join("floor.sql"), directory.path().join("same.sql"));
     let text = format!(
         "\\set account random(1, {accounts})\n\\set reference random(1, 1000000000)\n\
          \\set at random(1700000000000000, 1800000000000000)\n{FLOOR_CHARGE}"
     );
-    std::fs::write(&script, text).unwrap();
-    let (mut floors, mut ours) = (Vec::new(), Vec::new());
+    std::fs::write(&floor, text).unwrap();
+    let (open, post) = (pgbench::OPEN, pgbench::POST);
+    let text = format!("\\set account random(1, {accounts})\n{open}\n\\gset\n{post}");
+    std::fs::write(&same, text).unwrap();
+    let (mut floors, mut sames, mut ours) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         server.psql("postgres", "CHECKPOINT");
-        floors.push(pgbench::rate(&server, "floor", &script, threads, seconds));
+        floors.push(pgbench::rate(&server, "floor", &floor, threads, seconds));
+        server.psql("postgres", "CHECKPOINT");
+        sames.push(pgbench::rate(&server, "same", &same, threads, seconds));
         server.psql("postgres", "CHECKPOINT");
         ours.push(pgbench::ours(&url, threads, seconds, |thread, turn| {
             let mut random = fastrand::Rng::with_seed(((round * threads + thread) << 32 | turn) as u64);
@@ -74,11 +85,8 @@ fn main() {
     common::title(format_args!(
         "PostgreSQL, {threads} connections, {accounts} accounts, {ROUNDS} rounds of {seconds} s each, medians"
     ));
-    common::row(
-        "charges",
-        "per second",
-        median(ours),
-        median(floors),
-        Target::AtLeast(0.6),
-    );
+    let (ours, floor, same) = (median(ours), median(floors), median(sames));
+    common::row("charges", "per second", ours, floor, Target::AtLeast(0.6));
+    common::row("the same statements", "per second", ours, same, Target::None);
+    common::row("the same statements by hand", "per second", same, floor, Target::None);
 }
