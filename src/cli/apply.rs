@@ -108,7 +108,7 @@ const fn exit(tally: &Tally, atomic: bool) -> Exit {
 }
 
 /// Where a line stands, and why it asks nothing, if it does not.
-type Line = (Place, Result<(), Wrong>);
+type Line = (Place, Result<(), Box<Wrong>>);
 
 /// Lines with their places, in the order of the input, and what they ask, without those that ask nothing.
 struct Chunk {
@@ -120,7 +120,7 @@ struct Chunk {
 type Read = Result<Option<Chunk>, LedgerError>;
 
 /// Three of these are in memory at once: the one that is read, the one that is written, the one that is shown.
-const LARGEST_CHUNK: usize = 65_536;
+const LARGEST_CHUNK: usize = 98_304;
 
 /// How many results are made before they are written.
 const LINES_SHOWN: usize = 1_000;
@@ -158,16 +158,18 @@ impl Application {
             let mut work = || -> Result<(), LedgerError> {
                 while let Some(chunk) = next(&chunks)? {
                     let started = Stopwatch::start();
-                    let answers = batches.carry_out(ledger, &chunk.requests)?;
+                    let (answers, ended) = batches.carry_out(ledger, &chunk.requests);
                     pace.took(started.elapsed());
                     size.store(pace.size(), Ordering::Relaxed);
                     // What was asked is not needed any more.
                     let Chunk { lines, requests } = chunk;
                     drop(requests);
-                    if send.send((lines, answers)).is_err() {
+                    let has_begun = ended.is_ok() || !answers.is_empty();
+                    if has_begun && send.send((lines, answers)).is_err() {
                         // What is wrong with the output is told by the thread that has found out.
                         break;
                     }
+                    ended?;
                 }
                 Ok(())
             };
@@ -245,24 +247,25 @@ fn died() -> LedgerError {
 fn show(writer: Writer, tally: &mut Tally, lines: &[Line], answers: Vec<Done>) -> Result<(), LedgerError> {
     let mut answers = answers.into_iter();
     for some in lines.chunks(LINES_SHOWN) {
-        let rows: Vec<Row> = some.iter().map(|line| row(line, &mut answers, tally)).collect();
+        let rows: Vec<Row> = some.iter().map_while(|line| row(line, &mut answers, tally)).collect();
         let shown = writer.rows(&rows);
         shown.map_err(|error| LedgerError::unwritable("standard output", &error))?;
+        if rows.len() < some.len() {
+            break;
+        }
     }
     Ok(())
 }
 
-/// What became of a line.
-fn row((place, read): &Line, answers: &mut impl Iterator<Item = Done>, tally: &mut Tally) -> Row {
-    tally.lines += 1;
-    match read {
-        Err(Wrong { code, reason }) => {
+/// What became of a line; `None` of one that its chunk did not come to.
+fn row((place, read): &Line, answers: &mut impl Iterator<Item = Done>, tally: &mut Tally) -> Option<Row> {
+    let row = match read {
+        Err(wrong) => {
             tally.failed += 1;
-            failed(place, &Failure::new(*code, reason))
+            failed(place, &Failure::new(wrong.code, &wrong.reason))
         }
-        Ok(()) => match answers.next() {
-            Some(answer) => done(place, &answer, tally),
-            None => failed(place, &Failure::new(Code::Internal, "no answer")),
-        },
-    }
+        Ok(()) => done(place, &answers.next()?, tally),
+    };
+    tally.lines += 1;
+    Some(row)
 }

@@ -199,11 +199,16 @@ impl Connection {
         Ok(self.script("CLOSE portions")?)
     }
 
-    /// Appends rows as one stream, which PostgreSQL alone has.
-    pub fn copy(&mut self, target: Target, rows: &Rows) -> Result<usize, DbError> {
+    /// Appends rows as one stream, which PostgreSQL alone has; see [`copy`].
+    pub fn copy<I: Iterator + Clone>(
+        &mut self,
+        target: Target,
+        items: I,
+        cells: impl Fn(&mut Rows, I::Item) -> &mut Rows,
+    ) -> Result<usize, DbError> {
         match self {
             Self::Sqlite { .. } => Err(DbError::Configuration("SQLite has no COPY".into())),
-            Self::Postgres { connection, .. } => Ok(copy(connection, target, rows)?),
+            Self::Postgres { connection, .. } => Ok(copy(connection, target, items, cells)?),
         }
     }
 
@@ -258,7 +263,9 @@ impl Connection {
     /// a log that is folded in less often, so that a page which several of them change is written back once.
     pub fn begin_bulk(&mut self) -> Result<(), DbError> {
         match self.engine() {
-            Engine::Sqlite => self.script("PRAGMA cache_size = -80000; PRAGMA wal_autocheckpoint = 65536"),
+            Engine::Sqlite => {
+                self.script("PRAGMA cache_size = -48000; PRAGMA wal_autocheckpoint = 65536; PRAGMA foreign_keys = OFF")
+            }
             Engine::Postgres => Ok(()),
         }
     }
@@ -266,7 +273,8 @@ impl Connection {
     /// Folds the long log in, as far as nobody is reading it, so that the next command need not.
     pub fn end_bulk(&mut self) -> Result<(), DbError> {
         match self.engine() {
-            Engine::Sqlite => self.script("PRAGMA wal_autocheckpoint = 1000; PRAGMA wal_checkpoint(PASSIVE)"),
+            Engine::Sqlite => self
+                .script("PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 1000; PRAGMA wal_checkpoint(PASSIVE)"),
             Engine::Postgres => Ok(()),
         }
     }

@@ -25,7 +25,7 @@ pub struct Append {
 }
 
 impl Append {
-    fn entries(&self) -> impl Iterator<Item = &Entry> {
+    fn entries(&self) -> impl Iterator<Item = &Entry> + Clone {
         self.postings.iter().flat_map(|posting| posting.iter())
     }
 }
@@ -114,7 +114,10 @@ pub fn append_many(db: &mut Db, appends: &[Append]) -> Result<(), DbError> {
             Ok(())
         }
         Engine::Postgres => {
-            db.connection.copy(Target::Entries, &entry_rows(appends))?;
+            let entries = appends
+                .iter()
+                .flat_map(|append| append.entries().map(|entry| (append.account, entry)));
+            db.connection.copy(Target::Entries, entries, entry_cells)?;
             if db.execute(&balances_move(appends))? != appends.len() {
                 return Err(DbError::moved("a balance row", "its lock"));
             }
@@ -123,19 +126,9 @@ pub fn append_many(db: &mut Db, appends: &[Append]) -> Result<(), DbError> {
     }
 }
 
-fn entry_rows(appends: &[Append]) -> Rows {
-    let mut rows = Rows::default();
-    for append in appends {
-        for entry in append.entries() {
-            entry_row(&mut rows, append.account, entry);
-        }
-    }
-    rows
-}
-
-/// One row more for [`Target::Entries`].
-pub(super) fn entry_row(rows: &mut Rows, account: AccountId, entry: &Entry) {
-    bind_entry(rows.int(account.get()), entry).end();
+/// A row of [`Target::Entries`].
+pub(super) fn entry_cells<'r>(rows: &'r mut Rows, (account, entry): (AccountId, &Entry)) -> &'r mut Rows {
+    bind_entry(rows.int(account.get()), entry)
 }
 
 fn balances_move(appends: &[Append]) -> Statement<'_> {

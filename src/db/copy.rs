@@ -1,5 +1,7 @@
 //! PostgreSQL's COPY: the fastest way for many rows into a table.
 
+use std::io::{self, Write};
+
 use diesel::pg::CopyFormat;
 use diesel::{ExecuteCopyFromDsl, PgConnection, QueryResult};
 
@@ -147,7 +149,7 @@ impl Rows {
         self.0.push_str("\\N\t");
     }
 
-    pub fn end(&mut self) {
+    fn end(&mut self) {
         self.0.pop();
         self.0.push('\n');
     }
@@ -167,16 +169,20 @@ const fn escaped(c: char) -> Option<&'static str> {
     }
 }
 
-/// Appends the rows; how many there were.
-pub fn copy(connection: &mut PgConnection, target: Target, rows: &Rows) -> QueryResult<usize> {
-    // The driver sends each piece as a message of its own.
-    const PIECE: usize = 1 << 16;
-    let send = |to: &mut dyn std::io::Write| -> QueryResult<()> {
-        let sent = rows
-            .0
-            .as_bytes()
-            .chunks(PIECE)
-            .try_for_each(|piece| to.write_all(piece));
+/// Appends a row for each item, its cells written by `cells`; how many there were.
+///
+/// They are written while they are sent, so that the server is at work on the first ones by then.
+pub fn copy<I: Iterator + Clone>(
+    connection: &mut PgConnection,
+    target: Target,
+    items: I,
+    cells: impl Fn(&mut Rows, I::Item) -> &mut Rows,
+) -> QueryResult<usize> {
+    if items.clone().next().is_none() {
+        return Ok(0);
+    }
+    let send = |to: &mut dyn Write| -> QueryResult<()> {
+        let sent = send_rows(to, items.clone(), &cells);
         sent.map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))
     };
     macro_rules! into {
@@ -188,12 +194,29 @@ pub fn copy(connection: &mut PgConnection, target: Target, rows: &Rows) -> Query
         };
     }
     match target {
-        _ if rows.0.is_empty() => Ok(0),
         Target::Entries => into!(entries),
         Target::Intents => into!(intents),
         Target::Recharges => into!(recharges),
         Target::Holds => into!(holds),
     }
+}
+
+fn send_rows<T>(
+    to: &mut dyn Write,
+    items: impl Iterator<Item = T>,
+    cells: &impl Fn(&mut Rows, T) -> &mut Rows,
+) -> io::Result<()> {
+    // The driver sends each piece as a message of its own.
+    const PIECE: usize = 1 << 14;
+    let mut rows = Rows(String::with_capacity(2 * PIECE));
+    for item in items {
+        cells(&mut rows, item).end();
+        if rows.0.len() >= PIECE {
+            to.write_all(rows.0.as_bytes())?;
+            rows.0.clear();
+        }
+    }
+    to.write_all(rows.0.as_bytes())
 }
 
 #[cfg(test)]
@@ -213,5 +236,16 @@ mod tests {
             .end();
         let hash = "0f".repeat(32);
         assert_eq!(rows.0, format!("1\t\\N\ta\\\\b\\tc\\nd\\\\\t\\N\t\t\\\\x{hash}\n"));
+    }
+
+    #[test]
+    fn rows_are_sent_in_order_whatever_the_pieces() {
+        fn cells(rows: &mut Rows, number: i64) -> &mut Rows {
+            rows.int(number)
+        }
+        let mut sent = Vec::new();
+        send_rows(&mut sent, 0..10_000, &cells).unwrap();
+        let expected: Vec<String> = (0..10_000).map(|number: i64| number.to_string()).collect();
+        assert!(sent == (expected.join("\n") + "\n").as_bytes());
     }
 }

@@ -1,5 +1,6 @@
 //! The `intents` table: every attempt, and how it ended.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use diesel::deserialize;
@@ -18,7 +19,7 @@ use crate::domain::time::Timestamp;
 pub struct NewIntent<'a> {
     pub key: &'a IdempotencyKey,
     pub operation: &'static str,
-    pub payload: &'a Payload,
+    pub payload: Cow<'a, Payload>,
     pub actor: &'a Actor,
     pub created_at: Timestamp,
 }

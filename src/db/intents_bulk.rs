@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::backend::Engine;
 use super::connection::Db;
-use super::copy::{Rows, Target};
+use super::copy::Target;
 use super::error::DbError;
 use super::intents::{
     COLUMNS, DECISIVE_FIRST, Made, NewIntent, intent_applied, intent_ended, intent_find, intent_insert, micros,
@@ -121,17 +121,14 @@ pub fn intents_insert_ended(db: &mut Db, ended: &[Ended<'_>]) -> Result<bool, Db
             }
             Ok(true)
         }
-        Engine::Postgres => {
-            let mut rows = Rows::default();
-            for one in ended {
-                bind_ended(&mut rows, one).end();
-            }
-            match db.connection.copy(Target::Intents, &rows) {
-                Ok(_) => Ok(true),
-                Err(DbError::Taken(_)) => Ok(false),
-                Err(error) => Err(error),
-            }
-        }
+        Engine::Postgres => match db
+            .connection
+            .copy(Target::Intents, ended.iter(), |rows, one| bind_ended(rows, one))
+        {
+            Ok(_) => Ok(true),
+            Err(DbError::Taken(_)) => Ok(false),
+            Err(error) => Err(error),
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::backend::Engine;
 use super::connection::Db;
-use super::copy::{Rows, Target};
+use super::copy::Target;
 use super::error::DbError;
 use super::holds::{self, bind_hold, hold_insert, hold_move};
 use super::numbers::{Numbered, next_numbers};
@@ -88,11 +88,10 @@ pub fn recharges_write(db: &mut Db, changes: &[RechargeChange]) -> Result<(), Db
             None => recharge_insert(db, &change.after).map(|()| true),
         });
     }
-    let mut rows = Rows::default();
-    for change in changes.iter().filter(|change| change.before.is_none()) {
-        bind_recharge(&mut rows, &change.after).end();
-    }
-    db.connection.copy(Target::Recharges, &rows)?;
+    let made = changes.iter().filter(|change| change.before.is_none());
+    db.connection.copy(Target::Recharges, made, |rows, change| {
+        bind_recharge(rows, &change.after)
+    })?;
     let moved = moved(changes);
     let update = sql(
         "UPDATE recharges r SET status = n.status, finished_at = n.finished_at, entry_seq = n.entry_seq, \
@@ -120,11 +119,9 @@ pub fn holds_write(db: &mut Db, changes: &[HoldChange]) -> Result<(), DbError> {
             None => hold_insert(db, &change.after).map(|()| true),
         });
     }
-    let mut rows = Rows::default();
-    for change in changes.iter().filter(|change| change.before.is_none()) {
-        bind_hold(&mut rows, &change.after).end();
-    }
-    db.connection.copy(Target::Holds, &rows)?;
+    let made = changes.iter().filter(|change| change.before.is_none());
+    db.connection
+        .copy(Target::Holds, made, |rows, change| bind_hold(rows, &change.after))?;
     let moved = moved(changes);
     let update = sql(
         "UPDATE holds h SET remaining = n.remaining, committed = n.committed, released = n.released, \

@@ -3,9 +3,9 @@
 
 use super::access::grant_insert;
 use super::backend::Engine;
-use super::bulk::entry_row;
+use super::bulk::entry_cells;
 use super::connection::Db;
-use super::copy::{Rows, Target};
+use super::copy::Target;
 use super::entries::entry_insert;
 use super::error::DbError;
 use super::export::Beside;
@@ -60,11 +60,8 @@ pub fn entries_restore(db: &mut Db, entries: &[(AccountId, Entry)]) -> Result<()
             .iter()
             .try_for_each(|(account, entry)| entry_insert(db, *account, entry)),
         Engine::Postgres => {
-            let mut rows = Rows::default();
-            for (account, entry) in entries {
-                entry_row(&mut rows, *account, entry);
-            }
-            db.connection.copy(Target::Entries, &rows).map(|_| ())
+            let entries = entries.iter().map(|(account, entry)| (*account, entry));
+            db.connection.copy(Target::Entries, entries, entry_cells).map(|_| ())
         }
     }
 }
@@ -73,13 +70,12 @@ pub fn entries_restore(db: &mut Db, entries: &[(AccountId, Entry)]) -> Result<()
 pub fn intents_restore(db: &mut Db, intents: &[Intent]) -> Result<(), DbError> {
     match db.engine() {
         Engine::Sqlite => intents.iter().try_for_each(|intent| intent_restore(db, intent)),
-        Engine::Postgres => {
-            let mut rows = Rows::default();
-            for intent in intents {
-                bind_intent(&mut rows, intent).end();
-            }
-            db.connection.copy(Target::Intents, &rows).map(|_| ())
-        }
+        Engine::Postgres => db
+            .connection
+            .copy(Target::Intents, intents.iter(), |rows, intent| {
+                bind_intent(rows, intent)
+            })
+            .map(|_| ()),
     }
 }
 

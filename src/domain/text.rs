@@ -219,7 +219,8 @@ fn depth(value: &serde_json::Value) -> usize {
 /// In valid JSON these can only stand inside strings, where the escape means the same.
 pub fn escape_unprintable(json: &str) -> Cow<'_, str> {
     let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
-    if json.bytes().all(plain) {
+    // To the end in any case: without a way out, many bytes are looked at in one step.
+    if json.bytes().fold(true, |all, byte| all & plain(byte)) {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len());

@@ -21,7 +21,7 @@ use std::time::Duration;
 use super::Ledger;
 use super::clock::Stopwatch;
 use super::error::LedgerError;
-use super::post::{Answer, RECONNECTS, Request, post};
+use super::post::{RECONNECTS, Request, post};
 use crate::db::{accounts, holds};
 use crate::domain::account::AccountId;
 use crate::domain::currency::CurrencyCode;
@@ -30,7 +30,7 @@ use crate::domain::intent::{IntentState, STRANDED};
 use crate::domain::operation::Operation;
 use crate::domain::text::UserId;
 use crate::domain::time::Timestamp;
-use item::{Came, Item};
+use item::Item;
 use transaction::{Stopped, carefully, in_one_go, in_one_transaction};
 use whole::Whole;
 
@@ -55,6 +55,9 @@ pub(super) const MOST_BUSY: usize = 3;
 /// For how many batches known keys are expected after one was met: a file that is sent again has many.
 const CAREFUL_FOR: u8 = 50;
 
+/// Of these, what was found under each key is held in memory.
+const CAREFULLY_AT_ONCE: usize = 65_536;
+
 /// When a batch that must hold together is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
@@ -76,61 +79,66 @@ impl Batches {
         Ok(ledger.db.end_bulk()?)
     }
 
-    /// Carries out every request, in order; each is applied or refused by itself, exactly once per key.
-    pub fn carry_out(&mut self, ledger: &mut Ledger, requests: &[Prepared]) -> Result<Vec<Done>, LedgerError> {
+    /// Carries out every request, in order; each is applied or refused by itself, exactly once per key. Where something
+    /// stops it, the answers are those of the requests before.
+    pub fn carry_out(&mut self, ledger: &mut Ledger, requests: &[Prepared]) -> (Vec<Done>, Result<(), LedgerError>) {
+        let mut answers = Vec::new();
         if requests.is_empty() {
-            return Ok(Vec::new());
+            return (answers, Ok(()));
         }
-        let now = ledger.now();
-        let overdue = self.overdue(ledger, requests, now)?;
-        let mut items = self.items(ledger, &overdue, requests)?;
-        let whole = Whole::new(items.len())?;
-        let mut lost = 0;
-        let done = loop {
-            match self.try_out(ledger, &mut items, &whole, (now, lost)) {
-                Ok(outcomes) => break answers(items, outcomes),
-                Err(error) if error.is_cut_off() && lost < RECONNECTS => {
-                    // The commit may have happened: the keys tell.
-                    lost += 1;
-                    ledger.db.reconnect()?;
-                }
-                // The same would happen to each of them.
-                Err(error) if ledger.would_befall_all(&error) => return Err(error),
-                // Something is wrong with one of them: one by one, the others go on.
-                Err(_) => break one_by_one(ledger, &items),
-            }
-        };
+        let ended = self.answer_all(ledger, requests, &mut answers);
         if requests.len() >= MANY {
             std::thread::sleep(TURN_OF_OTHERS);
         }
-        Ok(done.into_iter().skip(overdue.len()).collect())
+        (answers, ended)
+    }
+
+    fn answer_all(
+        &mut self,
+        ledger: &mut Ledger,
+        requests: &[Prepared],
+        answers: &mut Vec<Done>,
+    ) -> Result<(), LedgerError> {
+        let now = ledger.now();
+        let overdue = self.overdue(ledger, requests, now)?;
+        let mut items = self.items(ledger, &overdue, requests)?;
+        let ended = self.try_out(ledger, &mut items, now, answers);
+        answers.drain(..overdue.len().min(answers.len()));
+        ended
     }
 
     fn try_out(
         &mut self,
         ledger: &mut Ledger,
         items: &mut [Item<'_>],
-        whole: &Whole,
-        (now, lost): (Timestamp, u32),
-    ) -> Result<Vec<Came>, LedgerError> {
-        if lost > 0 {
-            if whole.was_carried_out(&mut ledger.db)? {
-                for item in items.iter_mut() {
-                    item.is_ours = item.comes_first;
-                }
-            } else {
-                whole.given_up(ledger, (IntentState::Failed, STRANDED), Stopwatch::start());
-            }
-        }
+        now: Timestamp,
+        answers: &mut Vec<Done>,
+    ) -> Result<(), LedgerError> {
+        let mut lost = 0;
         self.careful = self.careful.saturating_sub(1);
-        if lost == 0 && self.careful == 0 {
-            match in_one_go(ledger, items, whole, now) {
-                Ok(outcomes) => return Ok(outcomes),
-                Err(Stopped::Broken(error)) => return Err(error),
+        if self.careful == 0 {
+            let whole = Whole::new(items.len())?;
+            match in_one_go(ledger, items, &whole, now) {
+                Ok(done) => {
+                    *answers = done;
+                    return Ok(());
+                }
                 Err(Stopped::KeyKnown | Stopped::RolledBack(_)) => self.careful = CAREFUL_FOR,
+                Err(Stopped::Broken(error)) if error.is_cut_off() => {
+                    lost = 1;
+                    ledger.db.reconnect()?;
+                    find_out(ledger, items, &whole, &mut lost)?;
+                }
+                Err(Stopped::Broken(error)) => return or_one_by_one(ledger, items, error, answers),
             }
         }
-        carefully(ledger, items, now, lost)
+        for some in items.chunks_mut(CAREFULLY_AT_ONCE) {
+            match on_fresh_connections(ledger, &mut lost, |ledger, lost| carefully(ledger, some, now, lost)) {
+                Ok(mut done) => answers.append(&mut done),
+                Err(error) => or_one_by_one(ledger, some, error, answers)?,
+            }
+        }
+        Ok(())
     }
 
     /// Carries out every request in one transaction; whether it was kept.
@@ -143,9 +151,9 @@ impl Batches {
         let now = ledger.now();
         let overdue = self.overdue(ledger, requests, now)?;
         let mut items = self.items(ledger, &overdue, requests)?;
-        let (outcomes, kept) = in_one_transaction(ledger, &mut items, now, keep)?;
-        let done = answers(items, outcomes);
-        Ok((done.into_iter().skip(overdue.len()).collect(), kept))
+        let (mut answers, kept) = in_one_transaction(ledger, &mut items, now, keep)?;
+        answers.drain(..overdue.len());
+        Ok((answers, kept))
     }
 
     /// Gives back first what is overdue of the accounts that will be touched.
@@ -224,6 +232,50 @@ impl Batches {
     }
 }
 
+/// Repeats what a lost connection has cut off.
+fn on_fresh_connections<T>(
+    ledger: &mut Ledger,
+    lost: &mut u32,
+    mut act: impl FnMut(&mut Ledger, u32) -> Result<T, LedgerError>,
+) -> Result<T, LedgerError> {
+    loop {
+        match act(ledger, *lost) {
+            Err(error) if error.is_cut_off() && *lost < RECONNECTS => {
+                *lost += 1;
+                ledger.db.reconnect()?;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// The commit may have happened: then what is found under keys of the batch is its own work.
+fn find_out(ledger: &mut Ledger, items: &mut [Item<'_>], whole: &Whole, lost: &mut u32) -> Result<(), LedgerError> {
+    let happened = on_fresh_connections(ledger, lost, |ledger, _| Ok(whole.was_carried_out(&mut ledger.db)?))?;
+    if happened {
+        for item in items {
+            item.is_ours = item.comes_first;
+        }
+    } else {
+        whole.given_up(ledger, (IntentState::Failed, STRANDED), Stopwatch::start());
+    }
+    Ok(())
+}
+
+/// What would befall each of them stops all; if something is wrong with one, the others go on.
+fn or_one_by_one(
+    ledger: &mut Ledger,
+    items: &[Item<'_>],
+    error: LedgerError,
+    answers: &mut Vec<Done>,
+) -> Result<(), LedgerError> {
+    if ledger.would_befall_all(&error) {
+        return Err(error);
+    }
+    answers.append(&mut one_by_one(ledger, items));
+    Ok(())
+}
+
 /// Each as a single command would. An account that is busy is waited for once, and after some of them no more: who holds
 /// those may hold all.
 fn one_by_one(ledger: &mut Ledger, items: &[Item<'_>]) -> Vec<Done> {
@@ -249,16 +301,4 @@ fn alone(ledger: &mut Ledger, item: &Item<'_>) -> Done {
         ..item.prepared.request.clone()
     };
     post(ledger, &request)
-}
-
-fn answers(items: Vec<Item<'_>>, outcomes: Vec<Came>) -> Vec<Done> {
-    let answer = |(item, outcome): (Item<'_>, Came)| {
-        Ok(Answer {
-            operation: item.prepared.request.operation.kind(),
-            key: item.prepared.key.clone(),
-            currency: item.prepared.request.currency.clone(),
-            outcome: outcome?,
-        })
-    };
-    items.into_iter().zip(outcomes).map(answer).collect()
 }

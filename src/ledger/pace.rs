@@ -29,7 +29,9 @@ impl Pace {
 
     /// Learns from how long the last transaction took.
     pub fn took(&mut self, span: Duration) {
-        if span < self.target / 2 {
+        if span < self.target / 8 {
+            self.size = (self.size * 4).min(self.largest);
+        } else if span < self.target / 2 {
             self.size = (self.size * 2).min(self.largest);
         } else if span > self.target {
             self.size = (self.size / 2).max(Self::SMALLEST);

@@ -9,11 +9,11 @@ mod contention;
 mod locked;
 mod unapplied;
 
-use std::cell::Cell;
+use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
 
 use super::clock::{Stopwatch, unique_name};
 use super::error::LedgerError;
-use super::payload::payload;
 use super::{Ledger, hold};
 use crate::db::DbError;
 use crate::db::intents::NewIntent;
@@ -50,15 +50,7 @@ pub fn post(ledger: &mut Ledger, request: &Request) -> Result<Answer, LedgerErro
         Some(key) => key.clone(),
         None => made_up_key()?,
     };
-    let payload = payload(&request.operation, &request.note, &request.currency);
-    let mut attempt = Attempt {
-        request,
-        key: &key,
-        payload: &payload,
-        started: Stopwatch::start(),
-        writes: Cell::new(false),
-        may_be_ours: false,
-    };
+    let mut attempt = Attempt::new(request, &key, false);
     let mut lost = 0;
     let outcome = loop {
         match attempt.run(ledger) {
@@ -97,15 +89,26 @@ pub(super) fn made_up_key() -> Result<IdempotencyKey, LedgerError> {
 pub(super) struct Attempt<'a> {
     pub(super) request: &'a Request,
     pub(super) key: &'a IdempotencyKey,
-    pub(super) payload: &'a Payload,
+    payload: OnceCell<Payload>,
     pub(super) started: Stopwatch,
     /// Whether the transaction at hand applies it.
-    pub(super) writes: Cell<bool>,
+    writes: Cell<bool>,
     /// Whether one that did was lost with its connection, so that what is found applied may be our own work.
     pub(super) may_be_ours: bool,
 }
 
 impl<'a> Attempt<'a> {
+    pub(super) fn new(request: &'a Request, key: &'a IdempotencyKey, may_be_ours: bool) -> Self {
+        Self {
+            request,
+            key,
+            payload: OnceCell::new(),
+            started: Stopwatch::start(),
+            writes: Cell::new(false),
+            may_be_ours,
+        }
+    }
+
     fn run(&self, ledger: &mut Ledger) -> Result<Outcome, LedgerError> {
         let Request { user_id, currency, .. } = self.request;
         let actor = ledger.actor.clone();
@@ -146,17 +149,32 @@ impl<'a> Attempt<'a> {
     }
 
     /// What is recorded before anything has happened.
-    pub(super) fn intent<'i>(&self, actor: &'i Actor, at: Timestamp) -> NewIntent<'i>
+    pub(super) fn intent<'i>(&'i self, actor: &'i Actor, at: Timestamp) -> NewIntent<'i> {
+        self.recorded(Cow::Borrowed(self.payload()), actor, at)
+    }
+
+    /// The same, which needs the attempt no more.
+    pub(super) fn into_intent(mut self, actor: &'a Actor, at: Timestamp) -> NewIntent<'a> {
+        let payload = self.payload.take().unwrap_or_else(|| self.request.payload());
+        self.recorded(Cow::Owned(payload), actor, at)
+    }
+
+    fn recorded<'i>(&self, payload: Cow<'i, Payload>, actor: &'i Actor, at: Timestamp) -> NewIntent<'i>
     where
         'a: 'i,
     {
         NewIntent {
             key: self.key,
             operation: self.request.operation.kind().name(),
-            payload: self.payload,
+            payload,
             actor,
             created_at: at,
         }
+    }
+
+    /// Made when it is first needed: a request of many waits for its turn without.
+    fn payload(&self) -> &Payload {
+        self.payload.get_or_init(|| self.request.payload())
     }
 
     pub(super) fn stamp(&self, actor: &Actor, at: Timestamp) -> Stamp {

@@ -96,7 +96,8 @@ pub fn seed(ledger: &mut Ledger, seed: &Seed, progress: &dyn Progress) -> Result
             seeded.count(*expected, answer)?;
         }
         let requests: Result<Vec<Prepared>, LedgerError> = chunk.requests.into_iter().map(Prepared::new).collect();
-        let answers = batches.carry_out(ledger, &requests?)?;
+        let (answers, ended) = batches.carry_out(ledger, &requests?);
+        ended?;
         if answers.len() != chunk.expected.len() {
             return Err(unforeseen());
         }

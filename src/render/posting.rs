@@ -63,11 +63,7 @@ pub fn posted_fields<'a>(posted: &'a Posted, already: bool, key: &'a Idempotency
         held: Text(currency.show(figures.held)),
         debt: Text(currency.show(figures.debt)),
         idempotency_key: key.as_str(),
-        entries: posted
-            .entries
-            .iter()
-            .map(|entry| entry_fields(entry, currency))
-            .collect(),
+        entries: Entries(&posted.entries, currency),
         recharge,
         hold,
         purchase,
@@ -87,6 +83,15 @@ impl<T: Display> Serialize for Text<T> {
     }
 }
 
+struct Entries<'a>(&'a [Entry], &'a Currency);
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(entries, currency) = self;
+        serializer.collect_seq(entries.iter().map(|entry| entry_fields(entry, currency)))
+    }
+}
+
 #[derive(Serialize)]
 pub struct PostedFields<'a> {
     outcome: &'static str,
@@ -96,7 +101,7 @@ pub struct PostedFields<'a> {
     held: Text<Shown>,
     debt: Text<Shown>,
     idempotency_key: &'a str,
-    entries: Vec<EntryFields<'a>>,
+    entries: Entries<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recharge: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -97,7 +97,8 @@ impl Life {
             .cloned()
             .map(|request| Prepared::new(request).unwrap())
             .collect();
-        let done = Batches::default().carry_out(&mut ledger, &requests).unwrap();
+        let (done, ended) = Batches::default().carry_out(&mut ledger, &requests);
+        ended.unwrap();
         let refused = |outcome: Outcome| !matches!(outcome, Outcome::Applied(_));
         done.into_iter()
             .filter(|answer| refused(answer.as_ref().unwrap().outcome.clone()))

@@ -177,7 +177,8 @@ impl Desk {
             return commands::carry_out_in_bulk(&ledger, &numbered);
         }
         let requests: Vec<Prepared> = steps.iter().map(|step| Prepared::new(request(step)).unwrap()).collect();
-        let done = Batches::default().carry_out(&mut self.ledger, &requests).unwrap();
+        let (done, ended) = Batches::default().carry_out(&mut self.ledger, &requests);
+        ended.unwrap();
         done.into_iter().map(|answer| said(answer.unwrap().outcome)).collect()
     }
 

@@ -110,7 +110,7 @@ impl Requests {
                     chunk.requests.push(Prepared::new(request)?);
                     Ok(())
                 }
-                Err(Unmade::Wrong(wrong)) => Err(wrong),
+                Err(Unmade::Wrong(wrong)) => Err(Box::new(wrong)),
                 Err(Unmade::Broken(error)) => return Err(error),
             };
             chunk.lines.push((Place { file, line }, read));

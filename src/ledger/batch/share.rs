@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::item::{Came, Item};
+use super::item::{Done, Item};
 use super::work::Turn;
 use super::working::{Waiting, Working};
 use crate::db::DbError;
@@ -28,7 +28,7 @@ pub(super) struct Share<'i, 'a> {
 #[derive(Default)]
 pub(super) struct Judged<'i, 'a> {
     /// By their places in the batch.
-    pub(super) outcomes: Vec<(usize, Came)>,
+    pub(super) answers: Vec<(usize, Done)>,
     pub(super) waiting: Waiting<'a>,
     /// Shares of which something does need it, from that request on.
     pub(super) left: Vec<(Working<'a>, &'i [Asked<'i, 'a>])>,
@@ -58,7 +58,7 @@ impl<'i, 'a> Judged<'i, 'a> {
                 self.left.push((working, &asked[done..]));
                 return Ok(());
             };
-            self.outcomes.push((*at, Ok(outcome)));
+            self.answers.push((*at, Ok(item.answer(outcome))));
         }
         working.hand_over(&mut self.waiting);
         Ok(())
@@ -76,7 +76,7 @@ impl<'i, 'a> Judged<'i, 'a> {
                     took: Duration::ZERO,
                 });
             }
-            self.outcomes.push((*at, Err(damage)));
+            self.answers.push((*at, Err(damage)));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Keep;
-use super::item::{Came, Item};
+use super::item::{Done, Item};
 use super::whole::Whole;
 use super::work::{Keys, Turn};
 use crate::db::intents::{NewIntent, intent_insert};
@@ -19,14 +19,14 @@ use crate::domain::time::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::clock::Stopwatch;
 use crate::ledger::error::LedgerError;
-use crate::ledger::post::{Outcome, RECONNECTS};
+use crate::ledger::post::{Answer, Outcome, RECONNECTS};
 
 /// Why a transaction of many was not kept.
 pub(super) enum Stopped {
     /// A key that was taken for new is not.
     KeyKnown,
     /// On purpose, with what would have happened.
-    RolledBack(Vec<Came>),
+    RolledBack(Vec<Done>),
     Broken(LedgerError),
 }
 
@@ -55,14 +55,14 @@ pub(super) fn in_one_go(
     items: &[Item<'_>],
     whole: &Whole,
     now: Timestamp,
-) -> Result<Vec<Came>, Stopped> {
+) -> Result<Vec<Done>, Stopped> {
     let (actor, started) = (ledger.actor.clone(), Stopwatch::start());
     whole.record(ledger, now)?;
     let done = write(&mut ledger.db, "batch", |db| {
         let (actor, keys) = (&actor, Keys::TakenForNew);
-        let outcomes = Turn { actor, now, keys }.carry_out_all(db, items)?;
+        let answers = Turn { actor, now, keys }.carry_out_all(db, items)?;
         whole.carried_out(db, started)?;
-        Ok(outcomes)
+        Ok(answers)
     });
     match &done {
         Err(Stopped::KeyKnown) => whole.given_up(ledger, (IntentState::Refused, "not_all_new"), started),
@@ -81,7 +81,7 @@ pub(super) fn carefully(
     items: &mut [Item<'_>],
     now: Timestamp,
     lost: u32,
-) -> Result<Vec<Came>, LedgerError> {
+) -> Result<Vec<Done>, LedgerError> {
     let actor = ledger.actor.clone();
     let recorded = write_relaxed(&mut ledger.db, "intents", |db| record(db, items, &actor, now))?;
     learn(items, recorded);
@@ -93,16 +93,16 @@ pub(super) fn carefully(
         let actor = &actor;
         Turn { actor, now, keys }.carry_out_all(db, items)
     });
-    let outcomes = done.map_err(|stopped| match stopped {
+    let answers = done.map_err(|stopped| match stopped {
         Stopped::Broken(error) => error,
         Stopped::KeyKnown | Stopped::RolledBack(_) => DbError::Retry("a key has appeared meanwhile".into()).into(),
     })?;
-    for (item, outcome) in items.iter().zip(&outcomes) {
-        if let (Err(error), Some(account)) = (outcome, item.account) {
+    for (item, done) in items.iter().zip(&answers) {
+        if let (Err(error), Some(account)) = (done, item.account) {
             item.attempt(lost).record_failure(ledger, account, error);
         }
     }
-    Ok(outcomes)
+    Ok(answers)
 }
 
 pub(super) fn in_one_transaction(
@@ -110,7 +110,7 @@ pub(super) fn in_one_transaction(
     items: &mut [Item<'_>],
     now: Timestamp,
     keep: Keep,
-) -> Result<(Vec<Came>, bool), LedgerError> {
+) -> Result<(Vec<Done>, bool), LedgerError> {
     let actor = ledger.actor.clone();
     let mut keys = Keys::TakenForNew;
     loop {
@@ -125,17 +125,17 @@ pub(super) fn in_one_transaction(
                 learn(items, recorded);
             }
             let actor = &actor;
-            let outcomes = Turn { actor, now, keys }.carry_out_all(db, items)?;
-            let refused = |outcome: &Came| !matches!(outcome, Ok(Outcome::Applied(_) | Outcome::AlreadyApplied(_)));
-            if keep == Keep::Nothing || outcomes.iter().any(refused) {
-                return Err(Stopped::RolledBack(outcomes));
+            let answers = Turn { actor, now, keys }.carry_out_all(db, items)?;
+            let is_done = |answer: &Answer| matches!(answer.outcome, Outcome::Applied(_) | Outcome::AlreadyApplied(_));
+            if keep == Keep::Nothing || !answers.iter().all(|done| done.as_ref().is_ok_and(is_done)) {
+                return Err(Stopped::RolledBack(answers));
             }
             is_committed = true;
-            Ok(outcomes)
+            Ok(answers)
         });
         match done {
-            Ok(outcomes) => return Ok((outcomes, true)),
-            Err(Stopped::RolledBack(outcomes)) => return Ok((outcomes, false)),
+            Ok(answers) => return Ok((answers, true)),
+            Err(Stopped::RolledBack(answers)) => return Ok((answers, false)),
             Err(Stopped::KeyKnown) => keys = Keys::Recorded { lost: keys.lost() },
             // The commit may have happened, if it had come to that: the keys tell.
             Err(Stopped::Broken(error))

@@ -1,5 +1,7 @@
 //! The intent of a batch as a whole.
 
+use std::borrow::Cow;
+
 use crate::db::intents::{Made, NewIntent, intent_applied, intent_ended, intent_find, intent_insert};
 use crate::db::unit_of_work::write_relaxed;
 use crate::db::{Db, DbError};
@@ -36,7 +38,7 @@ impl Whole {
         let intent = NewIntent {
             key: &self.key,
             operation: Self::OPERATION,
-            payload: &self.payload,
+            payload: Cow::Borrowed(&self.payload),
             actor: &actor,
             created_at: now,
         };

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
-use super::item::{Came, Item};
+use super::item::{Done, Item};
 use super::recalled::{Recalled, made_or_moved};
 use super::records::Records;
 use super::share::{Asked, Judged, Share};
@@ -53,10 +53,10 @@ impl Keys {
 }
 
 /// How many requests a part has at least, unless it is the last.
-const PART: usize = 1_024;
+const PART: usize = 4_096;
 
 /// What came of each request of the batch, by its place; nothing where there is no such account.
-type Outcomes = Vec<Option<Came>>;
+type Answers = Vec<Option<Done>>;
 
 /// By whom and when the batch is carried out, and what is known of its keys.
 #[derive(Clone, Copy)]
@@ -68,26 +68,27 @@ pub(super) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     /// Carries out every item, those about one account in order, on accounts that are locked together.
-    pub(super) fn carry_out_all(self, db: &mut Db, items: &[Item<'a>]) -> Result<Vec<Came>, Stopped> {
+    pub(super) fn carry_out_all(self, db: &mut Db, items: &[Item<'a>]) -> Result<Vec<Done>, Stopped> {
         let mut asked: Vec<Asked<'_, 'a>> = items.iter().enumerate().filter_map(about_an_account).collect();
         asked.sort_by_key(|asked| asked.account);
         let parts = parts(locked(db, &asked)?, &asked);
-        let mut outcomes: Outcomes = items.iter().map(|_| None).collect();
+        let mut answers: Answers = items.iter().map(|_| None).collect();
         if parts.len() > 1 {
-            self.part_by_part(db, parts, &mut outcomes)?;
+            self.part_by_part(db, parts, &mut answers)?;
         } else {
             for part in parts {
-                self.keep(db, Judged::of(part, self)?, &mut outcomes)?;
+                self.keep(db, Judged::of(part, self)?, &mut answers)?;
             }
         }
-        let outcomes = outcomes.into_iter().zip(items);
-        Ok(outcomes
-            .map(|(outcome, item)| outcome.unwrap_or_else(|| Ok(no_account(item))))
-            .collect())
+        for (answer, item) in answers.iter_mut().zip(items) {
+            answer.get_or_insert_with(|| Ok(item.answer(no_account(item))));
+        }
+        // All of them are there; this keeps them where they are.
+        Ok(answers.into_iter().flatten().collect())
     }
 
     /// While one is written, the next is judged.
-    fn part_by_part(self, db: &mut Db, parts: Vec<Vec<Share<'_, 'a>>>, outcomes: &mut Outcomes) -> Result<(), Stopped> {
+    fn part_by_part(self, db: &mut Db, parts: Vec<Vec<Share<'_, 'a>>>, answers: &mut Answers) -> Result<(), Stopped> {
         let (send, judged) = sync_channel(1);
         thread::scope(|scope| {
             scope.spawn(move || {
@@ -98,7 +99,7 @@ impl<'a> Turn<'a> {
                     }
                 }
             });
-            judged.into_iter().try_for_each(|part| self.keep(db, part?, outcomes))
+            judged.into_iter().try_for_each(|part| self.keep(db, part?, answers))
         })
     }
 
@@ -122,9 +123,9 @@ impl<'a> Turn<'a> {
     }
 
     /// Writes what was judged, and carries out what was left.
-    fn keep(self, db: &mut Db, judged: Judged<'_, 'a>, outcomes: &mut Outcomes) -> Result<(), Stopped> {
-        for (at, outcome) in judged.outcomes {
-            outcomes[at] = Some(outcome);
+    fn keep(self, db: &mut Db, judged: Judged<'_, 'a>, answers: &mut Answers) -> Result<(), Stopped> {
+        for (at, answer) in judged.answers {
+            answers[at] = Some(answer);
         }
         self.write(db, judged.waiting)?;
         let left = judged.left.iter().flat_map(|(_, asked)| asked.iter());
@@ -132,7 +133,8 @@ impl<'a> Turn<'a> {
         let mut waiting = Waiting::default();
         for (mut working, asked) in judged.left {
             for Asked { account, at, item } in asked {
-                outcomes[*at] = Some(Ok(self.carry_out(db, (*account, &mut working), item, &recalled)?));
+                let outcome = self.carry_out(db, (*account, &mut working), item, &recalled)?;
+                answers[*at] = Some(Ok(item.answer(outcome)));
             }
             working.hand_over(&mut waiting);
         }

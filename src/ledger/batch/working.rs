@@ -168,9 +168,9 @@ impl<'a> Working<'a> {
         self.events.extend(kept);
         self.ended.push(Ended {
             account: id,
-            new: item.intent(actor, now),
             end,
             took: attempt.started.elapsed(),
+            new: attempt.into_intent(actor, now),
         });
         Ok(Some(outcome))
     }

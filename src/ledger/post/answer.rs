@@ -6,10 +6,12 @@ use crate::domain::account::Account;
 use crate::domain::currency::Currency;
 use crate::domain::effects::Posting;
 use crate::domain::entry::{Entry, Note, Standing};
+use crate::domain::intent::Payload;
 use crate::domain::operation::{Operation, OperationKind};
 use crate::domain::refusal::Refusal;
 use crate::domain::suspension::Suspension;
 use crate::domain::text::{IdempotencyKey, UserId};
+use crate::ledger::payload::payload;
 use crate::ledger::record::Record;
 
 /// An operation asked of an account, validated.
@@ -32,6 +34,11 @@ impl Request {
             note,
             key,
         }
+    }
+
+    /// As it is recorded.
+    pub(super) fn payload(&self) -> Payload {
+        payload(&self.operation, &self.note, &self.currency)
     }
 }
 

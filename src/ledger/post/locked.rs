@@ -76,7 +76,7 @@ impl Attempt<'_> {
 
     /// The key was used for something else.
     pub(in crate::ledger) fn conflict(&self, intent: &Intent) -> Option<Refusal> {
-        let differs_in = intent.payload.differences(self.payload);
+        let differs_in = intent.payload.differences(self.payload());
         (!differs_in.is_empty()).then(|| Refusal::IdempotencyConflict {
             key: self.key.to_string(),
             differs_in,

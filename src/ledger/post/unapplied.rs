@@ -42,7 +42,7 @@ impl Attempt<'_> {
 
     /// Whether this is a further try of what came to nothing.
     pub(in crate::ledger) fn follows(&self, prior: &Intent) -> bool {
-        matches!(prior.state, IntentState::Refused | IntentState::Failed) && prior.payload == *self.payload
+        matches!(prior.state, IntentState::Refused | IntentState::Failed) && prior.payload == *self.payload()
     }
 
     /// Of a first attempt, in a transaction of its own.
