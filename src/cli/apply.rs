@@ -120,7 +120,7 @@ struct Chunk {
 type Read = Result<Option<Chunk>, LedgerError>;
 
 /// Three of these are in memory at once: the one that is read, the one that is written, the one that is shown.
-const LARGEST_CHUNK: usize = 98_304;
+const LARGEST_CHUNK: usize = 131_072;
 
 /// How many results are made before they are written.
 const LINES_SHOWN: usize = 1_000;
