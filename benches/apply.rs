@@ -29,7 +29,7 @@ use rusqlite::{Connection, params};
 use server::Server;
 
 /// Lines to a transaction of the floor on SQLite: as many as `apply` takes at most.
-const CHUNK: usize = 65_536;
+const CHUNK: usize = 131_072;
 
 const OPENING: i64 = 1_000_000_000;
 
@@ -147,7 +147,7 @@ fn sqlite_floor(path: &Path, sizes: Sizes) -> f64 {
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
-             PRAGMA cache_size = -64000; PRAGMA wal_autocheckpoint = 32768;",
+             PRAGMA cache_size = -64000; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 131072;",
         )
         .unwrap();
     let mut entry = connection
