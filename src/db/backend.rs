@@ -180,7 +180,7 @@ impl Connection {
             "SET LOCAL jit = off; SET LOCAL synchronize_seqscans = off; SET LOCAL cursor_tuple_fraction = 1; \
              DECLARE portions NO SCROLL CURSOR FOR {statement}"
         ))?;
-        let fetch = sql("FETCH 10000 FROM portions");
+        let fetch = sql("FETCH 1000 FROM portions");
         loop {
             let mut rows = 0;
             if let Self::Postgres { connection, .. } = self {

@@ -41,9 +41,11 @@ pub fn unrecorded(db: &mut Db, account: AccountId, kind: EntryKind, table: &str)
 }
 
 /// The outcome of an attempt that may well be told whole by its entry, of which there is one.
-const PLAIN: &str = "(i.operation IN ('charge', 'recharge', 'adjust', 'penalty') AND i.state = 'applied' \
-     AND i.reason IS NULL AND i.attempt > 0 AND i.first_seq = i.last_seq \
-     AND (i.subject IS NOT NULL) = (i.operation = 'recharge'))";
+///
+/// Not by IN, for which SQLite would look in a table of its own.
+const PLAIN: &str = "(CASE i.operation WHEN 'charge' THEN i.subject IS NULL WHEN 'recharge' THEN i.subject IS NOT NULL \
+     WHEN 'adjust' THEN i.subject IS NULL WHEN 'penalty' THEN i.subject IS NULL ELSE 1 = 0 END \
+     AND i.state = 'applied' AND i.reason IS NULL AND i.attempt > 0 AND i.first_seq = i.last_seq)";
 
 /// An attempt as stored, right or wrong.
 pub enum Told {
@@ -69,8 +71,8 @@ const TOLD: &str = "i.account_id, i.first_seq, i.idempotency_key, i.operation, i
 
 /// The entries that an attempt says it made and that carry its key, and what the first of them is. Most make one, which
 /// is joined as `e`; only where there are more are they counted.
-const NAMED: &str = "CASE WHEN i.last_seq = i.first_seq AND e.idempotency_key = i.idempotency_key THEN CAST(1 AS BIGINT) \
-     ELSE (SELECT COUNT(*) FROM entries x WHERE x.account_id = i.account_id AND x.seq BETWEEN i.first_seq \
+const NAMED: &str = "CASE WHEN e.seq IS NULL THEN CAST(0 AS BIGINT) \
+     WHEN i.last_seq = i.first_seq AND e.idempotency_key = i.idempotency_key THEN CAST(1 AS BIGINT) ELSE (SELECT COUNT(*) FROM entries x WHERE x.account_id = i.account_id AND x.seq BETWEEN i.first_seq \
      AND i.last_seq AND x.idempotency_key = i.idempotency_key) END, \
      e.kind, e.balance_delta, e.held_delta, e.debt_delta, e.reverses, e.counter_account, e.actor, \
      e.reference, e.description, e.metadata";
@@ -130,31 +132,45 @@ fn read_plain(columns: &mut impl Columns, account: AccountId, seq: i64) -> deser
     })
 }
 
+/// How much of the ledger the accounts of a page have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// So little that each of their attempts is looked up.
+    Part,
+    /// So much that all attempts there are are gone through.
+    Whole,
+}
+
 /// Hands over every attempt of the accounts in `first..=last`, in no order; entries are looked up for few of them.
 pub fn attempts<E: From<DbError>>(
     db: &mut Db,
-    accounts: (i64, i64),
+    (first, last): (i64, i64),
+    reach: Reach,
     each: impl FnMut(Told) -> Result<(), E>,
 ) -> Result<(), E> {
-    let accounts = in_accounts(accounts);
+    let accounts = in_accounts((first, last));
     let select = match db.engine() {
-        // It would look the rows up in the order of their keys, one page for each; so it does page by page.
-        Engine::Sqlite => format!(
-            "SELECT {PLAIN} IS TRUE, {TOLD}, {NAMED} FROM (SELECT rowid AS place FROM intents \
-             WHERE account_id {accounts} ORDER BY place) o CROSS JOIN intents i ON i.rowid = o.place \
-             LEFT JOIN entries e ON e.account_id = i.account_id \
-             AND e.seq = CASE WHEN {PLAIN} THEN NULL ELSE i.first_seq END"
-        ),
-        // It would look at all entries for a few.
-        Engine::Postgres => {
-            let nothing = ", NULL".repeat(11);
+        Engine::Sqlite => {
+            let intents = match reach {
+                // It would look the rows up in the order of their keys, one page for each; so it does page by page.
+                Reach::Part => format!(
+                    "(SELECT rowid AS place FROM intents WHERE account_id {accounts} ORDER BY place) o \
+                     CROSS JOIN intents i ON i.rowid = o.place"
+                ),
+                Reach::Whole => "intents i NOT INDEXED".to_owned(),
+            };
             format!(
-                "SELECT TRUE, {TOLD}{nothing} FROM intents i WHERE i.account_id {accounts} AND {PLAIN} \
-                 UNION ALL SELECT FALSE, {TOLD}, {NAMED} FROM intents i LEFT JOIN entries e \
-                 ON e.account_id = i.account_id AND e.seq = i.first_seq AND e.account_id {accounts} \
-                 WHERE i.account_id {accounts} AND {PLAIN} IS NOT TRUE"
+                "SELECT {PLAIN} IS TRUE, {TOLD}, {NAMED} FROM {intents} LEFT JOIN entries e \
+                 ON e.account_id = i.account_id AND e.seq = CASE WHEN {PLAIN} THEN NULL ELSE i.first_seq END \
+                 WHERE i.account_id {accounts}"
             )
         }
+        // As a plain join it would look at all entries for a few.
+        Engine::Postgres => format!(
+            "SELECT e.looked IS NULL, {TOLD}, {NAMED} FROM intents i LEFT JOIN LATERAL (SELECT TRUE AS looked, x.* \
+             FROM (SELECT) plain LEFT JOIN entries x ON x.account_id = i.account_id AND x.seq = i.first_seq \
+             WHERE {PLAIN} IS NOT TRUE OFFSET 0) e ON TRUE WHERE i.account_id {accounts}"
+        ),
     };
     db.connection.stream_portions(&select, each)
 }

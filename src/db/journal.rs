@@ -68,11 +68,10 @@ impl FromRow for ReadEntry {
     }
 }
 
-/// Hands over every entry of the accounts in `first..=last`, each account's mostly in order.
+/// Hands over every entry of the accounts with ids in that range, each account's mostly in order.
 pub fn entries_read<E: From<DbError>>(
     db: &mut Db,
-    first: i64,
-    last: i64,
+    accounts: (i64, i64),
     mut each: impl FnMut(AccountId, ReadEntry) -> Result<(), E>,
 ) -> Result<(), E> {
     // SQLite keeps the rows in this order; PostgreSQL would have to look each of them up.
@@ -82,7 +81,7 @@ pub fn entries_read<E: From<DbError>>(
     };
     let select = format!(
         "SELECT {COLUMNS} FROM entries WHERE account_id {} {order}",
-        in_accounts((first, last))
+        in_accounts(accounts)
     );
     db.connection
         .stream_portions(&select, |(account, entry)| each(account, entry))

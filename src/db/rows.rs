@@ -1,12 +1,13 @@
 //! Reading the rows that a statement returns, on both engines alike: column by column, from left to right.
 
+use std::array::TryFromSliceError;
 use std::marker::PhantomData;
 
 use diesel::backend::Backend;
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::pg::Pg;
-use diesel::row::{Field, Row};
-use diesel::sql_types::{BigInt, Binary, Bool, Text, Untyped};
+use diesel::row::{Field as _, Row};
+use diesel::sql_types::{BigInt, Bool, Text, Untyped};
 use diesel::sqlite::Sqlite;
 
 use crate::domain::account::AccountId;
@@ -54,23 +55,41 @@ impl<T: FromRow> FromRow for Numbered<T> {
     }
 }
 
-/// An engine's way to read a text without a copy of its own.
-trait Appending: Backend {
+/// An engine's way to read a value without a copy of its own.
+trait InPlace: Backend {
     fn append(value: Self::RawValue<'_>, to: &mut Vec<u8>) -> deserialize::Result<()>;
+    fn hash(value: Self::RawValue<'_>) -> Result<[u8; 32], TryFromSliceError>;
 }
 
-impl Appending for Pg {
+impl InPlace for Pg {
     fn append(value: Self::RawValue<'_>, to: &mut Vec<u8>) -> deserialize::Result<()> {
         to.extend_from_slice(value.as_bytes());
         Ok(())
     }
+
+    fn hash(value: Self::RawValue<'_>) -> Result<[u8; 32], TryFromSliceError> {
+        value.as_bytes().try_into()
+    }
 }
 
-impl Appending for Sqlite {
-    fn append(value: Self::RawValue<'_>, to: &mut Vec<u8>) -> deserialize::Result<()> {
-        let text: String = FromSql::<Text, Self>::from_sql(value)?;
-        to.extend_from_slice(text.as_bytes());
+/// The first byte of U+FFFD and of few other characters.
+const REPLACED: u8 = 0xEF;
+
+impl InPlace for Sqlite {
+    fn append(mut value: Self::RawValue<'_>, to: &mut Vec<u8>) -> deserialize::Result<()> {
+        let text = value.read_text().as_bytes();
+        if text.contains(&REPLACED) {
+            // What is no text is read so too; by its type it is an error.
+            let text: String = FromSql::<Text, Self>::from_sql(value)?;
+            to.extend_from_slice(text.as_bytes());
+        } else {
+            to.extend_from_slice(text);
+        }
         Ok(())
+    }
+
+    fn hash(mut value: Self::RawValue<'_>) -> Result<[u8; 32], TryFromSliceError> {
+        value.read_blob().try_into()
     }
 }
 
@@ -104,17 +123,18 @@ engine_rows!(Sqlite);
 
 macro_rules! engine_columns {
     ($db:ty) => {
-        impl<'r, 'a, R: Row<'a, $db>> Cells<'r, R, $db> {
+        impl<'r, 'a: 'r, R: Row<'a, $db>> Cells<'r, R, $db> {
+            fn next(&mut self) -> deserialize::Result<R::Field<'r>> {
+                let field = self.row.get(self.next);
+                self.next += 1;
+                Ok(field.ok_or("the row has fewer columns than expected")?)
+            }
+
             fn value<ST, T>(&mut self) -> deserialize::Result<Option<T>>
             where
                 T: FromSql<ST, $db>,
             {
-                let field = self
-                    .row
-                    .get(self.next)
-                    .ok_or("the row has fewer columns than expected")?;
-                self.next += 1;
-                field.value().map(T::from_sql).transpose()
+                self.next()?.value().map(T::from_sql).transpose()
             }
 
             fn required<ST, T>(&mut self) -> deserialize::Result<T>
@@ -126,7 +146,7 @@ macro_rules! engine_columns {
             }
         }
 
-        impl<'r, 'a, R: Row<'a, $db>> Columns for Cells<'r, R, $db> {
+        impl<'r, 'a: 'r, R: Row<'a, $db>> Columns for Cells<'r, R, $db> {
             fn int(&mut self) -> deserialize::Result<i64> {
                 self.required::<BigInt, i64>()
             }
@@ -144,10 +164,9 @@ macro_rules! engine_columns {
             }
 
             fn optional_hash(&mut self) -> deserialize::Result<Option<[u8; 32]>> {
-                let bytes = self.value::<Binary, Vec<u8>>()?;
-                bytes
-                    .map(|b| b.try_into().map_err(|_| "a hash does not have 32 bytes".into()))
-                    .transpose()
+                let field = self.next()?;
+                let hash = field.value().map(<$db>::hash).transpose();
+                Ok(hash.map_err(|_| "a hash does not have 32 bytes")?)
             }
 
             fn boolean(&mut self) -> deserialize::Result<bool> {
@@ -155,11 +174,7 @@ macro_rules! engine_columns {
             }
 
             fn append_text(&mut self, to: &mut Vec<u8>) -> deserialize::Result<bool> {
-                let field = self
-                    .row
-                    .get(self.next)
-                    .ok_or("the row has fewer columns than expected")?;
-                self.next += 1;
+                let field = self.next()?;
                 let Some(value) = field.value() else {
                     return Ok(false);
                 };

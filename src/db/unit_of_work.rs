@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::backend::Durability;
 use super::connection::Db;
 use super::error::DbError;
+use super::statement::sql;
 
 /// Runs `work` in a writing transaction whose commit waits for the disk.
 ///
@@ -39,6 +40,70 @@ where
     let value = result?;
     ended?;
     Ok(value)
+}
+
+/// Runs `work` on two connections that see the same moment; on one, where that cannot be.
+pub fn read_together<T, E>(
+    one: &mut Db,
+    other: &mut Db,
+    work: impl FnOnce(&mut Db, Option<&mut Db>) -> Result<T, E>,
+) -> Result<T, E>
+where
+    E: From<DbError>,
+{
+    if !begin_together(one, other)? {
+        return read(one, |one| work(one, None));
+    }
+    let result = within(one, |one| within(other, |other| work(one, Some(other))));
+    let ended = end(&mut [one, other]);
+    let value = result?;
+    ended?;
+    Ok(value)
+}
+
+/// Whoever writes all the time cannot keep two snapshots from being the same so often.
+const TRIES: usize = 100;
+
+fn begin_together(one: &mut Db, other: &mut Db) -> Result<bool, DbError> {
+    if one.connection.is_sharded() {
+        return Ok(false);
+    }
+    if one.is_sqlite() {
+        for _ in 0..TRIES {
+            let before = data_version(one)?;
+            other.connection.begin_read()?;
+            one.connection.begin_read()?;
+            // The other's moment is between two that this one knows of: nobody may have written from one to the other.
+            data_version(other)?;
+            if data_version(one)? == before {
+                return Ok(true);
+            }
+            end(&mut [one, other])?;
+        }
+        return Ok(false);
+    }
+    one.connection.begin_read()?;
+    let snapshot: Option<String> = one.row(&sql("SELECT pg_export_snapshot()"))?;
+    other.connection.begin_read()?;
+    let take = format!("SET TRANSACTION SNAPSHOT '{}'", snapshot.unwrap_or_default());
+    if let Err(error) = other.connection.script(&take) {
+        // What stands in between may lead to another server.
+        log::debug!("the second connection cannot see the same moment: {error}");
+        end(&mut [one, other])?;
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+/// On one connection it changes when another has written; asking for it settles which moment a transaction sees.
+fn data_version(db: &mut Db) -> Result<Option<i64>, DbError> {
+    db.row(&sql("PRAGMA data_version"))
+}
+
+fn end(dbs: &mut [&mut Db]) -> Result<(), DbError> {
+    dbs.iter_mut()
+        .map(|db| db.connection.script("ROLLBACK"))
+        .fold(Ok(()), Result::and)
 }
 
 /// Tells an error that running the transaction again may cure.

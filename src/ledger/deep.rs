@@ -3,7 +3,9 @@
 mod claims;
 mod intents;
 mod reading;
+mod records;
 mod recurring;
+mod together;
 
 use std::collections::HashMap;
 
@@ -11,9 +13,8 @@ use super::error::LedgerError;
 use super::repair::ChainBreak;
 use crate::db::accounts::currencies;
 use crate::db::balances::StoredBalance;
-use crate::db::checks::doubts;
 use crate::db::entries::{Summed, entries_summed};
-use crate::db::evidence::{RECORDED, granted, named_entries, opened_records, unrecorded};
+use crate::db::evidence::{RECORDED, Reach, unrecorded};
 use crate::db::journal::{entries_read, entries_read_in_order};
 use crate::db::{Db, DbError};
 use crate::domain::account::{Account, AccountId};
@@ -21,9 +22,11 @@ use crate::domain::balance::Break;
 use crate::domain::currency::Currency;
 use crate::domain::proof::Held;
 use crate::domain::tamper::{Tamper, WINDOW, diagnose};
-use claims::Fingerprints;
-use intents::Claimed;
+use claims::{Claims, Fingerprints};
+use intents::{Asked, Claimed, Intents};
 use reading::{Reading, in_order};
+use records::Records;
+use together::Together;
 
 /// Something that is not as it must be, and that no recomputation mends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,42 +58,94 @@ pub(super) struct Depths {
     pub(super) issues: HashMap<AccountId, Vec<Issue>>,
 }
 
-/// Reads every entry of the accounts in `first..=last`, and what stands beside them.
-pub(super) fn read_depths(
-    db: &mut Db,
-    (first, last): (i64, i64),
-    stored: &[StoredBalance],
-    proofs: &HashMap<AccountId, Held>,
-    mut read: impl FnMut(u64),
-) -> Result<Depths, LedgerError> {
-    let accounts = || stored.iter().filter_map(|stored| stored.account.as_ref());
-    let mut readings: HashMap<AccountId, Reading<'_>> = HashMap::with_capacity(stored.len());
-    for StoredBalance { id, account, row } in stored {
-        if let Some(account) = account {
-            let proven = proofs.get(id).map(|held| held.proof.state);
-            let expected = row.map_or(0, |row| row.state.last_seq);
-            readings.insert(*id, Reading::new(account, expected, proven));
+/// A page has so many entries at the most, unless they are one account's: for each four bytes are kept in memory, and
+/// for each page a server goes through the whole table.
+pub(super) const MOST_ENTRIES: i64 = 12_000_000;
+
+/// After so many entries it is told how far the reading has come.
+const TICK: u64 = 50_000;
+
+/// Intents are looked up by account where these are the smaller part of the ledger; otherwise all are gone through.
+const SMALL_PART: i64 = 8;
+
+/// The page that is read.
+pub(super) struct Extract<'a> {
+    pub(super) range: (i64, i64),
+    pub(super) stored: &'a [StoredBalance],
+    pub(super) proofs: &'a HashMap<AccountId, Held>,
+    /// How many entries the whole ledger has, unless it is about a few accounts only.
+    pub(super) of_entries: Option<i64>,
+}
+
+impl Extract<'_> {
+    fn asked(&self) -> Asked<'_> {
+        let of = |stored: &StoredBalance| stored.row.map_or(0, |row| row.state.last_seq);
+        let accounts = self.stored.iter();
+        let known = accounts.filter_map(|stored| Some((stored.account.as_ref()?, Claims::of(of(stored)))));
+        known
+            .map(|(account, claims)| (account.id, (claims, &account.currency)))
+            .collect()
+    }
+
+    fn reach(&self, asked: &Asked<'_>) -> Reach {
+        let entries: usize = asked.values().map(|(claims, _)| claims.room()).sum();
+        let entries = i64::try_from(entries).unwrap_or(i64::MAX);
+        match self.of_entries {
+            Some(all) if entries.saturating_mul(SMALL_PART) >= all => Reach::Whole,
+            _ => Reach::Part,
         }
     }
-    let mut orphans: Vec<AccountId> = Vec::new();
-    let mut count = 0_u64;
-    let mut fingerprints = Fingerprints::default();
-    entries_read(db, first, last, |account, entry| -> Result<(), LedgerError> {
-        count += 1;
-        if count == TICK {
-            read(std::mem::take(&mut count));
-        }
-        match readings.get_mut(&account) {
-            Some(reading) => {
-                reading.take(&entry);
-                fingerprints.keep(reading, &entry);
-            }
-            None if orphans.last() != Some(&account) => orphans.push(account),
-            None => {}
-        }
-        Ok(())
-    })?;
-    read(count);
+}
+
+/// Reads every entry of these accounts, and what stands beside them; on two connections, where there are two that see
+/// the same moment.
+pub(super) fn read_depths(
+    (db, beside): (&mut Db, Option<&mut Db>),
+    extract: &Extract<'_>,
+    mut read: impl FnMut(u64),
+) -> Result<Depths, LedgerError> {
+    let accounts = || extract.stored.iter().filter_map(|stored| stored.account.as_ref());
+    let asked = extract.asked();
+    let mut readings: HashMap<AccountId, Reading<'_>> = accounts()
+        .filter_map(|account| {
+            let proven = extract.proofs.get(&account.id).map(|held| held.proof.state);
+            let (claims, currency) = asked.get(&account.id)?;
+            Some((account.id, Reading::new(account, (claims, currency), proven)))
+        })
+        .collect();
+    let reach = extract.reach(&asked);
+    let fingerprints = Fingerprints::default();
+    let together = Together::default();
+    let (orphans, (intents, records)) = together.read(
+        (&mut *db, beside),
+        |db| {
+            let mut fingerprints = fingerprints.clone();
+            let mut orphans: Vec<AccountId> = Vec::new();
+            let mut count = 0_u64;
+            entries_read(db, extract.range, |account, entry| -> Result<(), LedgerError> {
+                count += 1;
+                if count == TICK {
+                    read(std::mem::take(&mut count));
+                    together.check()?;
+                }
+                match readings.get_mut(&account) {
+                    Some(reading) => {
+                        reading.take(&entry);
+                        fingerprints.entry((reading.claims, reading.currency), &entry);
+                    }
+                    None if orphans.last() != Some(&account) => orphans.push(account),
+                    None => {}
+                }
+                Ok(())
+            })?;
+            read(count);
+            Ok(orphans)
+        },
+        |db| {
+            let intents = Intents::read(db, (extract.range, reach), (&asked, fingerprints.clone()), &together)?;
+            Ok((intents, Records::read(db, extract.range, &asked)?))
+        },
+    )?;
     let mut depths = Depths::default();
     for account in accounts() {
         if let Some(reading) = readings.get_mut(&account.id) {
@@ -101,18 +156,18 @@ pub(super) fn read_depths(
         let sums = entries_summed(db, id.get(), id.get())?;
         depths.sums.extend(sums.into_iter().map(|sums| (sums.account, sums)));
     }
-    depths.beside(db, (first, last), stored, (&readings, &fingerprints))?;
+    let claimed = intents.settle(db, &asked, &mut depths)?;
+    for (account, issue) in records.issues {
+        depths.issue(account, issue);
+    }
+    depths.claimed(&readings, &claimed);
+    depths.unrecorded(db, &readings, &records.named)?;
+    depths.units(db, extract.stored)?;
+    for doubt in records.doubts {
+        depths.issue(doubt.account, Issue::wrong(doubt.table, doubt.record, doubt.what));
+    }
     Ok(depths)
 }
-
-/// A page has so many entries at the most, unless they are one account's: for each four bytes are kept in memory, of two
-/// pages at a time. A server goes through the whole table for each page.
-pub(super) const fn most_entries(on_a_server: bool) -> i64 {
-    if on_a_server { 4_000_000 } else { 2_000_000 }
-}
-
-/// After so many entries it is told how far the reading has come.
-const TICK: u64 = 50_000;
 
 impl Depths {
     fn issue(&mut self, account: AccountId, issue: Issue) {
@@ -176,17 +231,8 @@ impl Depths {
         Ok(())
     }
 
-    /// Intents against their entries, and the tables of records by their questions.
-    fn beside(
-        &mut self,
-        db: &mut Db,
-        (first, last): (i64, i64),
-        stored: &[StoredBalance],
-        (readings, fingerprints): (&HashMap<AccountId, Reading<'_>>, &Fingerprints),
-    ) -> Result<(), LedgerError> {
-        let claims = self.intents(db, (first, last), readings, fingerprints)?;
-        self.records(db, (first, last), readings)?;
-        self.recurring(db, (first, last), readings)?;
+    /// What the intents name against the entries there are.
+    fn claimed(&mut self, readings: &HashMap<AccountId, Reading<'_>>, claimed: &HashMap<AccountId, Claimed>) {
         for (account, reading) in readings {
             if let Some(seq) = reading.unasked {
                 self.issue(
@@ -194,7 +240,7 @@ impl Depths {
                     Issue::wrong("entries", seq.to_string(), "nobody asked for it: it has no key"),
                 );
             }
-            let Claimed { entries, end } = claims.get(account).copied().unwrap_or_default();
+            let Claimed { entries, end } = claimed.get(account).copied().unwrap_or_default();
             if reading.keyed != entries {
                 let what = format!("{} entries carry a key, and intents name {entries}", reading.keyed);
                 self.issue(*account, Issue::wrong("intents", String::new(), &what));
@@ -209,39 +255,6 @@ impl Depths {
                 self.breaks.insert(*account, ChainBreak { seq, reason });
                 self.issue(*account, tampered(seq, tamper));
             }
-        }
-        self.unrecorded(db, (first, last), readings)?;
-        self.units(db, stored)?;
-        for doubt in doubts(db, first, last)? {
-            self.issue(doubt.account, Issue::wrong(doubt.table, doubt.record, doubt.what));
-        }
-        Ok(())
-    }
-
-    /// Records against what was asked when they were opened and taken back.
-    fn records(
-        &mut self,
-        db: &mut Db,
-        (first, last): (i64, i64),
-        readings: &HashMap<AccountId, Reading<'_>>,
-    ) -> Result<(), LedgerError> {
-        let currency = |account: &AccountId| readings.get(account).map(|reading| reading.currency);
-        opened_records(db, first, last, |account, table, opened| -> Result<(), DbError> {
-            let wrong = currency(&account).map(|currency| opened.contradictions(currency));
-            self.wrong(account, table, opened.number, wrong);
-            Ok(())
-        })?;
-        granted(db, first, last, |account, granted| -> Result<(), DbError> {
-            let wrong = currency(&account).map(|currency| granted.contradictions(currency));
-            self.wrong(account, "access_grants", granted.number, wrong);
-            Ok(())
-        })?;
-        Ok(())
-    }
-
-    fn wrong(&mut self, account: AccountId, table: &'static str, number: i64, what: Option<Vec<&'static str>>) {
-        for what in what.unwrap_or_default() {
-            self.issue(account, Issue::wrong(table, number.to_string(), what));
         }
     }
 
@@ -264,11 +277,10 @@ impl Depths {
     fn unrecorded(
         &mut self,
         db: &mut Db,
-        (first, last): (i64, i64),
         readings: &HashMap<AccountId, Reading<'_>>,
+        named: &[HashMap<AccountId, i64>],
     ) -> Result<(), LedgerError> {
-        for (place, (kind, table)) in RECORDED.into_iter().enumerate() {
-            let named: HashMap<AccountId, i64> = named_entries(db, table, first, last)?.into_iter().collect();
+        for (place, ((kind, table), named)) in RECORDED.into_iter().zip(named).enumerate() {
             for (account, reading) in readings {
                 if reading.recorded[place] == named.get(account).copied().unwrap_or(0) {
                     continue;

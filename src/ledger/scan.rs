@@ -17,7 +17,7 @@ use super::{Ledger, deep, interrupt};
 use crate::db::accounts::page_end;
 use crate::db::balances::{entries_expected, page_end_within};
 use crate::db::proofs::proofs_put;
-use crate::db::unit_of_work::{read, write_relaxed};
+use crate::db::unit_of_work::{read, read_together, write_relaxed};
 use crate::db::{Db, DbError, accounts};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::anchor::Position;
@@ -74,8 +74,9 @@ impl<'a> Extent<'a> {
 /// Accounts per snapshot: bounds memory, and how long a writer's log must be kept.
 pub(super) const PAGE: i64 = 20_000;
 
-/// From so many accounts on, a second connection is worth opening.
-const WORTH_A_CONNECTION: i64 = 1_000;
+/// From so many accounts on, a second connection is worth opening; or from so many entries on that are read one by one.
+const ACCOUNTS_FOR_TWO: i64 = 1_000;
+const ENTRIES_FOR_TWO: i64 = 50_000;
 
 pub(super) fn scan(
     ledger: &mut Ledger,
@@ -97,12 +98,16 @@ pub(super) fn scan(
         at: ledger.now(),
         run_id: run.id.clone(),
         read: AtomicU64::new(0),
+        of_entries: match extent.scope {
+            Scope::User { .. } => None,
+            Scope::Accounts(_) => Some(entries_wanted(&mut ledger.db)?),
+        },
     };
     match extent.scope {
         Scope::User { user_id, currency } => {
             for listed in all_of(&mut ledger.db, user_id, currency.as_ref())? {
                 let id = listed.account.id.get();
-                scan.add(look.page(&mut ledger.db, (id, id), &|| {})?);
+                scan.add(look.page((&mut ledger.db, None), (id, id), &|| {})?);
             }
         }
         Scope::Accounts(range) => scan.accounts(ledger, run, (&look, range), progress)?,
@@ -117,31 +122,42 @@ struct Look {
     run_id: String,
     /// Entries read and not yet told.
     read: AtomicU64,
+    /// How many entries the whole ledger has, where many accounts are looked at.
+    of_entries: Option<i64>,
+}
+
+/// What a second connection is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Second {
+    /// It looks at other accounts.
+    Apart,
+    /// It sees the same moment, and reads something else of the same accounts.
+    Beside,
 }
 
 impl Look {
     /// A server sums everything on all cores by itself, SQLite on one; what is new it reads in one thread as fast as in two.
-    const fn on_two_connections(&self, db: &Db) -> bool {
+    const fn second(&self, db: &Db) -> Option<Second> {
         match self.depth {
-            Depth::Whole => db.is_sqlite(),
-            Depth::SinceLast => !db.is_sqlite(),
-            Depth::Deep => true,
+            Depth::Whole if db.is_sqlite() => Some(Second::Apart),
+            Depth::SinceLast if !db.is_sqlite() => Some(Second::Apart),
+            Depth::Whole | Depth::SinceLast => None,
+            Depth::Deep => Some(Second::Beside),
         }
     }
 
     /// How large a page may be of a ledger with so many accounts and entries, if two are looked at at once.
     fn limits(&self, db: &Db, in_halves: bool, (accounts, entries): (i64, i64)) -> Limits {
-        // Some accounts have many times the entries of others, and both halves are to have as much to do.
-        let half = in_halves.then_some(entries / 2 + entries / 32 + 1);
         match self.depth {
             Depth::Deep => Limits {
                 // A server reads a range of accounts by going through the whole table, so it is asked for large ones.
                 accounts: if db.is_sqlite() { PAGE } else { 3 * PAGE },
-                entries: Some(half.unwrap_or(i64::MAX).min(deep::most_entries(!db.is_sqlite()))),
+                entries: Some(deep::MOST_ENTRIES),
             },
             Depth::Whole => Limits {
                 accounts: PAGE,
-                entries: half,
+                // Some accounts have many times the entries of others, and both halves are to have as much to do.
+                entries: in_halves.then_some(entries / 2 + entries / 32 + 1),
             },
             // Of each account the new entries alone are read, whose number no row tells.
             Depth::SinceLast => Limits {
@@ -152,8 +168,13 @@ impl Look {
     }
 
     /// The accounts in `first..=last`, together or, where some of them are away, each by itself.
-    fn page(&self, db: &mut Db, range: (i64, i64), told: &dyn Fn()) -> Result<Page, LedgerError> {
-        match self.snapshot(db, range, told) {
+    fn page(
+        &self,
+        (db, beside): (&mut Db, Option<&mut Db>),
+        range: (i64, i64),
+        told: &dyn Fn(),
+    ) -> Result<Page, LedgerError> {
+        match self.snapshot((&mut *db, beside), range, told) {
             Err(LedgerError::Db(DbError::Away(_))) => self.apart(db, range, told),
             Err(LedgerError::Db(DbError::Integrity(_))) => self.around(db, range, told),
             page => page,
@@ -166,7 +187,7 @@ impl Look {
         let mut parts = vec![(first, last)];
         while let Some((first, last)) = parts.pop() {
             interrupt::check()?;
-            match self.snapshot(db, (first, last), told) {
+            match self.snapshot((&mut *db, None), (first, last), told) {
                 Ok(page) => all.extend(page),
                 Err(error @ LedgerError::Db(DbError::Integrity(_))) if first == last => {
                     let id = AccountId::new(first);
@@ -209,14 +230,24 @@ impl Look {
     }
 
     /// The accounts in `first..=last` on one snapshot; what is in sync is remembered.
-    fn snapshot(&self, db: &mut Db, (first, last): (i64, i64), told: &dyn Fn()) -> Result<Page, LedgerError> {
-        let page = read(db, |db| match self.depth {
-            Depth::Deep => Page::deep(db, (first, last), |entries| {
-                self.read.fetch_add(entries, Ordering::Relaxed);
-                told();
-            }),
-            depth => read_page(db, first, last, depth),
-        })?;
+    fn snapshot(
+        &self,
+        (db, beside): (&mut Db, Option<&mut Db>),
+        (first, last): (i64, i64),
+        told: &dyn Fn(),
+    ) -> Result<Page, LedgerError> {
+        let count = |entries| {
+            self.read.fetch_add(entries, Ordering::Relaxed);
+            told();
+        };
+        let deep = |db: &mut Db, beside: Option<&mut Db>| -> Result<Page, LedgerError> {
+            Page::deep((db, beside), (first, last), self.of_entries, count)
+        };
+        let page = match (self.depth, beside) {
+            (Depth::Deep, Some(beside)) => read_together(db, beside, deep),
+            (Depth::Deep, None) => read(db, |db| deep(db, None)),
+            (depth, _) => read(db, |db| read_page(db, first, last, depth)),
+        }?;
         self.keep_proofs(db, &page.proven)?;
         Ok(page)
     }
@@ -241,8 +272,8 @@ impl Look {
         told: &dyn Fn(),
     ) -> Result<[Page; 2], LedgerError> {
         std::thread::scope(|scope| {
-            let ahead = scope.spawn(|| self.page(dbs.1, other, &|| {}));
-            let here = self.page(dbs.0, one, told);
+            let ahead = scope.spawn(|| self.page((dbs.1, None), other, &|| {}));
+            let here = self.page((dbs.0, None), one, told);
             let ahead = ahead
                 .join()
                 .unwrap_or_else(|_| Err(DbError::Failed("the second reader has stopped".into()).into()));
@@ -275,7 +306,7 @@ impl Scan {
     ) -> Result<(), LedgerError> {
         let accounts = accounts::accounts_count(&mut ledger.db)?;
         let accounts = accounts.min(range.end().saturating_sub(*range.start()).saturating_add(1));
-        let entries = entries_wanted(&mut ledger.db)?;
+        let entries = look.of_entries.unwrap_or(0);
         if look.depth == Depth::Deep {
             progress.counts("entries");
             progress.begin(entries.unsigned_abs());
@@ -284,12 +315,11 @@ impl Scan {
         }
         ledger.db.read_once()?;
         let told = || progress.advance(look.read.swap(0, Ordering::Relaxed));
-        let mut second = if look.on_two_connections(&ledger.db) && accounts >= WORTH_A_CONNECTION {
-            Some(ledger.db.another()?)
-        } else {
-            None
-        };
-        let limits = look.limits(&ledger.db, second.is_some(), (accounts, entries));
+        let is_worth_it = accounts >= ACCOUNTS_FOR_TWO || look.depth == Depth::Deep && entries >= ENTRIES_FOR_TWO;
+        let second = look.second(&ledger.db).filter(|_| is_worth_it);
+        let mut other = second.map(|_| ledger.db.another()).transpose()?;
+        let in_halves = second == Some(Second::Apart);
+        let limits = look.limits(&ledger.db, in_halves, (accounts, entries));
         // The last page of all has no end: what belongs to no account may have any id.
         let last = *range.end();
         let page_end = |db: &mut Db, first: i64| -> Result<Option<i64>, DbError> {
@@ -308,16 +338,16 @@ impl Scan {
             interrupt::check()?;
             run.keep(ledger)?;
             let middle = page_end(&mut ledger.db, first)?;
-            let (pages, end) = match (&mut second, middle) {
-                (Some(second), Some(middle)) => {
+            let (pages, end) = match (&mut other, middle) {
+                (Some(other), Some(middle)) if in_halves => {
                     let end = page_end(&mut ledger.db, middle + 1)?;
                     let parts = [(first, middle), (middle + 1, end.unwrap_or(last))];
-                    (Vec::from(look.halves((&mut ledger.db, second), parts, &told)?), end)
+                    (Vec::from(look.halves((&mut ledger.db, other), parts, &told)?), end)
                 }
-                (_, end) => (
-                    vec![look.page(&mut ledger.db, (first, end.unwrap_or(last)), &told)?],
-                    end,
-                ),
+                (other, end) => {
+                    let dbs = (&mut ledger.db, other.as_mut());
+                    (vec![look.page(dbs, (first, end.unwrap_or(last)), &told)?], end)
+                }
             };
             for page in pages {
                 if look.depth != Depth::Deep {

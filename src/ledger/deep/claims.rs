@@ -1,75 +1,118 @@
 //! What was asked, told twice: by an intent, and by the entry that it made.
 //!
-//! The entry of a plain operation holds all that its intent says, so what the intent must say is made from the entry,
-//! and only a fingerprint of it is kept until the intent is read. Whatever does not fit, or is not plain, is held against
-//! its entry part by part (`domain::evidence`): a fingerprint acquits, and never accuses.
+//! The entry of a plain operation holds all that its intent says, so what the intent must say is made from the entry. Of
+//! both a fingerprint is counted, one up and one down, whichever is read first: nothing is left where they agree. What is
+//! left is held against its entry part by part (`domain::evidence`): a fingerprint acquits, and never accuses.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use serde_json::{Map, Value};
 
-use super::reading::Reading;
+use super::MOST_ENTRIES;
 use crate::db::evidence::PlainAttempt;
 use crate::domain::balance::ReadEntry;
 use crate::domain::currency::Currency;
 use crate::domain::entry::{EntryKind, method_named, service_named};
+use crate::domain::evidence::Attempt;
+use crate::domain::money::Minor;
 use crate::domain::operation::OperationKind;
 use crate::ledger::payload::{Plain, plain_payload};
 
-/// Of how many entries of one account: bounds memory.
-const MOST: usize = 4_000_000;
+/// What is left of the fingerprints of one account's entries and intents, by the entry's sequence number.
+pub(super) struct Claims {
+    left: Box<[AtomicU32]>,
+    /// Something was told that has no place here.
+    beyond: AtomicBool,
+}
 
-/// By how much an entry may come too early.
-const STRAY: usize = 100;
+impl Claims {
+    /// With room for so many entries; the balance row that says so may say anything.
+    pub(super) fn of(entries: i64) -> Self {
+        let believable = usize::try_from(entries).ok();
+        let believable = believable.filter(|_| entries <= MOST_ENTRIES).unwrap_or(0);
+        Self {
+            left: (0..believable).map(|_| AtomicU32::new(0)).collect(),
+            beyond: AtomicBool::new(false),
+        }
+    }
 
-/// Makes fingerprints that nobody can aim at: their key is drawn anew for every page.
-#[derive(Default)]
+    pub(super) const fn room(&self) -> usize {
+        self.left.len()
+    }
+
+    fn add(&self, seq: i64, fingerprint: u32) {
+        match self.at(seq) {
+            Some(left) => _ = left.fetch_add(fingerprint, Ordering::Relaxed),
+            None => self.doubt(),
+        }
+    }
+
+    fn subtract(&self, seq: i64, fingerprint: u32) {
+        match self.at(seq) {
+            Some(left) => _ = left.fetch_sub(fingerprint, Ordering::Relaxed),
+            None => self.doubt(),
+        }
+    }
+
+    fn doubt(&self) {
+        self.beyond.store(true, Ordering::Relaxed);
+    }
+
+    fn at(&self, seq: i64) -> Option<&AtomicU32> {
+        self.left.get(usize::try_from(seq.checked_sub(1)?).ok()?)
+    }
+
+    /// Whether entries and intents have told the same, once all of them are read.
+    pub(super) fn agree(&self) -> bool {
+        !self.beyond.load(Ordering::Relaxed) && self.left.iter().all(|left| left.load(Ordering::Relaxed) == 0)
+    }
+}
+
+/// Makes fingerprints that nobody can aim at: their key is drawn anew for every page. Clones make the same.
+#[derive(Clone, Default)]
 pub(super) struct Fingerprints {
     key: RandomState,
     claim: Vec<u8>,
 }
 
-/// The fingerprints of one account's entries, by sequence number; 0 where an entry has none.
-#[derive(Default)]
-pub(super) struct Claims(Vec<u32>);
-
-impl Claims {
-    /// With room for so many, and none to spare: there are millions of them.
-    pub(super) fn of(entries: i64) -> Self {
-        let believable = usize::try_from(entries).ok().filter(|entries| *entries <= MOST);
-        Self(Vec::with_capacity(believable.unwrap_or(0)))
-    }
-}
-
 impl Fingerprints {
-    /// Keeps what the intent of that entry must say.
-    pub(super) fn keep(&mut self, reading: &mut Reading<'_>, entry: &ReadEntry) {
-        let Reading { claims, currency, .. } = reading;
-        let Some(index) = index(entry.place.seq) else { return };
-        // What is not where it should be needs a closer look anyway.
-        if index >= MOST || index > claims.0.len() + STRAY {
-            return;
+    /// Takes what the intent of that entry must say.
+    pub(super) fn entry(&mut self, (claims, currency): (&Claims, &Currency), entry: &ReadEntry) {
+        if let Some(told) = Told::by_entry(entry) {
+            claims.add(entry.place.seq, self.of_told(&told, currency));
         }
-        if claims.0.len() <= index {
-            claims.0.resize(index + 1, 0);
-        }
-        self.claim.clear();
-        claims.0[index] = match write_claim(&mut self.claim, currency, entry) {
-            Some(()) => self.fingerprint(&self.claim),
-            None => 0,
+    }
+
+    /// Takes what an intent says of which everything stands in its entry.
+    pub(super) fn plain(&self, claims: &Claims, attempt: &PlainAttempt) {
+        let fingerprint = if has_options(attempt) {
+            without_options(attempt).map(|claim| self.of(&claim))
+        } else {
+            Some(self.of(&attempt.claim))
         };
+        match fingerprint {
+            Some(fingerprint) => claims.subtract(attempt.seq, fingerprint),
+            None => claims.doubt(),
+        }
     }
 
-    /// Whether that is what the attempt's entry says.
-    pub(super) fn hold(&self, claims: &Claims, attempt: &PlainAttempt) -> bool {
-        let kept = index(attempt.seq).and_then(|index| claims.0.get(index));
-        kept.is_some_and(|kept| {
-            *kept == self.fingerprint(&attempt.claim)
-                || in_order(attempt).is_some_and(|claim| *kept == self.fingerprint(&claim))
-        })
+    /// Takes back what the entry of any other intent has told: it is held against it part by part.
+    pub(super) fn other(&mut self, (claims, currency): (&Claims, &Currency), attempt: &Attempt) {
+        if let (Some(seq), Some(told)) = (attempt.first_seq, Told::by_named(attempt)) {
+            claims.subtract(seq, self.of_told(&told, currency));
+        }
     }
 
-    fn fingerprint(&self, claim: &[u8]) -> u32 {
+    fn of_told(&mut self, told: &Told<'_>, currency: &Currency) -> u32 {
+        let mut claim = std::mem::take(&mut self.claim);
+        claim.clear();
+        told.write(&mut claim, currency);
+        self.claim = claim;
+        self.of(&self.claim)
+    }
+
+    fn of(&self, claim: &[u8]) -> u32 {
         let mut hasher = self.key.build_hasher();
         hasher.write(claim);
         u32::try_from(hasher.finish() >> 32).unwrap_or(0).max(1)
@@ -79,79 +122,119 @@ impl Fingerprints {
 /// Fields that say how to go about it, and leave no trace in the entry.
 const OPTIONS: [&str; 2] = ["suspend", "gateway_response"];
 
-/// The others, in the order in which a payload is written.
-const FIELDS: [&str; 7] = [
-    "op",
-    "amount",
-    "service",
-    "method",
-    "reference",
-    "description",
-    "metadata",
-];
+/// Whether the payload may have some of them.
+fn has_options(attempt: &PlainAttempt) -> bool {
+    let payload = str::from_utf8(&attempt.claim[attempt.payload_at..]);
+    payload.is_ok_and(|payload| OPTIONS.iter().any(|name| payload.contains(name)))
+}
 
-/// The same claim without options, its fields in order; `None` where there are others.
-fn in_order(attempt: &PlainAttempt) -> Option<Vec<u8>> {
+/// The same claim without options.
+fn without_options(attempt: &PlainAttempt) -> Option<Vec<u8>> {
     let (before, payload) = attempt.claim.split_at_checked(attempt.payload_at)?;
     let mut given: Map<String, Value> = serde_json::from_slice(payload.strip_suffix(&[0])?).ok()?;
     given.retain(|name, _| !OPTIONS.contains(&name.as_str()));
-    let fields: Map<String, Value> = FIELDS.iter().filter_map(|name| given.remove_entry(*name)).collect();
-    if !given.is_empty() {
-        return None;
-    }
     let mut claim = before.to_vec();
-    serde_json::to_writer(&mut claim, &fields).ok()?;
+    serde_json::to_writer(&mut claim, &given).ok()?;
     claim.push(0);
     Some(claim)
 }
 
-fn index(seq: i64) -> Option<usize> {
-    usize::try_from(seq.checked_sub(1)?).ok()
+/// What an entry tells of a plain operation.
+struct Told<'a> {
+    key: &'a str,
+    actor: &'a str,
+    plain: Plain<'a>,
 }
 
-/// Key, operation, actor and payload as the intent of that entry must have them, each ended as
-/// [`PlainAttempt::claim`] has it; `None` where the entry alone does not tell.
-fn write_claim(to: &mut Vec<u8>, currency: &Currency, entry: &ReadEntry) -> Option<()> {
-    // Number, kind and the six figures come first.
-    let mut fields = entry.form.fields().skip(8);
-    let mut next = || -> Option<Option<&str>> { fields.next()?.map(str::from_utf8).transpose().ok() };
-    let counter_account = next()??;
-    let (reference, description, metadata) = (next()?, next()?, next()?);
-    let actor = next()??;
-    if fields.next()?.is_some() {
-        return None;
+impl<'a> Told<'a> {
+    /// `None` where the entry alone does not tell.
+    fn by_entry(entry: &'a ReadEntry) -> Option<Self> {
+        // Number, kind and the six figures come first.
+        let mut fields = entry.form.fields().skip(8);
+        let mut next = || -> Option<Option<&str>> { fields.next()?.map(str::from_utf8).transpose().ok() };
+        let asked = asked(entry.kind?, entry.deltas.balance, next()??)?;
+        let (reference, description, metadata) = (next()?, next()?, next()?);
+        let actor = next()??;
+        if fields.next()?.is_some() {
+            return None;
+        }
+        let key = str::from_utf8(fields.next()??).ok()?;
+        let plain = asked.noted(reference, description, metadata);
+        Some(Self { key, actor, plain })
     }
-    let key = fields.next()??;
-    let moved = entry.deltas.balance;
-    let (operation, amount, counterpart) = match entry.kind? {
+
+    /// The same of the entry that an attempt names, as far as it is its own.
+    fn by_named(attempt: &'a Attempt) -> Option<Self> {
+        let entry = attempt.entry.as_ref().filter(|entry| entry.reverses.is_none())?;
+        let kind = EntryKind::parse(&entry.kind)?;
+        let asked = asked(kind, Minor::new(entry.balance_delta), &entry.counter_account)?;
+        let plain = asked.noted(
+            entry.reference.as_deref(),
+            entry.description.as_deref(),
+            entry.metadata.as_deref(),
+        );
+        Some(Self {
+            key: &attempt.key,
+            actor: &entry.actor,
+            plain,
+        })
+    }
+
+    /// As [`PlainAttempt::claim`] has it.
+    fn write(&self, to: &mut Vec<u8>, currency: &Currency) {
+        for text in [self.key, self.plain.operation.name(), self.actor] {
+            to.extend_from_slice(text.as_bytes());
+            to.push(0);
+        }
+        plain_payload(to, &self.plain, currency);
+        to.push(0);
+    }
+}
+
+/// What was asked for, that an entry of that kind came of it.
+struct Asked<'a> {
+    operation: OperationKind,
+    amount: Minor,
+    counterpart: Option<(&'static str, &'a str)>,
+}
+
+fn asked(kind: EntryKind, moved: Minor, counter_account: &str) -> Option<Asked<'_>> {
+    let (operation, amount, counterpart) = match kind {
         EntryKind::ServiceFee => {
             let service = service_named(counter_account)?;
             (OperationKind::Charge, moved.negated().ok()?, Some(("service", service)))
         }
-        EntryKind::Recharge => (
-            OperationKind::Recharge,
-            moved,
-            Some(("method", method_named(counter_account)?)),
-        ),
+        EntryKind::Recharge => {
+            let method = method_named(counter_account)?;
+            (OperationKind::Recharge, moved, Some(("method", method)))
+        }
         EntryKind::Adjustment => (OperationKind::Adjust, moved, None),
         EntryKind::Penalty => (OperationKind::Penalty, moved.negated().ok()?, None),
         _ => return None,
     };
-    for text in [key, operation.name().as_bytes(), actor.as_bytes()] {
-        to.extend_from_slice(text);
-        to.push(0);
-    }
-    let plain = Plain {
+    Some(Asked {
         operation,
         amount,
         counterpart,
-        reference,
-        description,
-        metadata,
-    };
-    plain_payload(to, &plain, currency);
-    to.push(0);
-    Some(())
+    })
+}
+
+impl<'a> Asked<'a> {
+    const fn noted(
+        self,
+        reference: Option<&'a str>,
+        description: Option<&'a str>,
+        metadata: Option<&'a str>,
+    ) -> Plain<'a> {
+        Plain {
+            operation: self.operation,
+            amount: self.amount,
+            counterpart: self.counterpart,
+            reference,
+            description,
+            metadata,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -159,7 +242,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::account::{Account, AccountId};
+    use crate::domain::account::AccountId;
     use crate::domain::balance::Place;
     use crate::domain::chain::{ChainHash, EntryForm};
     use crate::domain::entry::{CounterAccount, Deltas, Note, Standing};
@@ -268,21 +351,25 @@ mod tests {
             // Text that cannot be shown is written otherwise in metadata than in a payload: that is looked at closely.
             note.metadata = note.metadata.filter(|json| *json.as_str() == *json.value().to_string());
             let Some(plain) = told(&operation) else { return Ok(()) };
-            let account = Account::sample(currency.clone());
-            let mut reading = Reading::new(&account, 0, None);
-            let mut fingerprints = Fingerprints::default();
-            fingerprints.keep(&mut reading, &entry(1, &plain, &note));
+            let fingerprints = Fingerprints::default();
+            let agree = |attempt: &PlainAttempt| {
+                let claims = Claims::of(2);
+                fingerprints.clone().entry((&claims, &currency), &entry(1, &plain, &note));
+                fingerprints.plain(&claims, attempt);
+                claims.agree()
+            };
             let mut attempt = attempt(1, &operation, &note, &currency);
-            prop_assert!(fingerprints.hold(&reading.claims, &attempt));
+            prop_assert!(agree(&attempt));
             // What an option says is not the entry's to tell.
-            let has_options = in_order(&attempt).is_none_or(|claim| claim != attempt.claim);
-            let end = if has_options { attempt.payload_at } else { attempt.claim.len() };
+            let end = if has_options(&attempt) { attempt.payload_at } else { attempt.claim.len() };
             let place = place % end;
             attempt.claim[place] ^= 1;
-            prop_assert!(!fingerprints.hold(&reading.claims, &attempt));
+            prop_assert!(!agree(&attempt));
             attempt.claim[place] ^= 1;
-            attempt.seq = 2;
-            prop_assert!(!fingerprints.hold(&reading.claims, &attempt));
+            for seq in [2, 3, 0, i64::MIN] {
+                attempt.seq = seq;
+                prop_assert!(!agree(&attempt));
+            }
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::claims::Fingerprints;
-use super::reading::Reading;
-use super::{Depths, Issue};
-use crate::db::evidence::{Told, attempts, plain_attempts};
+use super::claims::{Claims, Fingerprints};
+use super::together::Together;
+use super::{Depths, Issue, TICK};
+use crate::db::evidence::{Reach, Told, attempts, plain_attempts};
 use crate::db::{Db, DbError};
 use crate::domain::account::AccountId;
+use crate::domain::currency::Currency;
 use crate::domain::evidence::Attempt;
 use crate::ledger::error::LedgerError;
 
@@ -25,64 +26,95 @@ impl Claimed {
     }
 }
 
-type Readings<'a> = HashMap<AccountId, Reading<'a>>;
+/// What the intents of a page are held against.
+pub(super) type Asked<'a> = HashMap<AccountId, (Claims, &'a Currency)>;
 
-impl Depths {
-    pub(super) fn intents(
-        &mut self,
+/// What has been read of them: alone, or while another reads the entries.
+#[derive(Default)]
+pub(super) struct Intents {
+    /// Of those that their entries tell.
+    plain: HashMap<AccountId, Claimed>,
+    others: HashMap<AccountId, Claimed>,
+    /// Those of which nothing can be made out without their entries.
+    doubtful: BTreeSet<AccountId>,
+    issues: Vec<(AccountId, Issue)>,
+}
+
+impl Intents {
+    pub(super) fn read(
         db: &mut Db,
-        range: (i64, i64),
-        readings: &Readings<'_>,
-        fingerprints: &Fingerprints,
-    ) -> Result<HashMap<AccountId, Claimed>, LedgerError> {
-        let mut claims: HashMap<AccountId, Claimed> = HashMap::with_capacity(readings.len());
-        let mut plain = claims.clone();
-        let mut doubtful: BTreeSet<AccountId> = BTreeSet::new();
-        attempts(db, range, |told| -> Result<(), DbError> {
+        (range, reach): ((i64, i64), Reach),
+        (asked, mut fingerprints): (&Asked<'_>, Fingerprints),
+        together: &Together,
+    ) -> Result<Self, LedgerError> {
+        let mut intents = Self::default();
+        let mut count = 0_u64;
+        attempts(db, range, reach, |told| -> Result<(), LedgerError> {
+            count += 1;
+            if count.is_multiple_of(TICK) {
+                together.check()?;
+            }
             match told {
-                Told::Plain(attempt) => match readings.get(&attempt.account) {
-                    Some(reading) if fingerprints.hold(&reading.claims, &attempt) => {
-                        plain.entry(attempt.account).or_default().add(1, attempt.seq);
+                Told::Plain(attempt) => match asked.get(&attempt.account) {
+                    Some((claims, _)) => {
+                        fingerprints.plain(claims, &attempt);
+                        intents.plain.entry(attempt.account).or_default().add(1, attempt.seq);
                     }
-                    _ => _ = doubtful.insert(attempt.account),
+                    None => _ = intents.doubtful.insert(attempt.account),
                 },
-                Told::Other(account, attempt) => self.judge(readings, &mut claims, account, &attempt),
+                Told::Other(account, attempt) => {
+                    if let Some((claims, currency)) = asked.get(&account) {
+                        fingerprints.other((claims, currency), &attempt);
+                    }
+                    intents.judge(asked, account, &attempt);
+                }
             }
             Ok(())
         })?;
-        for account in &doubtful {
-            plain.remove(account);
-            plain_attempts(db, *account, |attempt| -> Result<(), DbError> {
-                self.judge(readings, &mut claims, *account, &attempt);
+        Ok(intents)
+    }
+
+    /// How many entries they name, by account, once the entries have been read too: of those that do not agree, each is
+    /// held against its entry.
+    pub(super) fn settle(
+        mut self,
+        db: &mut Db,
+        asked: &Asked<'_>,
+        depths: &mut Depths,
+    ) -> Result<HashMap<AccountId, Claimed>, LedgerError> {
+        let disagree = asked.iter().filter(|(_, (claims, _))| !claims.agree());
+        self.doubtful.extend(disagree.map(|(account, _)| *account));
+        for account in std::mem::take(&mut self.doubtful) {
+            self.plain.remove(&account);
+            plain_attempts(db, account, |attempt| -> Result<(), DbError> {
+                self.judge(asked, account, &attempt);
                 Ok(())
             })?;
         }
-        for (account, told) in plain {
-            claims.entry(account).or_default().add(told.entries, told.end);
+        for (account, issue) in self.issues {
+            depths.issue(account, issue);
         }
-        Ok(claims)
+        for (account, told) in self.plain {
+            self.others.entry(account).or_default().add(told.entries, told.end);
+        }
+        Ok(self.others)
     }
 
-    fn judge(
-        &mut self,
-        readings: &Readings<'_>,
-        claims: &mut HashMap<AccountId, Claimed>,
-        account: AccountId,
-        attempt: &Attempt,
-    ) {
+    fn judge(&mut self, asked: &Asked<'_>, account: AccountId, attempt: &Attempt) {
         // Of a batch as a whole: what it came to is in the attempts of its requests.
         if account == AccountId::NONE {
             return;
         }
         let record = || format!("{} ({})", attempt.key, attempt.attempt);
-        let Some(reading) = readings.get(&account) else {
-            self.issue(account, Issue::wrong("intents", record(), "it belongs to no account"));
+        let Some((_, currency)) = asked.get(&account) else {
+            let issue = Issue::wrong("intents", record(), "it belongs to no account");
+            self.issues.push((account, issue));
             return;
         };
-        for what in attempt.contradictions(reading.currency) {
-            self.issue(account, Issue::wrong("intents", record(), what));
+        for what in attempt.contradictions(currency) {
+            self.issues.push((account, Issue::wrong("intents", record(), what)));
         }
         let end = attempt.last_seq.unwrap_or(0);
-        claims.entry(account).or_default().add(attempt.claimed(), end);
+        self.others.entry(account).or_default().add(attempt.claimed(), end);
     }
 }

@@ -15,7 +15,7 @@ use crate::ledger::error::LedgerError;
 pub(super) struct Reading<'a> {
     pub(super) currency: &'a Currency,
     /// What its intents must say.
-    pub(super) claims: Claims,
+    pub(super) claims: &'a Claims,
     pub(super) chain: Chain,
     pub(super) state: State,
     pub(super) rows: i64,
@@ -32,11 +32,14 @@ pub(super) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// `expected` is how many entries its balance row names; it may say anything.
-    pub(super) fn new(account: &'a Account, expected: i64, proven: Option<State>) -> Self {
+    pub(super) fn new(
+        account: &'a Account,
+        (claims, currency): (&'a Claims, &'a Currency),
+        proven: Option<State>,
+    ) -> Self {
         Self {
-            currency: &account.currency,
-            claims: Claims::of(expected),
+            currency,
+            claims,
             chain: Chain::of((account.user_id.as_str(), account.currency.code().as_str())),
             state: State::default(),
             rows: 0,

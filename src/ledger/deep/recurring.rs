@@ -1,9 +1,10 @@
 //! Recurring charges held against the log of acts, and against what was charged in their name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use super::reading::Reading;
-use super::{Depths, Issue};
+use super::Issue;
+use super::intents::Asked;
+use super::records::Records;
 use crate::db::operations::operations_by;
 use crate::db::recurring::{period_attempts, recurring_between};
 use crate::db::{Db, DbError, Numbered, Unreadable};
@@ -15,17 +16,13 @@ use crate::ledger::recurring::{ADD, CANCEL};
 
 const TABLE: &str = "recurring_charges";
 
-impl Depths {
-    pub(super) fn recurring(
-        &mut self,
-        db: &mut Db,
-        range: (i64, i64),
-        readings: &HashMap<AccountId, Reading<'_>>,
-    ) -> Result<(), LedgerError> {
+impl Records {
+    pub(super) fn recurring(&mut self, db: &mut Db, range: (i64, i64), asked: &Asked<'_>) -> Result<(), LedgerError> {
         let mut agreed: BTreeMap<(AccountId, i64), Option<Agreed>> = BTreeMap::new();
         for Numbered { account, number, row } in recurring_between(db, range)? {
             let charge = row.map_err(|Unreadable(why)| {
-                self.issue(account, Issue::wrong(TABLE, number.to_string(), &why));
+                let issue = Issue::wrong(TABLE, number.to_string(), &why);
+                self.issues.push((account, issue));
             });
             agreed.insert((account, number), charge.ok().map(Agreed::new));
         }
@@ -44,7 +41,7 @@ impl Depths {
                 Some(Some(agreed)) => agreed.ended(said),
                 None if begins => {
                     let gone = Issue::wrong(TABLE, id.number.to_string(), "it was agreed on, and is gone");
-                    self.issue(id.account, gone);
+                    self.issues.push((id.account, gone));
                 }
                 Some(None) | None => {}
             }
@@ -52,7 +49,7 @@ impl Depths {
         if agreed.is_empty() {
             return Ok(());
         }
-        let currency = |account: &AccountId| readings.get(account).map(|reading| reading.currency);
+        let currency = |account: &AccountId| asked.get(account).map(|(_, currency)| *currency);
         period_attempts(db, range, |attempt| -> Result<(), DbError> {
             let RecurringId { account, number } = attempt.id;
             if let (Some(Some(agreed)), Some(currency)) = (agreed.get_mut(&(account, number)), currency(&account)) {

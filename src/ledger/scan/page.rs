@@ -15,7 +15,7 @@ use crate::domain::balance::{Break, State};
 use crate::domain::currency::CurrencyCode;
 use crate::domain::proof::{Held, Proof};
 use crate::domain::text::UserId;
-use crate::ledger::deep::{Depths, read_depths};
+use crate::ledger::deep::{Depths, Extract, read_depths};
 use crate::ledger::error::LedgerError;
 use crate::ledger::repair::{self, ChainBreak};
 use crate::ledger::verify::Finding;
@@ -47,7 +47,7 @@ pub(in crate::ledger) fn read_page(db: &mut Db, first: i64, last: i64, depth: De
     match depth {
         Depth::Whole => page.look(db, first, last)?,
         Depth::SinceLast => page.screen(db, first, last)?,
-        Depth::Deep => return Page::deep(db, (first, last), |_| {}),
+        Depth::Deep => return Page::deep((db, None), (first, last), None, |_| {}),
     }
     Ok(page)
 }
@@ -143,13 +143,24 @@ impl Page {
         self.compare(db, (first, last), stored, Sources::new(depths, proofs))
     }
 
-    /// Reads every entry, telling now and then how many more have been read.
-    pub(super) fn deep(db: &mut Db, (first, last): (i64, i64), read: impl FnMut(u64)) -> Result<Self, LedgerError> {
+    /// Reads every entry, telling now and then how many more have been read; see [`Extract`].
+    pub(super) fn deep(
+        (db, beside): (&mut Db, Option<&mut Db>),
+        range: (i64, i64),
+        of_entries: Option<i64>,
+        read: impl FnMut(u64),
+    ) -> Result<Self, LedgerError> {
         let mut page = Self::default();
-        let stored = stored_balances(db, first, last)?;
-        let proofs = proofs_of(db, first, last)?;
-        let depths = read_depths(db, (first, last), &stored, &proofs, read)?;
-        page.compare(db, (first, last), stored, Sources::new(depths, proofs))?;
+        let stored = stored_balances(db, range.0, range.1)?;
+        let proofs = proofs_of(db, range.0, range.1)?;
+        let extract = Extract {
+            range,
+            stored: &stored,
+            proofs: &proofs,
+            of_entries,
+        };
+        let depths = read_depths((&mut *db, beside), &extract, read)?;
+        page.compare(db, range, stored, Sources::new(depths, proofs))?;
         Ok(page)
     }
 

@@ -4,6 +4,7 @@ mod anchor;
 pub(crate) mod deep;
 mod since;
 mod stopped;
+mod together;
 
 use crate::cli::{balance, charge, digest, json, with_balance};
 use crate::common::{Engine, TestDatabase, on_both_engines};
