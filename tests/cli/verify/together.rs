@@ -81,25 +81,25 @@ on_both_engines! {
         json(&db, "verify-sync --deep").expect_code(0);
     }
 
-    fn it_sees_one_moment_while_others_charge(db: TestDatabase) {
+    fn it_sees_one_moment_while_others_hold_money(db: TestDatabase) {
         seeded(&db);
         let users: Vec<String> = (0..40).map(|n| format!("busy-{n}")).collect();
         for user in &users {
             db.ledger().fund(user, "1000");
         }
-        let (stop, charged) = (AtomicBool::new(false), AtomicU64::new(0));
+        let (stop, frozen) = (AtomicBool::new(false), AtomicU64::new(0));
         thread::scope(|scope| {
             for worker in 0..4 {
-                let (db, users, stop, charged) = (&db, &users, &stop, &charged);
+                let (db, users, stop, frozen) = (&db, &users, &stop, &frozen);
                 scope.spawn(move || {
                     let ledger = db.ledger();
                     for round in worker.. {
                         if stop.load(Ordering::Relaxed) {
                             break;
                         }
-                        let line = format!("charge --user-id {} --amount 1 --service vps", users[round % users.len()]);
+                        let line = format!("freeze --user-id {} --amount 1 --reference a:1", users[round % users.len()]);
                         ledger.run_words(&line).expect_code(0);
-                        charged.fetch_add(1, Ordering::Relaxed);
+                        frozen.fetch_add(1, Ordering::Relaxed);
                     }
                 });
             }
@@ -109,7 +109,7 @@ on_both_engines! {
                 assert_eq!(told["checked"], ACCOUNTS + users.len(), "{told}");
             }
         });
-        assert!(charged.into_inner() > 0);
+        assert!(frozen.into_inner() > 0);
         db.ledger().proven();
     }
 }
