@@ -160,7 +160,7 @@ impl Application {
                     let started = Stopwatch::start();
                     let (answers, ended) = batches.carry_out(ledger, &chunk.requests);
                     pace.took(started.elapsed());
-                    size.store(pace.size(), Ordering::Relaxed);
+                    size.store(pace.size().min(batches.at_once()), Ordering::Relaxed);
                     // What was asked is not needed any more.
                     let Chunk { lines, requests } = chunk;
                     drop(requests);

@@ -74,7 +74,7 @@ impl Db {
     /// Keeps fewer pages in memory: whoever reads each of them once has no use for them afterwards.
     pub fn read_once(&mut self) -> Result<(), DbError> {
         if self.is_sqlite() {
-            self.connection.script("PRAGMA cache_size = -8000")?;
+            self.connection.script("PRAGMA cache_size = -4000")?;
         }
         Ok(())
     }

@@ -123,8 +123,11 @@ pub fn entry_insert(db: &mut Db, account: AccountId, entry: &Entry) -> Result<()
 
 /// The entries `first..=last` of an account, oldest first.
 pub fn entries_between(db: &mut Db, account: AccountId, first: i64, last: i64) -> Result<Vec<Entry>, DbError> {
-    let select = format!("SELECT {COLUMNS} FROM entries WHERE account_id = ? AND seq BETWEEN ? AND ? ORDER BY seq");
-    db.rows(&sql(select).bind(account.get()).bind(first).bind(last))
+    known_statement!(
+        Between,
+        format!("SELECT {COLUMNS} FROM entries WHERE account_id = ? AND seq BETWEEN ? AND ? ORDER BY seq")
+    );
+    db.rows(&known::<Between>().bind(account.get()).bind(first).bind(last))
 }
 
 /// Hands over every entry of an account, oldest first, without holding them all.

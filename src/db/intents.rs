@@ -77,11 +77,14 @@ pub fn intent_insert(db: &mut Db, account: AccountId, new: &NewIntent<'_>, attem
 
 /// What became of a key: its applied attempt, else its latest.
 pub fn intent_find(db: &mut Db, account: AccountId, key: &IdempotencyKey) -> Result<Option<Intent>, DbError> {
-    let find = format!(
-        "SELECT {COLUMNS} FROM intents WHERE account_id = ? AND idempotency_key = ? \
-         ORDER BY {DECISIVE_FIRST} LIMIT 1"
+    known_statement!(
+        Find,
+        format!(
+            "SELECT {COLUMNS} FROM intents WHERE account_id = ? AND idempotency_key = ? \
+             ORDER BY {DECISIVE_FIRST} LIMIT 1"
+        )
     );
-    db.row(&sql(find).bind(account.get()).bind(key.as_str()))
+    db.row(&known::<Find>().bind(account.get()).bind(key.as_str()))
 }
 
 /// Marks an attempt applied, in the transaction of its effect; `false` when it was applied before.

@@ -79,6 +79,15 @@ impl Batches {
         Ok(ledger.db.end_bulk()?)
     }
 
+    /// How many requests it takes at once before it parts them.
+    pub const fn at_once(&self) -> usize {
+        if self.careful > 1 {
+            CAREFULLY_AT_ONCE
+        } else {
+            usize::MAX
+        }
+    }
+
     /// Carries out every request, in order; each is applied or refused by itself, exactly once per key. Where something
     /// stops it, the answers are those of the requests before.
     pub fn carry_out(&mut self, ledger: &mut Ledger, requests: &[Prepared]) -> (Vec<Done>, Result<(), LedgerError>) {

@@ -60,7 +60,7 @@ pub(super) struct Depths {
 
 /// A page has so many entries at the most, unless they are one account's: for each four bytes are kept in memory, and
 /// for each page a server goes through the whole table.
-pub(super) const MOST_ENTRIES: i64 = 12_000_000;
+pub(super) const MOST_ENTRIES: i64 = 8_000_000;
 
 /// After so many entries it is told how far the reading has come.
 const TICK: u64 = 50_000;

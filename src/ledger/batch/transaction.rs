@@ -184,15 +184,19 @@ struct Heard {
     applied: Option<Arc<Intent>>,
 }
 
-/// Records every attempt before any effect; what was heard of each with an account.
+/// Records every attempt before any effect; what was heard of each with an account, by its place.
 ///
 /// A key that was only refused or failed may be tried again: each try is a record of its own.
-fn record(db: &mut Db, items: &[Item<'_>], actor: &Actor, now: Timestamp) -> Result<Vec<Heard>, DbError> {
-    let with_account: Vec<(&Item<'_>, AccountId)> =
-        items.iter().filter_map(|item| Some((item, item.account?))).collect();
+fn record(db: &mut Db, items: &[Item<'_>], actor: &Actor, now: Timestamp) -> Result<Vec<(usize, Heard)>, DbError> {
+    let with_account = items.iter().enumerate();
+    let mut with_account: Vec<(usize, &Item<'_>, AccountId)> = with_account
+        .filter_map(|(at, item)| Some((at, item, item.account?)))
+        .collect();
+    // In the order of the keys, of which those of one account lie together.
+    with_account.sort_by_key(|(_, item, account)| (*account, &item.prepared.key));
     let attempts: Vec<(AccountId, NewIntent<'_>)> = with_account
         .iter()
-        .map(|(item, account)| (*account, item.intent(actor, now)))
+        .map(|(_, item, account)| (*account, item.intent(actor, now)))
         .collect();
     let fresh = intents_insert(db, &attempts)?;
     let known: Vec<(AccountId, &IdempotencyKey)> = attempts
@@ -206,7 +210,7 @@ fn record(db: &mut Db, items: &[Item<'_>], actor: &Actor, now: Timestamp) -> Res
         .map(|intent| ((intent.account, intent.key.clone()), Arc::new(intent)))
         .collect();
     let mut heard = Vec::with_capacity(fresh.len());
-    for (((item, account), (_, new)), is_new) in with_account.into_iter().zip(&attempts).zip(fresh) {
+    for (((at, item, account), (_, new)), is_new) in with_account.into_iter().zip(&attempts).zip(fresh) {
         let prior = known.get(&(account, new.key.clone())).filter(|_| !is_new);
         if let Some(prior) = prior
             && !item.is_ours
@@ -215,14 +219,14 @@ fn record(db: &mut Db, items: &[Item<'_>], actor: &Actor, now: Timestamp) -> Res
             intent_insert(db, account, new, prior.attempt + 1)?;
         }
         let applied = prior.filter(|prior| prior.state == IntentState::Applied).cloned();
-        heard.push(Heard { is_new, applied });
+        heard.push((at, Heard { is_new, applied }));
     }
     Ok(heard)
 }
 
-fn learn(items: &mut [Item<'_>], heard: Vec<Heard>) {
-    let with_account = items.iter_mut().filter(|item| item.account.is_some());
-    for (item, Heard { is_new, applied }) in with_account.zip(heard) {
+fn learn(items: &mut [Item<'_>], heard: Vec<(usize, Heard)>) {
+    for (at, Heard { is_new, applied }) in heard {
+        let item = &mut items[at];
         item.is_new = is_new;
         item.is_ours |= is_new;
         item.applied = applied;
