@@ -15,7 +15,7 @@ use crate::db::accounts::currencies;
 use crate::db::balances::StoredBalance;
 use crate::db::entries::{Summed, entries_summed};
 use crate::db::evidence::{RECORDED, Reach, unrecorded};
-use crate::db::journal::{entries_read, entries_read_in_order};
+use crate::db::journal::entries_read_in_order;
 use crate::db::{Db, DbError};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::Break;
@@ -24,7 +24,7 @@ use crate::domain::proof::Held;
 use crate::domain::tamper::{Tamper, WINDOW, diagnose};
 use claims::{Claims, Fingerprints};
 use intents::{Asked, Claimed, Intents};
-use reading::{Reading, in_order};
+use reading::{Reading, in_order, read_entries};
 use records::Records;
 use together::Together;
 
@@ -119,27 +119,11 @@ pub(super) fn read_depths(
     let (orphans, (intents, records)) = together.read(
         (&mut *db, beside),
         |db| {
-            let mut fingerprints = fingerprints.clone();
-            let mut orphans: Vec<AccountId> = Vec::new();
-            let mut count = 0_u64;
-            entries_read(db, extract.range, |account, entry| -> Result<(), LedgerError> {
-                count += 1;
-                if count == TICK {
-                    read(std::mem::take(&mut count));
-                    together.check()?;
-                }
-                match readings.get_mut(&account) {
-                    Some(reading) => {
-                        reading.take(&entry);
-                        fingerprints.entry((reading.claims, reading.currency), &entry);
-                    }
-                    None if orphans.last() != Some(&account) => orphans.push(account),
-                    None => {}
-                }
-                Ok(())
-            })?;
-            read(count);
-            Ok(orphans)
+            let tick = |entries| {
+                read(entries);
+                together.check()
+            };
+            read_entries(db, extract.range, (&mut readings, fingerprints.clone()), tick)
         },
         |db| {
             let intents = Intents::read(db, (extract.range, reach), (&asked, fingerprints.clone()), &together)?;

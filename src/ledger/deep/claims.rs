@@ -73,14 +73,14 @@ impl Claims {
 #[derive(Clone, Default)]
 pub(super) struct Fingerprints {
     key: RandomState,
-    claim: Vec<u8>,
+    written: Vec<u8>,
 }
 
 impl Fingerprints {
     /// Takes what the intent of that entry must say.
     pub(super) fn entry(&mut self, (claims, currency): (&Claims, &Currency), entry: &ReadEntry) {
-        if let Some(told) = Told::by_entry(entry) {
-            claims.add(entry.place.seq, self.of_told(&told, currency));
+        if let Some(claim) = Claim::by_entry(entry) {
+            claims.add(entry.place.seq, self.of_claim(&claim, currency));
         }
     }
 
@@ -99,17 +99,15 @@ impl Fingerprints {
 
     /// Takes back what the entry of any other intent has told: it is held against it part by part.
     pub(super) fn other(&mut self, (claims, currency): (&Claims, &Currency), attempt: &Attempt) {
-        if let (Some(seq), Some(told)) = (attempt.first_seq, Told::by_named(attempt)) {
-            claims.subtract(seq, self.of_told(&told, currency));
+        if let (Some(seq), Some(claim)) = (attempt.first_seq, Claim::by_named(attempt)) {
+            claims.subtract(seq, self.of_claim(&claim, currency));
         }
     }
 
-    fn of_told(&mut self, told: &Told<'_>, currency: &Currency) -> u32 {
-        let mut claim = std::mem::take(&mut self.claim);
-        claim.clear();
-        told.write(&mut claim, currency);
-        self.claim = claim;
-        self.of(&self.claim)
+    fn of_claim(&mut self, claim: &Claim<'_>, currency: &Currency) -> u32 {
+        self.written.clear();
+        claim.write(&mut self.written, currency);
+        self.of(&self.written)
     }
 
     fn of(&self, claim: &[u8]) -> u32 {
@@ -140,43 +138,38 @@ fn without_options(attempt: &PlainAttempt) -> Option<Vec<u8>> {
 }
 
 /// What an entry tells of a plain operation.
-struct Told<'a> {
+struct Claim<'a> {
     key: &'a str,
     actor: &'a str,
     plain: Plain<'a>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Claim<'a> {
     /// `None` where the entry alone does not tell.
     fn by_entry(entry: &'a ReadEntry) -> Option<Self> {
         // Number, kind and the six figures come first.
         let mut fields = entry.form.fields().skip(8);
         let mut next = || -> Option<Option<&str>> { fields.next()?.map(str::from_utf8).transpose().ok() };
-        let asked = asked(entry.kind?, entry.deltas.balance, next()??)?;
-        let (reference, description, metadata) = (next()?, next()?, next()?);
+        let counter_account = next()??;
+        let note = [next()?, next()?, next()?];
         let actor = next()??;
         if fields.next()?.is_some() {
             return None;
         }
         let key = str::from_utf8(fields.next()??).ok()?;
-        let plain = asked.noted(reference, description, metadata);
+        let plain = plain(entry.kind?, entry.deltas.balance, counter_account, note)?;
         Some(Self { key, actor, plain })
     }
 
     /// The same of the entry that an attempt names, as far as it is its own.
     fn by_named(attempt: &'a Attempt) -> Option<Self> {
         let entry = attempt.entry.as_ref().filter(|entry| entry.reverses.is_none())?;
-        let kind = EntryKind::parse(&entry.kind)?;
-        let asked = asked(kind, Minor::new(entry.balance_delta), &entry.counter_account)?;
-        let plain = asked.noted(
-            entry.reference.as_deref(),
-            entry.description.as_deref(),
-            entry.metadata.as_deref(),
-        );
+        let note = [&entry.reference, &entry.description, &entry.metadata].map(Option::as_deref);
+        let (kind, moved) = (EntryKind::parse(&entry.kind)?, Minor::new(entry.balance_delta));
         Some(Self {
             key: &attempt.key,
             actor: &entry.actor,
-            plain,
+            plain: plain(kind, moved, &entry.counter_account, note)?,
         })
     }
 
@@ -191,14 +184,13 @@ impl<'a> Told<'a> {
     }
 }
 
-/// What was asked for, that an entry of that kind came of it.
-struct Asked<'a> {
-    operation: OperationKind,
-    amount: Minor,
-    counterpart: Option<(&'static str, &'a str)>,
-}
-
-fn asked(kind: EntryKind, moved: Minor, counter_account: &str) -> Option<Asked<'_>> {
+/// The operation of which an entry of that kind comes, if that is a plain one.
+fn plain<'a>(
+    kind: EntryKind,
+    moved: Minor,
+    counter_account: &'a str,
+    [reference, description, metadata]: [Option<&'a str>; 3],
+) -> Option<Plain<'a>> {
     let (operation, amount, counterpart) = match kind {
         EntryKind::ServiceFee => {
             let service = service_named(counter_account)?;
@@ -212,29 +204,14 @@ fn asked(kind: EntryKind, moved: Minor, counter_account: &str) -> Option<Asked<'
         EntryKind::Penalty => (OperationKind::Penalty, moved.negated().ok()?, None),
         _ => return None,
     };
-    Some(Asked {
+    Some(Plain {
         operation,
         amount,
         counterpart,
+        reference,
+        description,
+        metadata,
     })
-}
-
-impl<'a> Asked<'a> {
-    const fn noted(
-        self,
-        reference: Option<&'a str>,
-        description: Option<&'a str>,
-        metadata: Option<&'a str>,
-    ) -> Plain<'a> {
-        Plain {
-            operation: self.operation,
-            amount: self.amount,
-            counterpart: self.counterpart,
-            reference,
-            description,
-            metadata,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -84,6 +84,7 @@ impl Intents {
     ) -> Result<HashMap<AccountId, Claimed>, LedgerError> {
         let disagree = asked.iter().filter(|(_, (claims, _))| !claims.agree());
         self.doubtful.extend(disagree.map(|(account, _)| *account));
+        log::debug!("{} accounts have intents that need a closer look", self.doubtful.len());
         for account in std::mem::take(&mut self.doubtful) {
             self.plain.remove(&account);
             plain_attempts(db, account, |attempt| -> Result<(), DbError> {

@@ -1,8 +1,11 @@
 //! One account's journal, entry by entry.
 
-use super::claims::Claims;
+use std::collections::HashMap;
+
+use super::TICK;
+use super::claims::{Claims, Fingerprints};
 use crate::db::evidence::RECORDED;
-use crate::db::journal::entries_read_in_order;
+use crate::db::journal::{entries_read, entries_read_in_order};
 use crate::db::{Db, DbError};
 use crate::domain::account::{Account, AccountId};
 use crate::domain::balance::{Break, ReadEntry, State, fold_read};
@@ -85,6 +88,34 @@ impl<'a> Reading<'a> {
         }
         self.broken.is_none()
     }
+}
+
+/// Every entry of the accounts in that range, telling now and then how many more there were; the accounts there are not.
+pub(super) fn read_entries(
+    db: &mut Db,
+    range: (i64, i64),
+    (readings, mut fingerprints): (&mut HashMap<AccountId, Reading<'_>>, Fingerprints),
+    mut tick: impl FnMut(u64) -> Result<(), LedgerError>,
+) -> Result<Vec<AccountId>, LedgerError> {
+    let mut orphans: Vec<AccountId> = Vec::new();
+    let mut count = 0_u64;
+    entries_read(db, range, |account, entry| -> Result<(), LedgerError> {
+        count += 1;
+        if count == TICK {
+            tick(std::mem::take(&mut count))?;
+        }
+        match readings.get_mut(&account) {
+            Some(reading) => {
+                reading.take(&entry);
+                fingerprints.entry((reading.claims, reading.currency), &entry);
+            }
+            None if orphans.last() != Some(&account) => orphans.push(account),
+            None => {}
+        }
+        Ok(())
+    })?;
+    tick(count)?;
+    Ok(orphans)
 }
 
 /// Reads on in order, from the first entry that did not come in order.
