@@ -20,8 +20,9 @@ pub struct Act {
     pub after: Option<String>,
 }
 
-/// In microseconds.
-const DAY: u64 = 24 * 60 * 60 * 1_000_000;
+/// In microseconds; by less than a quarter of an hour no clocks are moved.
+const QUARTER: u64 = 15 * 60 * 1_000_000;
+const DAY: u64 = 96 * QUARTER;
 
 /// A recurring charge as stored, and what the ledger says of it elsewhere.
 #[derive(Clone, Debug)]
@@ -163,8 +164,8 @@ impl Agreed {
         };
         // A country may have moved its clocks since.
         let at = self.charge.schedule.due_at(due.on);
-        let is_that_day = at.is_some_and(|at| at.micros().abs_diff(due.at.micros()) <= DAY);
-        is_tried && is_that_day
+        let moved = at.map(|at| at.micros().abs_diff(due.at.micros()));
+        is_tried && moved.is_some_and(|moved| moved <= DAY && moved.is_multiple_of(QUARTER))
     }
 
     /// Whether so many periods from the first on end where the next one is.
@@ -272,19 +273,21 @@ mod tests {
 
     #[test]
     fn the_clocks_of_a_country_may_be_moved_and_its_days_may_not() {
-        let shifted = |hours: i64| {
+        let shifted = |by: chrono::TimeDelta| {
             let mut charge = daily(0);
             charge.next = charge.next.map(|due| {
-                let at = due.at.after(chrono::TimeDelta::hours(hours));
+                let at = due.at.after(by);
                 Due { at, try_at: at, ..due }
             });
             agreed(charge, &[]).contradictions(&usd())
         };
-        assert_eq!(shifted(1), [""; 0]);
-        assert_eq!(
-            shifted(48),
-            ["its next period is at no such time, or was not refused so often"]
-        );
+        assert_eq!(shifted(chrono::TimeDelta::minutes(30)), [""; 0]);
+        for wrong in [chrono::TimeDelta::hours(48), chrono::TimeDelta::microseconds(1)] {
+            assert_eq!(
+                shifted(wrong),
+                ["its next period is at no such time, or was not refused so often"]
+            );
+        }
     }
 
     #[test]

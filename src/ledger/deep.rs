@@ -58,9 +58,13 @@ pub(super) struct Depths {
     pub(super) issues: HashMap<AccountId, Vec<Issue>>,
 }
 
-/// A page has so many entries at the most, unless they are one account's: for each four bytes are kept in memory, and
-/// for each page a server goes through the whole table.
-pub(super) const MOST_ENTRIES: i64 = 8_000_000;
+/// A page has so many entries at the most, unless they are one account's: for each four bytes are kept in memory. A server
+/// goes through whole tables for each page, and keeps its pages for itself.
+pub(super) const fn most_entries(on_a_server: bool) -> i64 {
+    if on_a_server { MOST_ENTRIES } else { 8_000_000 }
+}
+
+const MOST_ENTRIES: i64 = 12_000_000;
 
 /// After so many entries it is told how far the reading has come.
 const TICK: u64 = 50_000;

@@ -152,7 +152,7 @@ impl Look {
             Depth::Deep => Limits {
                 // A server reads a range of accounts by going through the whole table, so it is asked for large ones.
                 accounts: if db.is_sqlite() { PAGE } else { 3 * PAGE },
-                entries: Some(deep::MOST_ENTRIES),
+                entries: Some(deep::most_entries(!db.is_sqlite())),
             },
             Depth::Whole => Limits {
                 accounts: PAGE,
