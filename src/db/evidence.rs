@@ -72,7 +72,8 @@ const TOLD: &str = "i.account_id, i.first_seq, i.idempotency_key, i.operation, i
 /// The entries that an attempt says it made and that carry its key, and what the first of them is. Most make one, which
 /// is joined as `e`; only where there are more are they counted.
 const NAMED: &str = "CASE WHEN e.seq IS NULL THEN CAST(0 AS BIGINT) \
-     WHEN i.last_seq = i.first_seq AND e.idempotency_key = i.idempotency_key THEN CAST(1 AS BIGINT) ELSE (SELECT COUNT(*) FROM entries x WHERE x.account_id = i.account_id AND x.seq BETWEEN i.first_seq \
+     WHEN i.last_seq = i.first_seq AND e.idempotency_key = i.idempotency_key THEN CAST(1 AS BIGINT) \
+     ELSE (SELECT COUNT(*) FROM entries x WHERE x.account_id = i.account_id AND x.seq BETWEEN i.first_seq \
      AND i.last_seq AND x.idempotency_key = i.idempotency_key) END, \
      e.kind, e.balance_delta, e.held_delta, e.debt_delta, e.reverses, e.counter_account, e.actor, \
      e.reference, e.description, e.metadata";

@@ -51,7 +51,12 @@ pub fn read_together<T, E>(
 where
     E: From<DbError>,
 {
-    if !begin_together(one, other)? {
+    let begun = begin_together(one, other);
+    if !matches!(begun, Ok(true)) {
+        // Whichever has begun; the other says that there is nothing to end.
+        let _ = end(&mut [one, other]);
+    }
+    if !begun? {
         return read(one, |one| work(one, None));
     }
     let result = within(one, |one| within(other, |other| work(one, Some(other))));
@@ -64,6 +69,7 @@ where
 /// Whoever writes all the time cannot keep two snapshots from being the same so often.
 const TRIES: usize = 100;
 
+/// `false`, or an error, leaves behind whatever has begun.
 fn begin_together(one: &mut Db, other: &mut Db) -> Result<bool, DbError> {
     if one.connection.is_sharded() {
         return Ok(false);
@@ -89,7 +95,6 @@ fn begin_together(one: &mut Db, other: &mut Db) -> Result<bool, DbError> {
     if let Err(error) = other.connection.script(&take) {
         // What stands in between may lead to another server.
         log::debug!("the second connection cannot see the same moment: {error}");
-        end(&mut [one, other])?;
         return Ok(false);
     }
     Ok(true)
