@@ -89,7 +89,7 @@ on_both_engines! {
         }
         let (stop, frozen) = (AtomicBool::new(false), AtomicU64::new(0));
         thread::scope(|scope| {
-            for worker in 0..4 {
+            for worker in 0..8 {
                 let (db, users, stop, frozen) = (&db, &users, &stop, &frozen);
                 scope.spawn(move || {
                     let ledger = db.ledger();
@@ -104,7 +104,7 @@ on_both_engines! {
                 });
             }
             let _over_even_after_a_panic = Raise(&stop);
-            for _ in 0..10 {
+            for _ in 0..20 {
                 let told = json(&db, "verify-sync --deep").expect_code(0).data();
                 assert_eq!(told["checked"], ACCOUNTS + users.len(), "{told}");
             }
